@@ -1,0 +1,165 @@
+// Everything a test needs to put the built program before real nodes: nodes, release mirror, inventories, and the program itself.
+
+import { randomInt } from 'node:crypto'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { execa, type Options } from 'execa'
+import { stringify } from 'yaml'
+import { Mirror } from './mirror.ts'
+import { nodes, TestNode } from './node.ts'
+
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
+/** The releases that the mirror has: one to install, one to upgrade to. */
+export const K3S_VERSIONS = ['v1.36.4+k3s1', 'v1.36.5+k3s1'] as const
+
+/** Nodes of tests are called e2e-<pid of the test run>-<random>-<name>: what a dead run has left can be told from others' nodes. */
+export const NODE_PREFIX = 'e2e-'
+
+export interface CliOptions {
+  /** Added to a clean environment; null takes a variable away. */
+  readonly env?: Readonly<Record<string, string | null>>
+  /** Default: the testbed's home, an empty directory at first. */
+  readonly cwd?: string
+  /** Milliseconds, default 120 000; when it is over the program is killed and the call throws. */
+  readonly timeout?: number
+  /** The program's stdin; default: none. */
+  readonly input?: string
+  /** The Node.js that runs it; default: this one. */
+  readonly nodeBin?: string
+}
+
+export interface CliResult {
+  /** null after a signal. */
+  readonly code: number | null
+  readonly signal: string | null
+  readonly stdout: string
+  readonly stderr: string
+  readonly seconds: number
+}
+
+export class Testbed {
+  readonly mirror: Mirror
+  /** HOME of the program, fresh per testbed. */
+  readonly home: string
+  readonly #inside: readonly [string, ...string[]]
+  readonly #prefix: string
+  readonly #nodes: TestNode[] = []
+  readonly #temp: string
+  #inventories = 0
+
+  private constructor(mirror: Mirror, inside: readonly [string, ...string[]], temp: string) {
+    this.mirror = mirror
+    this.#inside = inside
+    this.#temp = temp
+    this.home = join(temp, 'home')
+    this.#prefix = `${NODE_PREFIX}${process.env.K3SP_E2E_RUN ?? process.pid}-${randomInt(36 ** 4).toString(36)}-`
+  }
+
+  /** Needs root; the global setup has prepared the machine and built the stand-in. Side by side with others on one machine. */
+  static async open(): Promise<Testbed> {
+    const inside = ['nsenter', `--net=/run/netns/${await nodes('net')}`, '--'] as const
+    const built = await execa(path('k3s-standin/build'), K3S_VERSIONS, { stderr: 'inherit' })
+    const releases = dirname(dirname(built.stdout.split('\n')[0] ?? ''))
+    const temp = await mkdtemp(join(tmpdir(), 'k3sp-testbed-'))
+    await mkdir(join(temp, 'home'))
+    return new Testbed(await Mirror.start(inside, releases), inside, temp)
+  }
+
+  /** A new node with `name` as its host name (a-z, 0-9, -; at most 20 characters). */
+  async node(name: string, options: { disk?: string } = {}): Promise<TestNode> {
+    const node = await TestNode.up(name, `${this.#prefix}${name}`, options.disk)
+    this.#nodes.push(node)
+    return node
+  }
+
+  /** The lines of a known_hosts file that trust every node made so far. */
+  knownHosts(): string {
+    return this.#nodes.map((node) => `${node.knownHosts()}\n`).join('')
+  }
+
+  /**
+   * Writes an inventory directory and returns its path. Nodes are entered with a login as ops; a map has the variables per
+   * host (start from node.hostVars()). `groupVars` go over the mirror's address and the older k3s version in group_vars/all.yaml.
+   */
+  async inventory(
+    hosts: readonly TestNode[] | Readonly<Record<string, object>>,
+    groupVars: Readonly<Record<string, unknown>> = {},
+  ): Promise<string> {
+    const dir = join(this.#temp, `inventory-${++this.#inventories}`)
+    const entries = Array.isArray(hosts)
+      ? hosts.map((node: TestNode) => [node.name, node.hostVars()])
+      : Object.entries(hosts)
+    const all = {
+      k3s_platform_k3s_mirror_url: this.mirror.url,
+      k3s_platform_k3s_version: K3S_VERSIONS[0],
+      ...groupVars,
+    }
+    await mkdir(join(dir, 'group_vars'), { recursive: true })
+    await writeFile(join(dir, 'hosts.yaml'), stringify({ all: { hosts: Object.fromEntries(entries) } }))
+    await writeFile(join(dir, 'group_vars/all.yaml'), stringify(all))
+    return dir
+  }
+
+  /** A fresh directory that close() removes. */
+  async dir(): Promise<string> {
+    return mkdtemp(join(this.#temp, 'dir-'))
+  }
+
+  /**
+   * Runs the built program in the testbed's network, with a clean environment: PATH, HOME, no agent, no colour, and the nodes'
+   * keys in K3S_PLATFORM_SSH_KNOWN_HOSTS. Any exit code is a result; only a timeout throws, with the output.
+   */
+  async cli(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+    const done = await this.spawnCli(args, options)
+    if (done.timedOut) throw new Error(`${done.shortMessage}\n${done.stdout}\n${done.stderr}`)
+    return {
+      code: done.exitCode ?? null,
+      signal: done.signal ?? null,
+      stdout: done.stdout,
+      stderr: done.stderr,
+      seconds: done.durationMs / 1000,
+    }
+  }
+
+  /** As cli(), but returns the running process (execa's): its pid is the program's, kill('SIGKILL') and kill('SIGINT') hit it. */
+  spawnCli(args: readonly string[], options: CliOptions = {}) {
+    const program = [options.nodeBin ?? process.execPath, path('../../dist/k3s-platform.js'), ...args]
+    return this.spawn(program, options)
+  }
+
+  /** Any program (ssh, ansible-playbook, curl) in the testbed's network, as spawnCli() does it. */
+  spawn(argv: readonly string[], options: Omit<CliOptions, 'nodeBin'> = {}) {
+    const [command, ...prefix] = this.#inside
+    const env: Record<string, string> = {
+      PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+      HOME: this.home,
+      LANG: 'C.UTF-8',
+      NO_COLOR: '1',
+      K3S_PLATFORM_SSH_KNOWN_HOSTS: this.knownHosts(),
+    }
+    for (const [name, value] of Object.entries(options.env ?? {})) {
+      if (value === null) delete env[name]
+      else env[name] = value
+    }
+    const settings = {
+      env,
+      extendEnv: false,
+      cwd: options.cwd ?? this.home,
+      timeout: options.timeout ?? 120_000,
+      killSignal: 'SIGKILL',
+      reject: false,
+      stripFinalNewline: false,
+      ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
+    } as const satisfies Options
+    return execa(command, [...prefix, ...argv], settings)
+  }
+
+  /** Takes down what it has made. */
+  async close(): Promise<void> {
+    await Promise.all([this.mirror.stop(), ...this.#nodes.map((node) => node.down())])
+    await rm(this.#temp, { recursive: true, force: true })
+  }
+}
