@@ -1,9 +1,8 @@
 // Everything a test needs to put the built program before real nodes: nodes, release mirror, inventories, and the program itself.
 
-import { randomInt } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa, type Options } from 'execa'
 import { stringify } from 'yaml'
@@ -15,8 +14,11 @@ const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.u
 /** The releases that the mirror has: one to install, one to upgrade to. */
 export const K3S_VERSIONS = ['v1.36.4+k3s1', 'v1.36.5+k3s1'] as const
 
-/** Nodes of tests are called e2e-<pid of the test run>-<random>-<name>: what a dead run has left can be told from others' nodes. */
-export const NODE_PREFIX = 'e2e-'
+/**
+ * What a test run makes is called e2e-<its process id>-<random>: a directory in the system's temporary one, and nodes (with
+ * -<name>). So what a dead run has left can be told from what others use.
+ */
+export const E2E_PREFIX = 'e2e-'
 
 export interface CliOptions {
   /** Added to a clean environment; null takes a variable away. */
@@ -55,7 +57,7 @@ export class Testbed {
     this.#inside = inside
     this.#temp = temp
     this.home = join(temp, 'home')
-    this.#prefix = `${NODE_PREFIX}${process.env.K3SP_E2E_RUN ?? process.pid}-${randomInt(36 ** 4).toString(36)}-`
+    this.#prefix = `${basename(temp)}-`.toLowerCase()
   }
 
   /** Needs root; the global setup has prepared the machine and built the stand-in. Side by side with others on one machine. */
@@ -63,7 +65,7 @@ export class Testbed {
     const inside = ['nsenter', `--net=/run/netns/${await nodes('net')}`, '--'] as const
     const built = await execa(path('k3s-standin/build'), K3S_VERSIONS, { stderr: 'inherit' })
     const releases = dirname(dirname(built.stdout.split('\n')[0] ?? ''))
-    const temp = await mkdtemp(join(tmpdir(), 'k3sp-testbed-'))
+    const temp = await mkdtemp(join(tmpdir(), `${E2E_PREFIX}${process.env.K3SP_E2E_RUN ?? process.pid}-`))
     await mkdir(join(temp, 'home'))
     return new Testbed(await Mirror.start(inside, releases), inside, temp)
   }
