@@ -13,6 +13,8 @@ export interface Problem {
   readonly why?: string
   /** What to do next: best a command. */
   readonly hint?: string
+  /** Something failed and the last good state was put back. */
+  readonly rescued?: true
 }
 
 /** Carries problems through code that cannot go on; the only error that is shown without a stack trace. */

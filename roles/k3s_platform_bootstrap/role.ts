@@ -1,0 +1,166 @@
+// From a bare machine to a working k3s: read the stages from top to bottom.
+
+import { Secret } from '../../src/engine/secret.ts'
+import type { Facts } from '../../src/host/facts.ts'
+import { directory } from '../../src/host/kinds/directory.ts'
+import { download } from '../../src/host/kinds/download.ts'
+import { file } from '../../src/host/kinds/file.ts'
+import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
+import { packages } from '../../src/host/kinds/packages.ts'
+import { disturbedMark, service } from '../../src/host/kinds/service.ts'
+import type { Asset } from '../../src/supply/asset.ts'
+import environment from '../../templates/environment.hbs'
+import unitFile from '../../templates/k3s.service.hbs'
+import type { Role, RoleContext } from '../role.ts'
+import { configOf, configText, meaningOfConfig } from './config.ts'
+import { kubeconfig } from './kubeconfig.ts'
+import { checkCount, preflight } from './preflight.ts'
+import { type ReadySpec, ready, readyCheck } from './ready.ts'
+import { type Vars, vars } from './vars.ts'
+
+const UNIT = 'k3s.service'
+const BINARY = '/usr/local/bin/k3s'
+const UNIT_FILE = `/etc/systemd/system/${UNIT}`
+const ENV_FILE = `${UNIT_FILE}.env`
+const READY_SECONDS = 180
+
+export const bootstrap: Role<typeof vars> = {
+  name: 'k3s_platform_bootstrap',
+  vars,
+  preflight,
+  checks: checkCount,
+  stages: (v, context) => {
+    const role = bootstrap.name
+    const configPath = v.k3s_platform_k3s_config_path
+    const config = configOf(v, context)
+    const check = readySpec(v, context, config)
+    const mark = disturbedMark(UNIT)
+
+    const binary = download({
+      path: BINARY,
+      title: BINARY,
+      version: v.k3s_platform_k3s_version,
+      asset: (facts) => k3sAsset(v, facts),
+      via: v.k3s_platform_download,
+      mark,
+    })
+    const configFile = file({
+      path: configPath,
+      content: configText(config),
+      mode: '600',
+      meaning: meaningOfConfig,
+      mark,
+    })
+    const envFile = file({ path: ENV_FILE, content: environmentText(v), mode: '600', mark })
+    const unit = file({
+      path: UNIT_FILE,
+      content: unitFile({
+        binary: BINARY,
+        envFile: ENV_FILE,
+        config: configPath === '/etc/rancher/k3s/config.yaml' ? null : configPath,
+      }),
+      mark,
+    })
+
+    return [
+      {
+        role,
+        name: 'baseline',
+        resources: [
+          ...(v.k3s_platform_packages.length > 0 ? [packages(v.k3s_platform_packages)] : []),
+          file({ path: '/etc/modules-load.d/k3s-platform.conf', content: listText(v.k3s_platform_kernel_modules) }),
+          kernelModules(v.k3s_platform_kernel_modules),
+          file({
+            path: '/etc/sysctl.d/90-k3s-platform.conf',
+            content: listText(Object.entries(v.k3s_platform_sysctls).map(([name, value]) => `${name} = ${value}`)),
+          }),
+          sysctls(v.k3s_platform_sysctls),
+        ],
+      },
+      {
+        role,
+        name: 'k3s',
+        resources: [
+          directory({ path: parentOf(configPath) }),
+          directory({ path: check.dataDir }),
+          binary,
+          configFile,
+          envFile,
+          unit,
+          service({
+            unit: UNIT,
+            inputs: [
+              { resource: binary, path: BINARY },
+              { resource: configFile, path: configPath },
+              { resource: envFile, path: ENV_FILE },
+              { resource: unit, path: UNIT_FILE },
+            ],
+            health: readyCheck(check),
+            boundSeconds: check.boundSeconds,
+          }),
+        ],
+      },
+      { role, name: 'ready', resources: [ready(check)] },
+      {
+        role,
+        name: 'kubeconfig',
+        resources: [
+          kubeconfig({
+            source: v.k3s_platform_kubeconfig_path,
+            path: v.k3s_platform_kubeconfig_dest ?? `~/.kube/k3s-platform/${context.host}.yaml`,
+            server: `https://${bracketed(context.address)}:${check.port}`,
+            name: context.host,
+            workstation: context.workstation,
+          }),
+        ],
+      },
+    ]
+  },
+}
+
+function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown>): ReadySpec {
+  const name = config['node-name']
+  return {
+    dataDir: String(config['data-dir'] ?? v.k3s_platform_install_dir),
+    port: Number(config['https-listen-port'] ?? 6443),
+    nodeName: typeof name === 'string' ? name.toLowerCase() : null,
+    node: config['disable-agent'] !== true,
+    service: UNIT,
+    boundSeconds: context.boundSeconds ?? READY_SECONDS,
+  }
+}
+
+/** Names of k3s's release assets: the amd64 binary has no suffix, the 32 bit arm one is called armhf. */
+function k3sAsset(v: Vars, { arch }: Facts): Asset {
+  const base = `${v.k3s_platform_k3s_mirror_url}/${encodeURIComponent(v.k3s_platform_k3s_version)}`
+  const name = { amd64: 'k3s', arm64: 'k3s-arm64', arm: 'k3s-armhf' }[arch] ?? `k3s-${arch}`
+  const given = v.k3s_platform_k3s_sha256
+  const sha256 = typeof given === 'string' ? given : given && isArch(arch) ? given[arch] : undefined
+  return { urls: [`${base}/${name}`], sha256: sha256 ?? null, sums: { url: `${base}/sha256sum-${arch}.txt`, name } }
+}
+
+function isArch(arch: string): arch is 'amd64' | 'arm64' | 'arm' {
+  return arch === 'amd64' || arch === 'arm64' || arch === 'arm'
+}
+
+function environmentText(v: Vars): Secret {
+  const variables = v.k3s_platform_k3s_env.map(({ name, value }) => ({ name, value: systemdQuote(value.reveal()) }))
+  return new Secret(environment({ variables }))
+}
+
+/** systemd.exec(5), EnvironmentFile: inside double quotes only backslash, double quote, backtick and dollar are special. */
+function systemdQuote(value: string): string {
+  return /^[A-Za-z0-9_/.:,@%+=-]*$/.test(value) ? value : `"${value.replace(/[\\"`$]/g, '\\$&')}"`
+}
+
+function listText(entries: readonly string[]): string {
+  return `# Managed by k3s-platform; changes here are put back.\n${entries.map((entry) => `${entry}\n`).join('')}`
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/'
+}
+
+function bracketed(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}

@@ -1,0 +1,126 @@
+// The role's variables: each with its shape, its default and one sentence.
+
+import { isIP } from 'node:net'
+import { z } from 'zod'
+import { Secret } from '../../src/engine/secret.ts'
+
+const words = z.array(z.string())
+const absolute = z.string().regex(/^\/[^\0]*$/, 'expected an absolute path')
+const octal = z
+  .union([z.string(), z.number().transform(String)])
+  .pipe(z.string().regex(/^0?[0-7]{3}$/, 'expected an octal mode in quotes, such as "0600"'))
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256 digest: 64 lower case hex digits')
+const cidr = z
+  .string()
+  .refine(isCidrList, 'expected a network such as 10.42.0.0/16, or an IPv4 and an IPv6 one with a comma')
+const scalar = z.union([z.string(), z.number(), z.boolean()]).transform(String)
+const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+  .transform((url) => url.replace(/\/+$/, ''))
+
+const later = 'this version ends with a running k3s; it has no part in that'
+
+/** Names of the original roles that have no effect here, with the reason; they are accepted and reported. */
+export const unused: Readonly<Record<string, string>> = {
+  k3s_platform_k3s_install_script_url: 'k3s is installed by its pinned and checksummed binary, not by a script',
+  k3s_platform_k3s_install_script_path: 'k3s is installed by its pinned and checksummed binary, not by a script',
+  k3s_platform_k3s_install_log_path: 'there is no installer and so no log of it; use --events FILE',
+  k3s_platform_k3s_install_timeout_seconds: 'there is no installer; waits are bounded by --timeout',
+  ...Object.fromEntries(
+    [
+      ...['namespace', 'source_name', 'root_path'].map((name) => `flux_${name}`),
+      ...['url', 'branch', 'auth_mode', 'private_key', 'public_key', 'private_key_path'].map((name) => `git_${name}`),
+      ...['http_username', 'http_password', 'bearer_token'].map((name) => `git_${name}`),
+      ...['cert_manager', 'external_secrets', 'caddy', 'external_dns', 'reloader', 'apisix'].map(
+        (a) => `${a}_chart_version`,
+      ),
+      ...['external_dns_chart_repo_url', 'ghcr_registry', 'values'],
+    ].map((name) => [`k3s_platform_${name}`, later]),
+  ),
+}
+
+export const vars = z.object({
+  k3s_platform_k3s_version: z
+    .string()
+    .regex(/^v\d+\.\d+\.\d+(-[a-z0-9.]+)?\+k3s\d+$/, 'expected a k3s release such as v1.36.5+k3s1')
+    .default('v1.36.5+k3s1')
+    .describe('k3s release to run.'),
+  k3s_platform_k3s_mirror_url: baseUrl
+    .default('https://github.com/k3s-io/k3s/releases/download')
+    .describe(
+      'Base URL of the releases; below it lie `<version, + as %2B>/k3s`, `sha256sum-amd64.txt` and the others.',
+    ),
+  k3s_platform_k3s_sha256: z
+    .union([digest, z.record(z.enum(['amd64', 'arm64', 'arm']), digest.optional())])
+    .optional()
+    .describe(
+      'Digest of the binary, or a map from architecture to digest; default: the one that the release publishes.',
+    ),
+  k3s_platform_download: z
+    .enum(['node', 'workstation'])
+    .default('node')
+    .describe('Who fetches the binary; `workstation` fetches once and sends it over the connection.'),
+  k3s_platform_k3s_config: z
+    .record(z.string(), z.json())
+    .default({})
+    .describe('Map merged into config.yaml: any key of k3s; `key+` appends to the list that the role makes.'),
+  k3s_platform_k3s_env: z
+    .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name'), scalar)
+    .default({})
+    .transform((env) => Object.entries(env).map(([name, value]) => ({ name, value: new Secret(value) })))
+    .describe('Environment of the k3s service; values are never shown.'),
+  k3s_platform_cluster_cidr: cidr.default('10.42.0.0/16').describe('Network of the pods.'),
+  k3s_platform_service_cidr: cidr.default('10.43.0.0/16').describe('Network of the services.'),
+  k3s_platform_disable_components: words
+    .default(['traefik', 'servicelb'])
+    .describe('Packaged components that k3s leaves out.'),
+  k3s_platform_write_kubeconfig_mode: octal.default('0600').describe('Mode of the kubeconfig on the node.'),
+  k3s_platform_tls_sans: words
+    .default([])
+    .describe('Further names and addresses in the API certificate; the SSH address is always there.'),
+  k3s_platform_kube_apiserver_args: words
+    .default(['service-node-port-range=0-50000'])
+    .describe('Arguments of kube-apiserver, without leading dashes.'),
+  k3s_platform_kubeconfig_path: absolute
+    .default('/etc/rancher/k3s/k3s.yaml')
+    .describe('Where k3s writes its kubeconfig on the node.'),
+  k3s_platform_k3s_config_path: absolute
+    .default('/etc/rancher/k3s/config.yaml')
+    .describe('Where config.yaml is on the node.'),
+  k3s_platform_install_dir: absolute.default('/opt/rancher/k3s').describe('Data directory of k3s (data-dir).'),
+  k3s_platform_packages: words
+    .default(['ca-certificates', 'curl', 'tar'])
+    .describe('Packages of the distribution that the node needs.'),
+  k3s_platform_kernel_modules: words
+    .default(['br_netfilter', 'overlay'])
+    .describe('Kernel modules, loaded now and at every boot.'),
+  k3s_platform_sysctls: z
+    .record(
+      z.string().regex(/^[a-z0-9_]+(\.[A-Za-z0-9_-]+)+$/, 'expected a sysctl name such as net.ipv4.ip_forward'),
+      scalar,
+    )
+    .default({ 'net.ipv4.ip_forward': '1', 'net.bridge.bridge-nf-call-iptables': '1' })
+    .describe('Kernel settings, set now and at every boot.'),
+  k3s_platform_kubeconfig_dest: z
+    .string()
+    .optional()
+    .describe('Where the kubeconfig goes on the workstation; default `~/.kube/k3s-platform/<host>.yaml`.'),
+  k3s_platform_cluster_name: z
+    .string()
+    .optional()
+    .describe('Accepted for old inventories; the kubeconfig bears the host name.'),
+  k3s_platform_deployment_mode: z.string().optional().describe('Accepted for old inventories; has no effect.'),
+  ...Object.fromEntries(
+    Object.keys(unused).map((name) => [name, z.unknown().optional().describe('Not used any more.')]),
+  ),
+})
+
+export type Vars = z.output<typeof vars>
+
+function isCidrList(text: string): boolean {
+  return text.split(',').every((part) => {
+    const [address = '', bits = '', ...rest] = part.split('/')
+    const family = isIP(address)
+    return family > 0 && rest.length === 0 && /^\d+$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128)
+  })
+}

@@ -1,0 +1,36 @@
+// What a role is: variables that are checked once, and stages that you read from top to bottom.
+
+import type { z } from 'zod'
+import type { Problem } from '../src/engine/problem.ts'
+import type { Stage } from '../src/engine/resource.ts'
+import type { Facts } from '../src/host/facts.ts'
+import type { HostResource } from '../src/host/resource.ts'
+
+/** What a role may know of the run besides its variables. */
+export interface RoleContext {
+  /** Name in the inventory. */
+  readonly host: string
+  /** The address that the workstation reaches it at. */
+  readonly address: string
+  /** Bound of the longest wait, seconds; undefined: the role's own. */
+  readonly boundSeconds: number | undefined
+  readonly workstation: Workstation
+}
+
+/** The few files that a role has on the workstation. */
+export interface Workstation {
+  /** `~` is the home directory. null: absent. `mode` is octal: `600`. */
+  read(path: string): { readonly content: string; readonly mode: string } | null
+  /** Atomic; missing directories are made with mode 700, the file gets 600. */
+  write(path: string, content: string): Promise<void>
+}
+
+export interface Role<Vars extends z.ZodObject> {
+  readonly name: string
+  readonly vars: Vars
+  /** What forbids the run, or is worth a warning, from variables and facts; nothing was touched yet. */
+  preflight(vars: z.output<Vars>, facts: Facts, context: RoleContext): readonly Problem[]
+  /** How many things preflight looks at. */
+  readonly checks: number
+  stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+}

@@ -1,0 +1,86 @@
+// The plan: a pure function from what was observed to what would be done.
+
+import type { Observation, Observed, Resource, Stage } from './resource.ts'
+import { type Delta, diff, type State } from './state.ts'
+
+/** `action`: neither made nor edited, but done to: a restart. `deferred`: known only once something before it is there. */
+export type Op = 'none' | 'create' | 'update' | 'delete' | 'action' | 'owned' | 'deferred'
+
+export interface Change<R extends Resource = Resource> {
+  readonly resource: R
+  readonly op: Op
+  readonly deltas: readonly Delta[]
+  /** For `action` what is done, for `owned` the owner, for `deferred` what it waits for. */
+  readonly note?: string
+  /** Titles of the inputs that cause it. */
+  readonly because: readonly string[]
+  readonly actual: State | null
+  readonly desired: State | null
+}
+
+export interface StagePlan<R extends Resource = Resource> {
+  readonly role: string
+  readonly name: string
+  readonly changes: readonly Change<R>[]
+}
+
+export interface Plan<R extends Resource = Resource> {
+  readonly stages: readonly StagePlan<R>[]
+}
+
+/** Ops that apply has something to do for. A deferred resource counts: what it will turn into is unknown. */
+export function pending(change: Change): boolean {
+  return change.op !== 'none' && change.op !== 'owned'
+}
+
+export function changesOf<R extends Resource>(plan: Plan<R>): Change<R>[] {
+  return plan.stages.flatMap((stage) => stage.changes)
+}
+
+/** How often each op stands in the plan. */
+export function count(plan: Plan): Readonly<Record<Op, number>> {
+  const counts: Record<Op, number> = { none: 0, create: 0, update: 0, delete: 0, action: 0, owned: 0, deferred: 0 }
+  for (const change of changesOf(plan)) counts[change.op]++
+  return counts
+}
+
+/** Stages in their order; a resource's inputs stand before it, in an earlier stage or earlier in its own. */
+export function plan<R extends Resource>(
+  stages: readonly Stage<R>[],
+  observations: ReadonlyMap<string, Observation>,
+): Plan<R> {
+  const changed = new Map<string, string>()
+  return {
+    stages: stages.map((stage) => ({
+      role: stage.role,
+      name: stage.name,
+      changes: stage.resources.map((resource) => {
+        const change = planOne(resource, observations.get(resource.id), changed)
+        if (pending(change) && (resource.disturbs?.(change) ?? true)) changed.set(resource.id, resource.title)
+        return change
+      }),
+    })),
+  }
+}
+
+function planOne<R extends Resource>(
+  resource: R,
+  found: Observation | undefined,
+  changed: ReadonlyMap<string, string>,
+): Change<R> {
+  if (found === undefined) throw new Error(`nothing was observed of ${resource.id}`)
+  const { desired } = found
+  const because = (resource.inputs ?? []).flatMap((id) => changed.get(id) ?? [])
+  const base = { resource, desired, actual: found.actual, deltas: [], because: [] }
+  if (found.owner !== undefined) return { ...base, op: 'owned', note: found.owner }
+
+  const seen: Observed = because.length > 0 ? (resource.afterInputs?.(found.actual, because) ?? found) : found
+  if (seen.deferred !== undefined) return { ...base, op: 'deferred', note: seen.deferred }
+  const deltas = diff(seen.actual, desired, resource.masked)
+  const done = { ...base, actual: seen.actual, deltas, because: seen === found ? [] : because }
+  if (desired === null) return { ...done, op: seen.actual === null ? 'none' : 'delete' }
+  if (deltas.length === 0 && seen.actual !== null) return { ...done, op: 'none', because: [] }
+  const action = resource.action?.(seen.actual, desired)
+  if (action) return { ...done, op: 'action', note: action }
+  return { ...done, op: seen.actual === null ? 'create' : 'update' }
+}

@@ -1,0 +1,222 @@
+// Carries host resources over one connection: probes as one framed script, the steps of a stage as one more, under a lock.
+
+import { ProblemError } from '../engine/problem.ts'
+import type { Applying, Look, PendingChange } from '../engine/resource.ts'
+import type { Session } from '../engine/runner.ts'
+import type { Asset } from '../supply/asset.ts'
+import { type Facts, factsProbe, readFacts } from './facts.ts'
+import { frame } from './frames.ts'
+import { type HostLock, takeLock } from './lock.ts'
+import { prelude } from './prelude.ts'
+import type { HostResource, Step } from './resource.ts'
+import type { FrameResult, RootShell } from './root-shell.ts'
+import { lines, sh } from './sh.ts'
+import { sendFile } from './upload.ts'
+
+export interface HostBackendOptions {
+  readonly host: string
+  readonly shell: RootShell
+  /** What another run reads when it finds the lock taken: who, from where, since when. */
+  readonly holder: string
+  /** Fetches an asset into the workstation's cache and verifies it; resolves to its path. */
+  readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<{ path: string; sha256: string }>
+  readonly now: () => number
+  /** Bound of one look, milliseconds. */
+  readonly lookMs: number
+  /** Told why the lock has to be waited for. */
+  readonly waiting: (why: string) => void
+}
+
+export function hostBackend(options: HostBackendOptions): Session<HostResource, Facts> {
+  const { host, shell, now } = options
+  let lock: HostLock | undefined
+  let facts: Facts | undefined
+  return {
+    get execs() {
+      return shell.execs
+    },
+    close: () => shell.close(),
+
+    observe: async (resources, signal): Promise<Look<Facts>> => {
+      const script = lines([
+        prelude,
+        ...[factsProbe, ...resources.map((r) => r.probe)].map((probe, i) => frame(i, probe)),
+        sh`k_finish`,
+      ])
+      const sent = now()
+      const titles = ['facts', ...resources.map((r) => r.title)]
+      const frames = await shell.run(script, {
+        what: 'look',
+        signal: AbortSignal.any([signal, AbortSignal.timeout(options.lookMs)]),
+        names: titles,
+      })
+      const answer = (i: number) => {
+        const result = frames.get(i)
+        if (result !== undefined && result.code === 0) return result
+        throw new ProblemError({
+          kind: 'failed',
+          where: `${host} ${titles[i]}`,
+          what: 'could not be looked at',
+          why: result?.err.trim() || `the probe ended with ${result?.code ?? 'no answer'}`,
+        })
+      }
+      const seen = readFacts(answer(0), sent, now())
+      facts = seen
+      return {
+        facts: seen,
+        observations: new Map(
+          resources.map((resource, i) => [
+            resource.id,
+            { ...resource.read(answer(i + 1)), desired: resource.desired(seen) },
+          ]),
+        ),
+      }
+    },
+
+    lock: async () => {
+      lock = await takeLock(shell, host, options.holder, options.waiting)
+      return lock
+    },
+
+    apply: async (changes, how) => {
+      if (lock === undefined || facts === undefined) throw new Error('apply comes after a look and under the lock')
+      const onStop = () => lock?.stop()
+      how.stop.addEventListener('abort', onStop)
+      try {
+        await applyStage(changes, lock.go, facts, options, how)
+      } finally {
+        how.stop.removeEventListener('abort', onStop)
+      }
+    },
+  }
+}
+
+interface Work {
+  readonly change: PendingChange<HostResource>
+  readonly step: Step
+  readonly last: boolean
+}
+
+async function applyStage(
+  changes: readonly PendingChange<HostResource>[],
+  go: string,
+  facts: Facts,
+  options: HostBackendOptions,
+  how: Applying,
+): Promise<void> {
+  const work = changes.flatMap((change) =>
+    change.resource
+      .steps({ ...change, facts })
+      .map((step, i, all): Work => ({ change, step, last: i === all.length - 1 })),
+  )
+  let batch: Work[] = []
+  const flush = async () => {
+    const todo = batch
+    batch = []
+    if (todo.length > 0) await runSteps(todo, go, options, how)
+  }
+  for (const one of work) {
+    if ('run' in one.step) {
+      batch.push(one)
+      continue
+    }
+    await flush()
+    if (how.stop.aborted) return
+    await runTransfer(one, options, how)
+  }
+  await flush()
+}
+
+/** Steps in one exec: each in a shell of its own, the first that fails is the last. */
+async function runSteps(work: readonly Work[], go: string, options: HostBackendOptions, how: Applying): Promise<void> {
+  const script = lines([
+    prelude,
+    sh`G=${go}
+k_alive() { [ -d "\${G%/*}" ]; }
+exec 8>>/run/k3s-platform.work || exit 1
+flock -w 300 8 || k_fail 'a step of an earlier run is still under way'`,
+    ...work.map(
+      ({ step }, i) => sh`[ -e "$G" ] || { k_finish; exit 0; }
+k_begin ${i}
+( exec 8>&-
+${'run' in step ? step.run : sh`:`}
+) </dev/null
+k_code=$?; k_end ${i} $k_code; [ $k_code = 0 ] || { k_finish; exit 0; }`,
+    ),
+    sh`k_finish`,
+  ])
+  const at = (i: number): Work => {
+    const found = work[i]
+    if (found === undefined) throw new Error(`no step ${i}`)
+    return found
+  }
+  const frames = await options.shell.run(script, {
+    what: work.map(({ step }) => step.title).join('; '),
+    signal: how.signal,
+    names: work.map(({ step }) => step.title),
+    on: (mark) => {
+      if (mark.is === 'finish') return
+      const { change, step, last } = at(mark.frame)
+      const resource = change.resource.id
+      if (mark.is === 'begin') how.step({ is: 'start', resource, title: step.title })
+      if (mark.is === 'wait') how.step({ is: 'wait', resource, why: mark.why, boundSeconds: mark.boundSeconds })
+      if (mark.is === 'data') how.step({ is: 'output', resource, text: mark.bytes.toString('utf8') })
+      if (mark.is === 'end' && mark.code === 0 && last) how.step({ is: 'done', resource, title: change.resource.title })
+    },
+  })
+  for (const [i, { change, step }] of work.entries()) {
+    const result = frames.get(i)
+    if (result === undefined) {
+      if (how.stop.aborted) return
+      throw new ProblemError({
+        kind: 'failed',
+        where: `${options.host} ${change.resource.title}`,
+        what: `${step.title}: not started, the lock on the host was lost`,
+        hint: 'run apply again',
+      })
+    }
+    if (result.code !== 0) throw failed(options.host, change.resource, step.title, result)
+  }
+}
+
+async function runTransfer({ change, step, last }: Work, options: HostBackendOptions, how: Applying): Promise<void> {
+  const resource = change.resource.id
+  how.step({ is: 'start', resource, title: step.title })
+  if ('upload' in step) {
+    const source = await options.fetch(step.upload, how.signal)
+    await sendFile(options.shell, { ...source, to: step.to, signal: how.signal }, (why) =>
+      how.step({ is: 'wait', resource, why, boundSeconds: null }),
+    )
+  } else if ('read' in step) {
+    const script = lines([prelude, frame(0, step.read), sh`k_finish`])
+    const result = (await options.shell.run(script, { what: step.title, signal: how.signal, names: [step.title] })).get(
+      0,
+    )
+    if (result === undefined || result.code !== 0) {
+      throw failed(options.host, change.resource, step.title, {
+        code: result?.code ?? 1,
+        text: '',
+        err: result?.err ?? '',
+      })
+    }
+    await step.save(result.bytes)
+  }
+  if (last) how.step({ is: 'done', resource, title: change.resource.title })
+}
+
+function failed(
+  host: string,
+  resource: HostResource,
+  step: string,
+  result: Pick<FrameResult, 'code' | 'text' | 'err'>,
+): ProblemError {
+  const told = resource.explain?.({ step, code: result.code, out: result.text, err: result.err }) ?? {}
+  const why = `${result.err}\n${result.text}`.trim().split('\n').slice(-10).join('\n')
+  return new ProblemError({
+    kind: 'failed',
+    where: `${host} ${resource.title}`,
+    what: `${step}: failed with exit code ${result.code}`,
+    ...(why === '' ? {} : { why }),
+    ...told,
+  })
+}

@@ -1,0 +1,132 @@
+// A file that is fetched by URL and digest: by the host itself, or through the workstation. A partial one is continued.
+
+import type { Observed } from '../../engine/resource.ts'
+import type { State } from '../../engine/state.ts'
+import type { Asset } from '../../supply/asset.ts'
+import type { Facts } from '../facts.ts'
+import type { Answer, HostResource, Step } from '../resource.ts'
+import { type Sh, sh } from '../sh.ts'
+import { disturb } from './file.ts'
+
+export interface DownloadSpec {
+  readonly path: string
+  readonly title: string
+  /** What people call this content: `v1.36.5+k3s1`. */
+  readonly version: string
+  readonly asset: (facts: Facts) => Asset
+  /** Octal; default `755`. */
+  readonly mode?: string
+  /** Who fetches. */
+  readonly via: 'node' | 'workstation'
+  /** A marker made before the content changes: see `service`. */
+  readonly mark?: string
+}
+
+const STAMPS = '/var/lib/k3s-platform/stamps'
+const OWNER = 'root:root'
+
+/**
+ * Hashing a large file in every run would cost more than all else: a stamp remembers size, mtime and inode of what was
+ * verified, its digest and its version. The digest is computed again when the stamp does not fit.
+ */
+export function download(spec: DownloadSpec): HostResource {
+  const { path, version, mode = '755' } = spec
+  const stamp = `${STAMPS}/${path.slice(1).replaceAll('/', '-')}`
+  const part = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.${version}.part`
+  const fits = (actual: State | null, facts: Facts): boolean => {
+    const { sha256 } = spec.asset(facts)
+    return sha256 === null ? actual?.version === version : actual?.sha256 === sha256
+  }
+  return {
+    id: `download:${path}`,
+    title: spec.title,
+    meaning: version,
+    probe: sh`k_meta ${path}
+if [ -f ${path} ] && [ ! -L ${path} ]; then
+  k_s='' k_h='' k_v=''; [ ! -f ${stamp} ] || read -r k_s k_h k_v <${stamp}
+  if [ "$k_s" = "$(k_stamp ${path})" ]; then printf 'content %s %s\n' "$k_h" "$k_v"
+  else s=$(k_sum ${path}); [ "$s" = "$k_h" ] || k_v=''; printf 'content %s %s\n' "$s" "$k_v"; fi
+fi`,
+    read: readDownload,
+    desired: (facts) => {
+      const { sha256 } = spec.asset(facts)
+      return { type: 'file', version, ...(sha256 === null ? {} : { sha256 }), mode, owner: 'root', group: 'root' }
+    },
+    disturbs: ({ actual, desired }) =>
+      actual?.version !== version || ('sha256' in (desired ?? {}) && actual.sha256 !== desired?.sha256),
+    steps: ({ actual, facts }) => {
+      const place = sh`k_dest=${path} k_mode=${mode} k_owner=${OWNER} k_stampfile=${stamp} k_version=${version}
+${placing}`
+      if (actual?.type === 'file' && fits(actual, facts)) {
+        return [{ title: `verify ${spec.title}`, run: sh`k_part=''; ${place}` }]
+      }
+      const asset = spec.asset(facts)
+      const before = spec.mark === undefined ? sh`:` : disturb(spec.mark)
+      const finish: Step = { title: `put ${spec.title} in place`, run: sh`k_part=${part}\n${before}\n${place}` }
+      if (spec.via === 'workstation') {
+        return [{ title: `send ${spec.title} ${version}`, upload: asset, to: part }, finish]
+      }
+      return [{ title: `fetch ${spec.title} ${version}`, run: fetching(asset, part) }, finish]
+    },
+    explain: ({ step, code, err }) =>
+      step.startsWith('fetch') || step.startsWith('send')
+        ? {
+            what: `${spec.title} ${version} could not be fetched${code === 65 ? ': its digest is not the expected one' : ''}`,
+            why: err.trim(),
+            hint:
+              code === 65
+                ? 'what is served is not what was released, or the digest in the inventory is of another version; the node was left as it was'
+                : 'check the URL and the way to it from the node, name a mirror (k3s_platform_k3s_mirror_url), or let the workstation fetch (k3s_platform_download: workstation)',
+          }
+        : {},
+  }
+}
+
+function readDownload({ text }: Answer): Observed {
+  const [head = '', content = ''] = text.split('\n')
+  const [type = '', mode = '', owner = '', group = '', ...target] = head.split(' ')
+  if (type === 'absent') return { actual: null }
+  if (type !== 'file') return { actual: { type: type === 'link' ? `link to ${target.join(' ')}` : type } }
+  const [, sha256 = '', version = ''] = content.split(' ')
+  return { actual: { type, version: version || null, sha256, mode, owner, group } }
+}
+
+// Its own exit code, 65 (EX_DATAERR), says that the content is wrong: then nothing of it is kept.
+const fetching = (asset: Asset, part: string): Sh => sh`k_part=${part} k_want=${asset.sha256 ?? ''}
+k_dir=\${k_part%/*}; mkdir -p -- "$k_dir" || exit 1
+for f in "$k_dir"/.*.part; do [ "$f" = "$k_part" ] || rm -f -- "$f"; done
+k_get() { # k_get URL FILE: continues FILE
+  if k_has curl; then curl -fsSL --connect-timeout 10 --retry 3 --retry-delay 1 --speed-limit 1000 --speed-time 30 -C - -o "$2" -- "$1"
+  elif k_has wget; then wget -q -T 30 -c -O "$2" -- "$1"
+  else k_fail 'neither curl nor wget is there to fetch with'; fi
+}
+if [ -z "$k_want" ]; then
+  k_sums="$k_part.sums"; rm -f -- "$k_sums"
+  k_get ${asset.sums?.url ?? ''} "$k_sums" || k_fail ${`no digest given, and none to be had from ${asset.sums?.url ?? 'anywhere'}`}
+  k_want=$(sed -n ${`s/^\\([0-9a-f]\\{64\\}\\) [ *]*${(asset.sums?.name ?? '').replaceAll('.', '\\.')}$/\\1/p`} "$k_sums"); rm -f -- "$k_sums"
+  [ -n "$k_want" ] || k_fail ${`${asset.sums?.url ?? ''} has no digest of ${asset.sums?.name ?? ''}`}
+fi
+k_got=''
+for k_url in ${asset.urls}; do
+  [ -s "$k_part" ] && [ "$(k_sum "$k_part")" = "$k_want" ] && break
+  k_get "$k_url" "$k_part" & k_pid=$!
+  trap 'kill $k_pid 2>/dev/null' EXIT; trap 'exit 1' HUP TERM INT PIPE
+  while kill -0 $k_pid 2>/dev/null; do
+    k_alive || exit 1
+    sleep 1
+    k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
+  done
+  wait $k_pid && [ "$(k_sum "$k_part")" = "$k_want" ] && break
+  # A server that cannot continue a file, or a part of something else: once more from the start.
+  [ ! -s "$k_part" ] || { k_got=$(k_sum "$k_part"); rm -f -- "$k_part"; k_get "$k_url" "$k_part"; }
+  trap - EXIT
+done
+[ -s "$k_part" ] || exit 1
+k_got=$(k_sum "$k_part")
+[ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65; }`
+
+const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
+if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
+else chown -- "$k_owner" "$k_dest" && chmod -- "$k_mode" "$k_dest" || exit 1; fi
+printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$(k_sum "$k_dest")" "$k_version" | {
+  cat >"$k_stampfile.new" && k_sync "$k_stampfile.new" && mv -f -- "$k_stampfile.new" "$k_stampfile"; }`

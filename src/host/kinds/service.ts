@@ -1,0 +1,168 @@
+// A systemd unit that runs with the inputs it should: restarted only when they changed, watched until it is healthy,
+// and put back to the last good inputs when it is not.
+
+import { createHash } from 'node:crypto'
+import type { Problem } from '../../engine/problem.ts'
+import type { Failure, HostResource } from '../resource.ts'
+import { type Sh, sh } from '../sh.ts'
+
+export interface ServiceSpec {
+  /** `k3s.service`; its unit file is one of the inputs. */
+  readonly unit: string
+  /** What the unit is started with. Each has `path` on the host and is made with `mark: disturbedMark(unit)`. */
+  readonly inputs: readonly { readonly resource: HostResource; readonly path: string }[]
+  /** Exit 0: it works. Otherwise what it prints is what is waited for. Runs again and again while the unit is active. */
+  readonly health: Sh
+  readonly boundSeconds: number
+}
+
+const home = (unit: string) => `/var/lib/k3s-platform/units/${unit}`
+
+/** A file that stands while a unit's inputs are other than those of its last good start. */
+export function disturbedMark(unit: string): string {
+  return `${home(unit)}/disturbed`
+}
+
+/** Exit codes of the start step: 70 put back and running, 71 put back and still not running, 72 nothing to put back. */
+const PUT_BACK = 70
+const STILL_DOWN = 71
+const NO_GOOD = 72
+
+/**
+ * `inputs` in its state is a hash of what every input means. The actual one is a stamp, written only after a healthy start,
+ * beside a copy of the inputs: the last good ones. A crash between write and restart leaves the mark, so the next run
+ * restarts.
+ */
+export function service(spec: ServiceSpec): HostResource {
+  const { unit } = spec
+  const wanted = createHash('sha256')
+    .update(JSON.stringify(spec.inputs.map(({ resource }) => [resource.id, resource.meaning ?? null])))
+    .digest('hex')
+  return {
+    id: `service:${unit}`,
+    title: unit,
+    inputs: spec.inputs.map(({ resource }) => resource.id),
+    afterInputs: (actual) => ({ actual: actual && { ...actual, inputs: 'changed' } }),
+    probe: sh`systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload ${unit} || exit 1
+if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'inputs=%s\n' "$(cat ${home(unit)}/inputs 2>/dev/null)"; fi`,
+    read: ({ text }) => {
+      const show = new Map(
+        text.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+      )
+      if (show.get('LoadState') === 'not-found') return { actual: null }
+      return {
+        actual: {
+          active: show.get('ActiveState') === 'active' ? true : `${show.get('ActiveState')} (${show.get('SubState')})`,
+          enabled: show.get('UnitFileState') === 'enabled',
+          loaded: show.get('NeedDaemonReload') === 'yes' ? 'an older unit file' : 'the unit file',
+          inputs: show.get('inputs') || 'unknown',
+        },
+      }
+    },
+    desired: () => ({ active: true, enabled: true, loaded: 'the unit file', inputs: wanted }),
+    action: (actual) => {
+      if (actual === null || actual.active !== true) return `start ${unit}`
+      if (actual.inputs !== wanted || actual.loaded !== 'the unit file') return `restart ${unit}`
+      return `enable ${unit}`
+    },
+    steps: ({ actual }) => {
+      const restart = actual?.active !== true || actual.inputs !== wanted || actual.loaded !== 'the unit file'
+      const settings = sh`k_unit=${unit} k_home=${home(unit)} k_bound=${spec.boundSeconds} k_inputs=${wanted}`
+      const paths = spec.inputs.map(({ path }) => path)
+      if (!restart) return [{ title: `enable ${unit}`, run: sh`systemctl enable -q ${unit}` }]
+      return [
+        {
+          title: `${actual?.active === true ? 'restart' : 'start'} ${unit}`,
+          run: sh`${settings}
+k_health() {
+${spec.health}
+}
+set -- ${paths}
+${starting}`,
+        },
+      ]
+    },
+    explain: (failure) => explain(unit, failure),
+  }
+}
+
+// The unit writes READY=1 when it is up (Type=notify); a start blocks until then, so it is started without blocking and
+// watched. A unit with Restart=always never says `failed`: it failed when systemd tries it for the third time.
+const starting = sh`k_state() { systemctl show -p "$1" --value "$k_unit"; }
+k_now() { cut -d. -f1 /proc/uptime; }
+k_up() { # starts the unit; 0 when it is healthy
+  systemctl daemon-reload; systemctl enable -q "$k_unit" || return 1
+  systemctl reset-failed "$k_unit" 2>/dev/null
+  systemctl restart --no-block "$k_unit" || return 1
+  k_t0=$(k_now)
+  while :; do
+    k_why=''
+    case $(k_state ActiveState)/$(k_state SubState) in
+      active/*) if k_why=$(k_health 2>&1); then return 0; fi ;;
+      failed/*) k_why="$(k_state Result)"; return 1 ;;
+      */auto-restart*) [ "$(k_state NRestarts)" -lt 1 ] || return 1; k_why='it ended, systemd starts it again' ;;
+      *) k_why="$(k_state ActiveState)" ;;
+    esac
+    k_alive || exit 1
+    [ $(( $(k_now) - k_t0 )) -lt "$k_bound" ] || return 1
+    k_wait "$k_bound" "\${k_why:-not healthy}"
+    sleep 0.3 2>/dev/null || sleep 1
+  done
+}
+k_copy() { rm -f -- "$2"; { [ "$(stat -c %s -- "$1")" -gt 1048576 ] && ln -- "$1" "$2" 2>/dev/null; } || cp -p -- "$1" "$2"; }
+k_remember() { # the inputs as they are now are good
+  rm -rf -- "$k_home/good.new" && mkdir -p -m 700 "$k_home/good.new" || return 1
+  k_i=0
+  for k_p in "$@"; do
+    k_i=$((k_i + 1))
+    [ ! -f "$k_p" ] || k_copy "$k_p" "$k_home/good.new/$k_i" || return 1
+    printf '%s\n' "$k_p" >>"$k_home/good.new/paths"
+  done
+  printf '%s\n' "$k_inputs" >"$k_home/good.new/inputs"
+  k_sync "$k_home"/good.new/*
+  rm -rf -- "$k_home/good.old"; [ ! -d "$k_home/good" ] || mv -- "$k_home/good" "$k_home/good.old"
+  mv -- "$k_home/good.new" "$k_home/good" && rm -rf -- "$k_home/good.old"
+  cp -- "$k_home/good/inputs" "$k_home/inputs.new" && k_sync "$k_home/inputs.new" && mv -f -- "$k_home/inputs.new" "$k_home/inputs" && rm -f -- "$k_home/disturbed" && k_sync "$k_home"
+}
+k_put_back() {
+  [ -d "$k_home/good" ] || [ ! -d "$k_home/good.old" ] || mv -- "$k_home/good.old" "$k_home/good"
+  [ -f "$k_home/good/inputs" ] || return 1
+  k_i=0
+  while IFS= read -r k_p; do
+    k_i=$((k_i + 1))
+    if [ -f "$k_home/good/$k_i" ]; then
+      k_t="\${k_p%/*}/.\${k_p##*/}.k3sp.back"
+      k_copy "$k_home/good/$k_i" "$k_t" && mv -f -- "$k_t" "$k_p" || return 1
+    else rm -f -- "$k_p"; fi
+  done <"$k_home/good/paths"
+}
+mkdir -p -m 700 "$k_home" && : >"$k_home/disturbed" || exit 1
+k_since=$(date '+%Y-%m-%d %H:%M:%S')
+if k_up; then k_remember "$@" || k_fail 'it runs, but that could not be recorded'; exit 0; fi
+printf 'state=%s (%s), exit %s, after %s s: %s\n' "$(k_state ActiveState)" "$(k_state SubState)" "$(k_state ExecMainStatus)" "$(( $(k_now) - k_t0 ))" "$k_why"
+journalctl -u "$k_unit" --since "$k_since" -o cat --no-pager -n 400 2>/dev/null | grep -v '^Scheduled restart job' | tail -n 40 >&2
+k_put_back || exit ${NO_GOOD}
+k_wait "$k_bound" 'putting the last good configuration back'
+if k_up; then
+  cp -- "$k_home/good/inputs" "$k_home/inputs" && rm -f -- "$k_home/disturbed"
+  exit ${PUT_BACK}
+fi
+exit ${STILL_DOWN}`
+
+function explain(
+  unit: string,
+  { code, out, err }: Failure,
+): Partial<Pick<Problem, 'what' | 'why' | 'hint' | 'rescued'>> {
+  const state = /^state=(.*)$/m.exec(out)?.[1] ?? 'it did not come up'
+  const journal = err.trim().split('\n')
+  const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))
+  const why = `journal: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
+  const hint = `journalctl -u ${unit} on the host has all of it; correct the inventory and run apply again`
+  const after = `not healthy after the restart: ${state}`
+  if (code === PUT_BACK) {
+    return { what: `${after}; the last good configuration is back and running`, why, hint, rescued: true }
+  }
+  if (code === STILL_DOWN)
+    return { what: `${after}; the last good configuration is back, but does not come up either`, why, hint }
+  return { what: `not healthy after the start: ${state}; there is no earlier configuration to go back to`, why, hint }
+}

@@ -1,0 +1,66 @@
+// Sends a file of the workstation to a host: goes on where an earlier try ended, and verifies the whole.
+
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { ProblemError } from '../engine/problem.ts'
+import { frame } from './frames.ts'
+import { prelude } from './prelude.ts'
+import type { RootShell } from './root-shell.ts'
+import { lines, type Sh, sh } from './sh.ts'
+
+export interface Sending {
+  readonly path: string
+  readonly sha256: string
+  /** Absolute path on the host; its directory is made. */
+  readonly to: string
+  readonly signal: AbortSignal
+}
+
+/** Afterwards `to` holds exactly the bytes of `path`; otherwise a ProblemError, and what arrived stays for the next try. */
+export async function sendFile(shell: RootShell, sending: Sending, progress: (why: string) => void): Promise<void> {
+  const { path, sha256, to, signal } = sending
+  const { size } = await stat(path)
+  const ask = async (script: Sh, what: string): Promise<string> => {
+    const found = (
+      await shell.run(lines([prelude, frame(0, script), sh`k_finish`]), { what, signal, names: [what] })
+    ).get(0)
+    if (found?.code === 0) return found.text.trim()
+    throw new ProblemError({
+      kind: 'failed',
+      where: to,
+      what: `${what}: failed`,
+      why: found?.err.trim() ?? 'no answer',
+    })
+  }
+  const there = Number(
+    await ask(sh`mkdir -p -- "$(dirname ${to})" && { wc -c <${to} 2>/dev/null || echo 0; }`, 'see what is there'),
+  )
+  const offset = there <= size ? there : 0
+  if (offset < there) await ask(sh`rm -f -- ${to}`, 'start again')
+  let sent = offset
+  const input = createReadStream(path, { start: offset, highWaterMark: 262_144 })
+  let told = 0
+  input.on('data', (chunk) => {
+    sent += chunk.length
+    if (sent - told < 4_194_304) return
+    told = sent
+    progress(`sending: ${mib(sent)} of ${mib(size)} MiB`)
+  })
+  await shell.feed(sh`cat >>${to}`, input, `send ${to}`, signal)
+  const got = await ask(
+    sh`s=$(k_sum ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
+    'verify what was sent',
+  )
+  if (got === sha256) return
+  throw new ProblemError({
+    kind: 'failed',
+    where: to,
+    what: 'what arrived is not what was sent',
+    why: `sent sha256 ${sha256}\ngot sha256  ${got}`,
+    hint: 'run apply again; if it happens again, check the memory and the disk of the host',
+  })
+}
+
+function mib(bytes: number): number {
+  return Math.floor(bytes / 1_048_576)
+}

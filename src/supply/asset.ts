@@ -1,0 +1,10 @@
+// A release asset: where it lies and how its digest is known.
+
+export interface Asset {
+  /** Tried in order. */
+  readonly urls: readonly string[]
+  /** Lower case hex; null: as published in `sums`. */
+  readonly sha256: string | null
+  /** A file of lines `<sha256>  <name>`, as releases publish it beside their assets. */
+  readonly sums: { readonly url: string; readonly name: string } | null
+}
