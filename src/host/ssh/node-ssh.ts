@@ -1,0 +1,187 @@
+// The default transport's login: node-ssh connects over a socket of ours, with our judgement of host keys.
+
+import { connect as connectSocket, type Socket } from 'node:net'
+import type { AuthHandlerMiddleware, ServerHostKeyAlgorithm } from 'ssh2'
+import { ProblemError } from '../../engine/problem.ts'
+import type { Transport } from '../transport.ts'
+import { Deadline } from './deadline.ts'
+import { type HostKey, judge, preferredTypes } from './hostkeys.ts'
+import { type Attempt, attempts } from './identities.ts'
+import { learn } from './known-hosts.ts'
+import { causeOf, unreachable } from './refusals.ts'
+import { overSsh2 } from './ssh2-channels.ts'
+import type { Target } from './target.ts'
+
+/** Loads the libraries ahead of their use (about 100 ms when they are not bundled). */
+export async function preload(): Promise<void> {
+  await Promise.all([import('node-ssh'), import('ssh2')])
+}
+
+/** The server showed a key that is not the wanted one, or has none of the wanted types. */
+class WrongKey extends ProblemError {}
+
+/**
+ * Connects and logs in within `timeoutMs` (the time in which a person types a passphrase does not count).
+ * Throws ProblemError (unreachable), or the signal's reason.
+ */
+export async function connectNodeSsh(target: Target): Promise<Transport> {
+  const { pins } = target.trust
+  const types = preferredTypes(target.trust)
+  if (pins.fingerprints.length === 0) return login(target, types)
+  // A fingerprint does not tell the type of its key: the server is asked for one type after the other.
+  const ecdsa = types.filter((type) => type.startsWith('ecdsa'))
+  const rounds = [...types.filter((type) => !type.startsWith('ecdsa')).map((type) => [type]), ecdsa]
+  let first: WrongKey | undefined
+  for (const round of rounds) {
+    try {
+      return await login(target, round)
+    } catch (error) {
+      if (!(error instanceof WrongKey)) throw error
+      first ??= error
+    }
+  }
+  throw first
+}
+
+async function login(target: Target, keyTypes: readonly string[]): Promise<Transport> {
+  const deadline = new Deadline(target.timeoutMs, target.signal)
+  // The TCP handshake runs while libraries load and key files are read.
+  const socket = connectSocket({ host: target.host, port: target.port, noDelay: true })
+  try {
+    const [ways, { NodeSSH }] = await Promise.all([
+      attempts({ ...target, configured: target.configuredKeys }),
+      import('node-ssh'),
+      connected(socket, target, deadline),
+    ])
+    return await authenticate(target, keyTypes, socket, deadline, ways, new NodeSSH())
+  } catch (error) {
+    socket.destroy()
+    throw deadline.over === 'aborted' ? target.signal?.reason : error
+  } finally {
+    deadline.clear()
+  }
+}
+
+function connected(socket: Socket, target: Target, deadline: Deadline): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('connect', resolve)
+    socket.on('error', (error) => {
+      const text = `${'code' in error ? error.code : ''} ${error.message}`
+      const cause = causeOf(text)
+      reject(unreachable(target, cause, cause === 'other' ? text : undefined))
+    })
+    deadline.onOver(() => {
+      socket.destroy()
+      reject(unreachable(target, 'timeout', `waited ${target.timeoutMs / 1000} s`))
+    })
+  })
+}
+
+async function authenticate(
+  target: Target,
+  keyTypes: readonly string[],
+  socket: Socket,
+  deadline: Deadline,
+  ways: readonly Attempt[],
+  ssh: import('node-ssh').NodeSSH,
+): Promise<Transport> {
+  let learned: HostKey | undefined
+  let problem: ProblemError | undefined
+  let phase: string = 'key exchange'
+  let said = ''
+  const tried: string[] = []
+  const stop = (why: ProblemError) => {
+    problem ??= why
+    socket.destroy()
+  }
+  const ready = ssh.connect({
+    sock: socket,
+    username: target.user,
+    readyTimeout: 0,
+    keepaliveInterval: target.keepalive.intervalMs,
+    keepaliveCountMax: target.keepalive.countMax,
+    algorithms: { serverHostKey: keyTypes.flatMap(algorithmsOf) },
+    hostVerifier: (blob: Buffer) => {
+      const verdict = judge(target.trust, blob)
+      if (verdict.is === 'refused') problem = new WrongKey(verdict.problem)
+      if (verdict.is === 'new') learned = verdict.key
+      return verdict.is !== 'refused'
+    },
+    authHandler: inTurn(ways, tried, deadline, (error) =>
+      stop(error ?? unreachable(target, 'login', attempted(tried))),
+    ),
+  })
+  ready.catch(() => {})
+  const client = ssh.connection
+  if (!client) throw unreachable(target, 'dropped')
+  client.on('error', (error) => {
+    said ||= error.message
+  })
+  client.on('handshake', () => {
+    phase = 'authentication'
+  })
+  deadline.onOver(() => stop(unreachable(target, 'silent', `waited ${target.timeoutMs / 1000} s`)))
+  // A library that neither succeeds nor fails after the end of its socket would hang the run.
+  const closed = new Promise<void>((resolve) => socket.once('close', () => setTimeout(resolve, 50)))
+  const isReady = await Promise.race([ready.then(() => true), closed.then(() => false)]).catch(() => false)
+  if (problem) throw problem
+  if (isReady) {
+    if (learned) await learn(target, learned)
+    return overSsh2(target, client, socket)
+  }
+  const cause = causeOf(said)
+  if (cause === 'algorithm' && /host key/.test(said)) throw new WrongKey(unreachable(target, cause, said).problems)
+  if (phase === 'authentication')
+    throw unreachable(target, 'login', [attempted(tried), said].filter(Boolean).join('; '))
+  throw unreachable(target, cause === 'other' ? 'dropped' : cause, said)
+}
+
+function attempted(tried: readonly string[]): string {
+  return tried.length > 0 ? `tried: ${tried.join(', ')}` : 'there is no key, no agent and no password to try'
+}
+
+/** Offers the ways in their order; calls `stop` when none is left or one cannot be prepared. */
+function inTurn(
+  ways: readonly Attempt[],
+  tried: string[],
+  deadline: Deadline,
+  stop: (problem?: ProblemError) => void,
+): AuthHandlerMiddleware {
+  const left = [...ways]
+  let last: string | undefined
+  const choose = async (allowed: readonly string[] | null) => {
+    for (let way = left.shift(); way; way = left.shift()) {
+      // A password that the server has judged is not offered a second time in another form.
+      const again = way.method === 'keyboard-interactive' && last === 'password' && allowed?.includes('password')
+      if (again || (allowed && !allowed.includes(way.method))) continue
+      deadline.pause()
+      const method = await way.prepare().finally(() => deadline.go())
+      if (!method) continue
+      last = way.method
+      tried.push(way.title)
+      return method
+    }
+    return undefined
+  }
+  return (allowed: readonly string[] | null, _partial, next) => {
+    choose(allowed).then(
+      (method) => (method ? next(method) : stop()),
+      (error) => stop(error instanceof ProblemError ? error : undefined),
+    )
+  }
+}
+
+/** RSA host keys sign with SHA-2 only: SHA-1 is refused, as OpenSSH does. */
+function algorithmsOf(type: string): ServerHostKeyAlgorithm[] {
+  switch (type) {
+    case 'ssh-rsa':
+      return ['rsa-sha2-512', 'rsa-sha2-256']
+    case 'ssh-ed25519':
+    case 'ecdsa-sha2-nistp256':
+    case 'ecdsa-sha2-nistp384':
+    case 'ecdsa-sha2-nistp521':
+      return [type]
+    default:
+      return []
+  }
+}
