@@ -49,7 +49,9 @@ printf 'time=%s\n' "$(date +%s)"
 k_dev=$(ip -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
 ip -o addr show scope global 2>/dev/null | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6* *\([^/ ]*\).*/address=\1 \2/p'
 printf 'default=%s\n' "$k_dev"
-for d in / /var/lib /opt /tmp; do [ ! -d $d ] || df -Pk $d 2>/dev/null | sed -n "2s|.* \([0-9]*\) *[0-9]*%.*|free=$d \1|p"; done
+for d in / /var/lib /opt /tmp; do
+  [ ! -d $d ] || df -Pk $d | { read -r k_f; read -r k_f k_f k_f k_f k_r; printf 'free=%s %s\n' $d "$k_f"; }
+done
 [ ! -x /usr/local/bin/k3s ] || echo k3s=binary
 [ ! -e /etc/systemd/system/k3s.service ] && [ ! -e /etc/init.d/k3s ] || echo k3s=service`
 

@@ -5,7 +5,7 @@ import type { State } from '../../engine/state.ts'
 import type { Asset } from '../../supply/asset.ts'
 import type { Facts } from '../facts.ts'
 import type { Answer, HostResource, Step } from '../resource.ts'
-import { type Sh, sh } from '../sh.ts'
+import { lines, type Sh, sh } from '../sh.ts'
 import { disturb } from './file.ts'
 
 export interface DownloadSpec {
@@ -62,7 +62,7 @@ ${placing}`
       }
       const asset = spec.asset(facts)
       const before = spec.mark === undefined ? sh`:` : disturb(spec.mark)
-      const finish: Step = { title: `put ${spec.title} in place`, run: sh`k_part=${part}\n${before}\n${place}` }
+      const finish: Step = { title: `put ${spec.title} in place`, run: lines([sh`k_part=${part}`, before, place]) }
       if (spec.via === 'workstation') {
         return [{ title: `send ${spec.title} ${version}`, upload: asset, to: part }, finish]
       }

@@ -1,0 +1,184 @@
+// From an inventory to what the engine runs: each host's connection, variables and stages, with all mistakes at once.
+
+import { hostname, userInfo } from 'node:os'
+import { join } from 'node:path'
+import type { z } from 'zod'
+import { allRoles } from '../../roles/index.ts'
+import type { Role, RoleContext } from '../../roles/role.ts'
+import type { Emit } from '../engine/events.ts'
+import type { Problem } from '../engine/problem.ts'
+import type { Stage } from '../engine/resource.ts'
+import type { Session, Target } from '../engine/runner.ts'
+import { Secret } from '../engine/secret.ts'
+import { nearest } from '../engine/suggest.ts'
+import { hostBackend } from '../host/backend.ts'
+import { aboutHost, type Facts } from '../host/facts.ts'
+import type { HostResource } from '../host/resource.ts'
+import { rootShell } from '../host/root-shell.ts'
+import { connect } from '../host/ssh/connect.ts'
+import {
+  bindVars,
+  type Connection,
+  type ConnectionDefaults,
+  connectionNames,
+  connectionOf,
+  type Host,
+  unknownVars,
+} from '../inventory/index.ts'
+import type { Asset } from '../supply/asset.ts'
+import { type Cached, fetchAsset } from '../supply/cache.ts'
+import type { Io } from './io.ts'
+import type { CliOptions } from './options.ts'
+import { askSecret } from './prompt.ts'
+import { workstation } from './workstation.ts'
+
+export type HostTarget = Target<HostResource, Facts>
+
+const LOOK_MS = 120_000
+
+/** What a run shares between its hosts. */
+export interface Shared {
+  readonly options: CliOptions
+  readonly io: Io
+  readonly defaults: ConnectionDefaults
+  readonly emit: Emit
+  /** An asset that several hosts get is fetched once. */
+  readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
+}
+
+export interface Prepared {
+  readonly target: HostTarget | undefined
+  readonly problems: readonly Problem[]
+  readonly secrets: readonly Secret[]
+  /** What tags may name, in order. */
+  readonly tags: readonly string[]
+}
+
+export function prepare(host: Host, shared: Shared): Prepared {
+  const { options, io } = shared
+  const problems: Problem[] = []
+  const roles = allRoles.filter((role) => options.roles.includes(role.name))
+  problems.push(...unknownVars(host, [...connectionNames, ...allRoles.flatMap((role) => Object.keys(role.vars.shape))]))
+  const connection = connectionOf(host, { cwd: io.cwd, env: io.env, defaults: shared.defaults })
+  problems.push(...connection.problems)
+  const address = connection.value?.host ?? host.name
+  const context: RoleContext = {
+    host: host.name,
+    address,
+    boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
+    workstation: workstation(io.env.HOME ?? '', io.cwd),
+  }
+  const bound = roles.map((role) => bind(role, host, context))
+  problems.push(...bound.flatMap((one) => one.problems))
+  if (connection.value === undefined || problems.length > 0)
+    return { target: undefined, problems, secrets: [], tags: [] }
+  const { value } = connection
+  const stages = bound.flatMap((one) => one.stages)
+  return {
+    problems,
+    tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
+    secrets: [value.password, value.becomePassword, ...bound.flatMap((one) => one.secrets)].filter(
+      (s) => s !== undefined,
+    ),
+    target: {
+      host: host.name,
+      stages: stages.filter(tagged(options)),
+      connect: (signal) => session(host.name, value, shared, signal),
+      preflight: (facts) => bound.flatMap((one) => one.preflight(facts)),
+      checks: bound.reduce((sum, one) => sum + one.checks, 0),
+      about: aboutHost,
+    },
+  }
+}
+
+interface BoundRole {
+  readonly problems: readonly Problem[]
+  readonly stages: readonly Stage<HostResource>[]
+  readonly secrets: readonly Secret[]
+  readonly checks: number
+  preflight(facts: Facts): readonly Problem[]
+}
+
+function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext): BoundRole {
+  const { value, problems } = bindVars(host, role.vars)
+  if (value === undefined) return { problems, stages: [], secrets: [], checks: 0, preflight: () => [] }
+  return {
+    problems,
+    stages: role.stages(value, context),
+    secrets: secretsIn(value),
+    checks: role.checks,
+    preflight: (facts) => role.preflight(value, facts, context),
+  }
+}
+
+function secretsIn(value: unknown): Secret[] {
+  if (value instanceof Secret) return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsIn) : []
+}
+
+/** Stages by name; a role's name stands for all of its stages. */
+function tagged({ tags, skipTags }: CliOptions): (stage: Stage) => boolean {
+  const has = (list: readonly string[], stage: Stage) => list.includes(stage.name) || list.includes(stage.role)
+  return (stage) => (tags.length === 0 || tags.includes('all') || has(tags, stage)) && !has(skipTags, stage)
+}
+
+/** A problem for every tag that no stage bears. */
+export function unknownTags(options: CliOptions, known: readonly string[]): Problem[] {
+  const list = (flag: string, tags: readonly string[]) =>
+    tags
+      .filter((tag) => tag !== 'all' && !known.includes(tag))
+      .map((tag): Problem => {
+        const near = nearest(tag, known)
+        const hint = near === undefined ? `there are: ${known.join(', ')}` : `did you mean ${near}?`
+        return { kind: 'usage', where: flag, what: `no stage is called "${tag}"`, hint }
+      })
+  return [...list('--tags', options.tags), ...list('--skip-tags', options.skipTags)]
+}
+
+async function session(
+  host: string,
+  connection: Connection,
+  { options, io, emit, fetch }: Shared,
+  signal: AbortSignal,
+): Promise<Session<HostResource, Facts>> {
+  const { env } = io
+  const transport = await connect({
+    ...connection,
+    name: host,
+    hostKey: connection.hostKeys,
+    timeoutMs: connection.timeout * 1000,
+    knownHostsText: env.K3S_PLATFORM_SSH_KNOWN_HOSTS,
+    env,
+    home: env.HOME ?? '',
+    askSecret: (prompt: string) =>
+      askSecret(prompt, 'ssh key', 'give K3S_PLATFORM_SSH_KEY_PASSPHRASE, or load the key into an agent: ssh-add'),
+    signal,
+  })
+  const become = { user: connection.user, become: connection.become, password: connection.becomePassword }
+  const shell = rootShell(transport, host, become, ({ number, what, script }) => {
+    if (options.verbosity >= 3 || options.events !== null) {
+      emit({ at: io.now(), event: 'wire', host, exec: number, what, script })
+    }
+  })
+  return hostBackend({
+    host,
+    shell,
+    holder: `${userInfo().username}@${hostname()}, process ${process.pid}, since ${new Date(io.now()).toISOString()}`,
+    fetch,
+    now: io.now,
+    lookMs: options.timeoutMs ?? LOOK_MS,
+    waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
+  })
+}
+
+/** Fetches each asset once in a run, however many hosts ask for it. */
+export function sharedFetch(env: Io['env']): Shared['fetch'] {
+  const cache = join(env.XDG_CACHE_HOME || join(env.HOME ?? '', '.cache'), 'k3s-platform')
+  const under = new Map<string, Promise<Cached>>()
+  return (asset, signal) => {
+    const key = asset.sha256 ?? asset.urls.join(' ')
+    const found = under.get(key) ?? fetchAsset(asset, cache, signal)
+    under.set(key, found)
+    return found
+  }
+}

@@ -1,0 +1,103 @@
+// What a converged run costs: the program against `ssh host true` and against Ansible, in turn, on the same nodes.
+
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestNode } from '../testbed/node.ts'
+import { K3S_VERSIONS, Testbed } from '../testbed/testbed.ts'
+
+const RUNS = Number(process.env.BENCH_RUNS ?? 7)
+
+let testbed: Testbed
+const nodes: TestNode[] = []
+let inventory: string
+let files: string
+
+beforeAll(async () => {
+  testbed = await Testbed.open()
+  for (const name of ['b1', 'b2', 'b3', 'b4', 'b5']) nodes.push(await testbed.node(name))
+  inventory = await testbed.inventory(nodes)
+  files = await testbed.dir()
+  const made = await testbed.cli(['apply', '-i', inventory], { timeout: 300_000 })
+  expect(made.code, made.stdout + made.stderr).toBe(0)
+  const root = nodes[0]?.root ?? ''
+  for (const file of ['etc/rancher/k3s/config.yaml', 'etc/systemd/system/k3s.service', 'etc/systemd/system/k3s.service.env']) {
+    await cp(join(root, file), join(files, file.slice(file.lastIndexOf('/') + 1)))
+  }
+  await mkdir(join(testbed.home, '.ssh'), { recursive: true, mode: 0o700 })
+  await writeFile(join(testbed.home, '.ssh/known_hosts'), testbed.knownHosts())
+})
+
+afterAll(() => testbed?.close())
+
+test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on each', async (count) => {
+  const chosen = nodes.slice(0, count)
+  const limit = chosen.map((node) => node.name).join(',')
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(join(nodes[0]?.root ?? '', 'usr/local/bin/k3s')), hash)
+  const playbook = fileURLToPath(new URL('playbook.yaml', import.meta.url))
+  const ansible = [
+    'ansible-playbook',
+    ...['-i', inventory, '-l', limit, playbook],
+    ...['-e', `files=${files}`, '-e', `k3s_sha256=${hash.digest('hex')}`],
+    ...['-e', `k3s_url=${testbed.mirror.url}/${encodeURIComponent(K3S_VERSIONS[0])}`],
+  ]
+  const ansibleEnv = {
+    ANSIBLE_PIPELINING: 'True',
+    ANSIBLE_FORKS: '10',
+    ANSIBLE_SSH_ARGS: '-o ControlMaster=auto -o ControlPersist=60s',
+    ANSIBLE_PYTHON_INTERPRETER: '/usr/bin/python3',
+  }
+  const clock = async (run: () => PromiseLike<{ exitCode?: number | undefined; stdout: string; stderr: string }>) => {
+    const started = performance.now()
+    const { exitCode, stdout, stderr } = await run()
+    expect(exitCode, stdout + stderr).toBe(0)
+    return { seconds: (performance.now() - started) / 1000, stdout }
+  }
+  const contenders: Record<string, () => Promise<{ seconds: number; stdout: string }>> = {
+    'ssh host true': () =>
+      clock(async () => {
+        const all = await Promise.all(chosen.map((node) => testbed.spawn([...sshTo(node), 'true'])))
+        return all.find((one) => one.exitCode !== 0) ?? { exitCode: 0, stdout: '', stderr: '' }
+      }),
+    [`apply, Node ${process.versions.node}`]: () => clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit])),
+  }
+  const lts = process.env.BENCH_NODE
+  if (lts !== undefined) {
+    const { stdout } = await execa(lts, ['--version'])
+    contenders[`apply, Node ${stdout.slice(1)}`] = () =>
+      clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit], { nodeBin: lts }))
+  }
+  contenders.ansible = () => clock(() => testbed.spawn(ansible, { env: ansibleEnv }))
+
+  const seconds = new Map(Object.keys(contenders).map((name): [string, number[]] => [name, []]))
+  for (let i = 0; i <= RUNS; i++) {
+    for (const [name, run] of Object.entries(contenders)) {
+      if (name === 'ansible' && i > Math.max(2, RUNS / 3)) continue
+      const { seconds: s, stdout } = await run()
+      if (name.startsWith('apply')) expect(stdout).toMatch(/changed=0 /)
+      if (name === 'ansible') expect(stdout).toMatch(/changed=0 /)
+      if (i > 0) seconds.get(name)?.push(s) // the first is for warming up
+    }
+  }
+  const base = median(seconds.get('ssh host true') ?? [])
+  const rows = [...seconds].map(([name, all]) => {
+    const m = median(all)
+    return `${name.padEnd(22)} ${m.toFixed(2).padStart(7)} s   ${(m / base).toFixed(2).padStart(6)} x   (${Math.min(...all).toFixed(2)}-${Math.max(...all).toFixed(2)}, ${all.length} runs)`
+  })
+  process.stdout.write(`\n${count} converged node${count > 1 ? 's' : ''}, median of whole processes\n${rows.join('\n')}\n`)
+  expect(await readdir(files)).toContain(`kubeconfig-${nodes[0]?.name}`)
+})
+
+function sshTo(node: TestNode): string[] {
+  return ['ssh', '-i', node.identityFile, '-o', 'BatchMode=yes', `ops@${node.host}`]
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
