@@ -1,0 +1,149 @@
+// How a host is reached: Ansible's connection variables, and what Ansible has no word for.
+
+import { isIPv6 } from 'node:net'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { Secret } from '../engine/secret.ts'
+import { type Bound, bindVars } from './bind.ts'
+import type { Host } from './host.ts'
+import type { Env } from './template.ts'
+import { usage } from './value.ts'
+import { splitWords } from './words.ts'
+
+const secret = z.instanceof(Secret)
+
+/** What is undefined is for ssh's own configuration to decide. */
+export const Connection = z.object({
+  connection: z.enum(['ssh', 'local']),
+  /** Name or address, IPv6 without brackets. */
+  host: z.string(),
+  port: z.int().min(1).max(65535).optional(),
+  user: z.string().optional(),
+  /** Absolute path. */
+  privateKeyFile: z.string().optional(),
+  password: secret.optional(),
+  /** Arguments for ssh, split. */
+  sshCommonArgs: z.array(z.string()).readonly(),
+  /** Undefined: become root when the login is not root. */
+  become: z.boolean().optional(),
+  becomePassword: secret.optional(),
+  /** Seconds until a connection attempt is given up. */
+  timeout: z.number(),
+  /** Pinned keys: `SHA256:...` or `ssh-ed25519 AAAA...`. Empty: known_hosts decides. */
+  hostKeys: z.array(z.string()).readonly(),
+  hostKeyPolicy: z.enum(['strict', 'accept-new']),
+  transport: z.enum(['auto', 'node-ssh', 'openssh']),
+})
+export type Connection = z.output<typeof Connection>
+
+/** What the command line says; as in Ansible the inventory wins over it. */
+export type ConnectionDefaults = Partial<
+  Pick<Connection, 'user' | 'privateKeyFile' | 'password' | 'become' | 'becomePassword' | 'timeout' | 'connection'>
+> & { readonly sshCommonArgs?: string | undefined }
+
+const text = z.string().optional()
+const hidden = z.string().optional().meta({ secret: true })
+const number = (low: number, high: number, hint: string) => z.int().min(low).max(high).optional().meta({ hint })
+const port = number(1, 65535, 'ports are 1-65535; remove the line to let ssh decide')
+const seconds = number(1, 3600, 'seconds')
+const only = (value: string, hint: string) => z.literal(value).optional().meta({ hint })
+const checked = z
+  .boolean()
+  .refine((on) => on, 'host keys are always checked')
+  .optional()
+  .meta({ hint: 'set k3s_platform_ssh_host_key_policy: accept-new, or pin the key with k3s_platform_ssh_host_key' })
+const key = z.string().regex(/^(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=*(?: .*)?)$/, {
+  error: 'expected SHA256:... or the line of a public key',
+})
+const escalate = 'the work needs root, and sudo is the only way to it here'
+
+/** Of names on one line in Ansible's documentation the last one that is set wins. */
+const Variables = z.object({
+  ansible_connection: z
+    .enum([
+      'ssh',
+      'smart',
+      'paramiko',
+      'paramiko_ssh',
+      'openssh',
+      'local',
+      'ansible.builtin.ssh',
+      'ansible.builtin.local',
+    ])
+    .optional(),
+  ansible_host: text,
+  ansible_ssh_host: text,
+  ansible_port: port,
+  ansible_ssh_port: port,
+  ansible_user: text,
+  ansible_ssh_user: text,
+  ansible_private_key_file: text,
+  ansible_ssh_private_key_file: text,
+  ansible_password: hidden,
+  ansible_ssh_pass: hidden,
+  ansible_ssh_password: hidden,
+  ansible_ssh_common_args: text,
+  ansible_ssh_extra_args: text,
+  ansible_become: z.boolean().optional(),
+  ansible_become_method: only('sudo', escalate),
+  ansible_become_user: only('root', escalate),
+  ansible_become_pass: hidden,
+  ansible_become_password: hidden,
+  ansible_timeout: seconds,
+  ansible_ssh_timeout: seconds,
+  ansible_host_key_checking: checked,
+  ansible_ssh_host_key_checking: checked,
+  k3s_platform_ssh_host_key: z.union([key, z.array(key)]).optional(),
+  k3s_platform_ssh_host_key_policy: z.enum(['strict', 'accept-new']).optional(),
+  k3s_platform_ssh_transport: z.enum(['auto', 'node-ssh', 'openssh']).optional(),
+})
+
+/** The names of all variables that decide a connection. */
+export const connectionNames: readonly string[] = Object.keys(Variables.shape)
+
+/** The connection of a host. An empty variable counts as one that is not set. `~` and relative paths are resolved. */
+export function connectionOf(
+  host: Host,
+  context: { readonly cwd: string; readonly env: Env; readonly defaults?: ConnectionDefaults },
+): Bound<Connection> {
+  const { defaults = {} } = context
+  const { value: v, problems } = bindVars(host, Variables, { emptyIsUnset: true })
+  if (v === undefined) return { value: undefined, problems }
+  const args = [v.ansible_ssh_common_args ?? defaults.sshCommonArgs, v.ansible_ssh_extra_args].map((t) =>
+    splitWords(t ?? ''),
+  )
+  if (args.includes(undefined)) {
+    const name = args[0] === undefined ? 'ansible_ssh_common_args' : 'ansible_ssh_extra_args'
+    return { value: undefined, problems: [usage(host.where(name), 'a quote is not closed')] }
+  }
+  const keyFile = v.ansible_ssh_private_key_file ?? v.ansible_private_key_file ?? defaults.privateKeyFile
+  const password = v.ansible_ssh_password ?? v.ansible_ssh_pass ?? v.ansible_password
+  const becomePassword = v.ansible_become_pass ?? v.ansible_become_password
+  const keys = v.k3s_platform_ssh_host_key ?? []
+  const kind = v.ansible_connection ?? defaults.connection ?? 'ssh'
+  const connection: Connection = {
+    connection: kind.endsWith('local') ? 'local' : 'ssh',
+    host: unbracketed(v.ansible_ssh_host ?? v.ansible_host ?? host.name),
+    port: v.ansible_ssh_port ?? v.ansible_port,
+    user: v.ansible_ssh_user ?? v.ansible_user ?? defaults.user,
+    privateKeyFile: keyFile === undefined ? undefined : expand(keyFile, context),
+    password: password === undefined ? defaults.password : new Secret(password),
+    sshCommonArgs: args.flatMap((words) => (words ?? []).map((word) => word.text)),
+    become: v.ansible_become ?? defaults.become,
+    becomePassword: becomePassword === undefined ? defaults.becomePassword : new Secret(becomePassword),
+    timeout: v.ansible_ssh_timeout ?? v.ansible_timeout ?? defaults.timeout ?? 10,
+    hostKeys: typeof keys === 'string' ? [keys] : keys,
+    hostKeyPolicy: v.k3s_platform_ssh_host_key_policy ?? 'strict',
+    transport: v.k3s_platform_ssh_transport ?? 'auto',
+  }
+  return { value: connection, problems }
+}
+
+function unbracketed(host: string): string {
+  const [, inner = host] = /^\[(.*)\]$/.exec(host) ?? []
+  return isIPv6(inner) ? inner : host
+}
+
+function expand(path: string, { cwd, env }: { readonly cwd: string; readonly env: Env }): string {
+  return path === '~' || path.startsWith('~/') ? join(env.HOME ?? '', path.slice(1)) : resolve(cwd, path)
+}

@@ -1,0 +1,62 @@
+// A host of the inventory, and what its variables are when everything is merged and templated.
+
+import { Secret } from '../engine/secret.ts'
+import type { Resolve, Resolved } from './template.ts'
+import { descend, isList, isMap, isSecretName, type Scalar, type Value, type Variables, whereOf } from './value.ts'
+
+/** What may be shown of a variable: what is secret is a Secret, which prints `***`. */
+export type Shown = Scalar | Secret | readonly Shown[] | { readonly [key: string]: Shown }
+
+export class Host {
+  readonly name: string
+  /** All groups that it is in, by name, without `all`: Ansible's `group_names`. */
+  readonly groups: readonly string[]
+  /** `file:line:col  path` where the host is first named. */
+  readonly place: string
+  /** The variables after precedence, before templating. */
+  readonly written: Variables
+  readonly #resolve: Resolve
+
+  constructor(name: string, groups: readonly string[], place: string, written: Variables, resolve: Resolve) {
+    this.name = name
+    this.groups = groups
+    this.place = place
+    this.written = written
+    this.#resolve = resolve
+  }
+
+  /** The names of all variables that are set, magic ones not included. */
+  names(): Iterable<string> {
+    return this.written.keys()
+  }
+
+  /** The templated value; no value and no problems: it is not set. Templates are only looked at when they are asked for. */
+  get(name: string): Resolved {
+    return this.written.has(name) ? this.#resolve(name) : { problems: [] }
+  }
+
+  /** Everything as it may be shown; a value whose template has a problem is shown as it is written. */
+  get vars(): Readonly<Record<string, Shown>> {
+    const shown = [...this.written].map(([name, value]) => [name, show(this.#resolve(name).value ?? value, name)])
+    return Object.fromEntries(shown)
+  }
+
+  /**
+   * Where the final value of a variable or of a part of it was written: `file:line:col  path.in.file`. Takes
+   * `name.key[0]` or the steps. What is not set has the place of the nearest thing around it, at last of the host.
+   */
+  where(path: string | readonly PropertyKey[]): string {
+    const steps = typeof path === 'string' ? (path.match(/[^.[\]]+/g) ?? []) : path
+    const [name = '', ...below] = steps
+    const value = this.get(String(name)).value ?? this.written.get(String(name))
+    return value === undefined ? this.place : whereOf(descend(value, below))
+  }
+}
+
+function show(value: Value, name: string): Shown {
+  const { data } = value
+  if (isList(data)) return data.map((item) => show(item, name))
+  if (isMap(data)) return Object.fromEntries([...data].map(([key, item]) => [key, show(item, key)]))
+  const hidden = data !== null && data !== '' && (value.secret || (typeof data === 'string' && isSecretName(name)))
+  return hidden ? new Secret(String(data)) : data
+}

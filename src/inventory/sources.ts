@@ -1,0 +1,144 @@
+// The inventory sources: which files they are, and reading them into one tree.
+
+import { dirname, extname } from 'node:path'
+import type { Problem } from '../engine/problem.ts'
+import { nearest } from '../engine/suggest.ts'
+import { type Files, kindOf, list, type Text } from './files.ts'
+import { expandHosts } from './hosts.ts'
+import { readIniInventory } from './ini.ts'
+import type { Tree } from './tree.ts'
+import { usage } from './value.ts'
+import { isSecretsFile } from './vars-files.ts'
+import { parseYaml } from './yaml.ts'
+import { readYamlInventory } from './yaml-inventory.ts'
+
+export type Source =
+  | { readonly is: 'hosts'; readonly typed: string }
+  /** `directory` is where group_vars and host_vars are looked for. */
+  | { readonly is: 'files'; readonly directory: string; readonly paths: readonly string[] }
+
+/** What Ansible skips in a directory, .ini files excepted, and what belongs to this program or to ssh. */
+const skipped = new Set(
+  '.pyc .pyo .swp .bak .rpm .md .txt .rst .orig .cfg .retry .lock .log .key .pub .pem .crt .kubeconfig'.split(' '),
+)
+
+function isInventoryFile(name: string): boolean {
+  return !(name.startsWith('.') || name.endsWith('~') || skipped.has(extname(name)) || isSecretsFile(name))
+}
+
+const folders = new Set(['group_vars', 'host_vars', 'vars_plugins'])
+
+async function filesIn(directory: string): Promise<readonly string[]> {
+  const entries = (await list(directory)).filter(({ name }) => isInventoryFile(name) && !folders.has(name))
+  return (await Promise.all(entries.map((entry) => (entry.directory ? filesIn(entry.path) : [entry.path])))).flat()
+}
+
+/** What `-i` means, in order; nothing means `inventories/default`, else the only one in `inventories/`. */
+export async function findSources(files: Files, typed: readonly string[]): Promise<readonly Source[]> {
+  if (typed.length === 0) return defaultSource(files)
+  const found = await Promise.all(typed.map((source) => findSource(files, source)))
+  return found.flatMap((source) => {
+    if (!('kind' in source)) return [source]
+    files.problems.push(source)
+    return []
+  })
+}
+
+async function findSource(files: Files, typed: string): Promise<Source | Problem> {
+  const path = files.path(typed)
+  const kind = await kindOf(path)
+  if (kind === 'file') return { is: 'files', directory: dirname(path), paths: [path] }
+  if (kind === undefined && typed.includes(',')) return { is: 'hosts', typed }
+  if (kind === undefined) {
+    const known = await inventories(files)
+    const close = nearest(typed, known)
+    const hint = close === undefined ? there(known) : `did you mean ${close}?`
+    return usage(`-i ${typed}`, 'no such file or directory', hint)
+  }
+  const paths = await filesIn(path)
+  if (paths.length > 0) return { is: 'files', directory: path, paths }
+  return usage(`-i ${typed}`, 'the directory has no inventory file', 'name it hosts.yaml or hosts.ini')
+}
+
+async function defaultSource(files: Files): Promise<readonly Source[]> {
+  const known = await inventories(files)
+  const only =
+    known.find((name) => /^inventories\/default(?:\.\w+)?$/.test(name)) ?? (known.length === 1 ? known[0] : undefined)
+  if (only !== undefined) return findSources(files, [only])
+  const what = known.length === 0 ? 'there is no inventory' : 'which inventory?'
+  const hint = known.length === 0 ? 'give one: -i PATH, or -i 203.0.113.7, for one host' : there(known)
+  files.problems.push(usage('-i', what, hint))
+  return []
+}
+
+async function inventories(files: Files): Promise<readonly string[]> {
+  const entries = await list(files.path('inventories'))
+  return entries
+    .filter((entry) => isInventoryFile(entry.name) && !folders.has(entry.name))
+    .map((entry) => `inventories/${entry.name}`)
+}
+
+const there = (known: readonly string[]) =>
+  known.length === 0 ? 'there is no inventories/ here' : `there is: ${known.map((name) => `-i ${name}`).join(', ')}`
+
+/** Reads all files at the same time and adds them to the tree in order. */
+export async function readSources(files: Files, tree: Tree, sources: readonly Source[]): Promise<void> {
+  const steps = await Promise.all(
+    sources.flatMap((source): Promise<() => void>[] =>
+      source.is === 'hosts'
+        ? [Promise.resolve(() => hostList(tree, source.typed))]
+        : source.paths.map((path) => readFile(files, tree, path)),
+    ),
+  )
+  for (const add of steps) add()
+}
+
+function hostList(tree: Tree, typed: string): void {
+  const names = typed.split(',').map((name) => name.trim())
+  for (const name of names.filter((text) => text !== '')) {
+    const hosts = expandHosts(name)
+    if (typeof hosts === 'string') {
+      tree.problems.push(usage(`-i ${typed}`, hosts))
+      continue
+    }
+    for (const each of hosts.names) {
+      const place = { at: `-i ${typed}`, path: '' }
+      const host = tree.host(each, tree.ungrouped, place)
+      if (hosts.port !== undefined) host.vars.set('ansible_port', { ...place, data: hosts.port })
+    }
+  }
+}
+
+async function readFile(files: Files, tree: Tree, path: string): Promise<() => void> {
+  const shown = files.shown(path)
+  const file = await files.text(path)
+  if (file === undefined) return () => {}
+  const format = formatOf(path, file)
+  if (format === 'ini') return () => readIniInventory(tree, { ...file, shown, path })
+  if (format !== 'yaml') {
+    files.problems.push(usage(shown, format, 'write the inventory as YAML or INI'))
+    return () => {}
+  }
+  const { value, problems } = await parseYaml(file.text, shown, { secret: file.secret, decrypt: files.decrypt })
+  files.problems.push(...problems)
+  return () => readYamlInventory(tree, value, path)
+}
+
+/** Without a telling extension the first line that says something decides. */
+function formatOf(
+  path: string,
+  { text }: Text,
+): 'yaml' | 'ini' | 'inventory scripts are not supported' | 'TOML is not supported' {
+  const ext = extname(path)
+  if (ext === '.toml') return 'TOML is not supported'
+  if (text.startsWith('#!')) return 'inventory scripts are not supported'
+  if (ext === '.yaml' || ext === '.yml' || ext === '.json') return 'yaml'
+  if (ext === '.ini') return 'ini'
+  const line = /^[^\S\n]*([^\s#;][^\n]*)/m.exec(text)?.[1] ?? ''
+  return /^(?:---|\{|%YAML)|^["']?[^\s=[\]]+["']?:(?:\s|$)/.test(line) ? 'yaml' : 'ini'
+}
+
+/** The directories beside the sources, in order. */
+export function directoriesOf(sources: readonly Source[]): readonly string[] {
+  return sources.flatMap((source) => (source.is === 'files' ? [source.directory] : []))
+}
