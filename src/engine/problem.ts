@@ -1,7 +1,10 @@
 // A problem as people read it: where, what, why, and what to do next.
 
-/** `unreachable`: no login was possible; `failed`: the work on a host failed; `usage`: wrong input, nothing was touched. */
-export type ProblemKind = 'usage' | 'unreachable' | 'failed' | 'warning'
+/**
+ * `unreachable`: no login was possible; `failed`: the work on a host failed; `usage`: wrong input, nothing was touched;
+ * `interrupted`: the user stopped it before it began.
+ */
+export type ProblemKind = 'usage' | 'unreachable' | 'failed' | 'warning' | 'interrupted'
 
 export interface Problem {
   readonly kind: ProblemKind

@@ -1,0 +1,106 @@
+// The commands there are, what commander parses of them, and their help.
+
+import { Command, Option } from 'commander'
+import type { Mode } from '../engine/events.ts'
+import { FLAGS, type Flag } from './flags.ts'
+
+/** What was typed, by long flag: one entry each time it was given. */
+export type Raw = Map<string, string[]>
+
+interface CommandSpec {
+  readonly name: string
+  readonly about: string
+  readonly mode: Mode
+  readonly examples: readonly (readonly [line: string, about: string])[]
+}
+
+export const COMMANDS: readonly CommandSpec[] = [
+  {
+    name: 'apply',
+    about: 'make the hosts match the inventory',
+    mode: 'apply',
+    examples: [
+      ['k3s-platform apply', 'every host of the default inventory'],
+      ['k3s-platform apply -i inventories/prod -l edge-1', 'one host'],
+      ['k3s-platform apply -t k3s -e k3s_platform_k3s_version=v1.36.5+k3s1', 'one stage, another version'],
+    ],
+  },
+  {
+    name: 'plan',
+    about: 'show what apply would do, with diffs; touches nothing',
+    mode: 'check',
+    examples: [
+      ['k3s-platform plan', 'exit code 2: there is something to do'],
+      ['k3s-platform plan -l edge-1 -D', 'also what is in new files'],
+      ['k3s-platform plan -o json', 'for programs; schema: docs/schema/run-v1.json'],
+    ],
+  },
+]
+
+const WIDTH = 80
+
+const EXIT_CODES = `Exit codes:
+  0 all is as it should be     2 changes are pending (plan, --check)
+  1 failed                    64 wrong usage or input, nothing was touched
+  130 interrupted
+`
+
+/** A parser of one command's flags, which collects into `raw` and neither prints nor exits. */
+export function commandOf(name: string, raw: Raw): Command {
+  const spec = COMMANDS.find((c) => c.name === name)
+  const command = new Command(`k3s-platform ${name}`)
+    .description(spec?.about ?? '')
+    .usage('[role...] [flags]')
+    .helpOption(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: () => {},
+      writeErr: () => {},
+      getOutHelpWidth: () => WIDTH,
+      getOutHasColors: () => false,
+    })
+  const add = (flag: string, { flags, about }: Pick<Flag, 'flags' | 'about'>, heading: string) => {
+    const option = new Option(flags, about).helpGroup(`${heading}:`)
+    option.argParser((value: string | undefined) => {
+      raw.set(flag, [...(raw.get(flag) ?? []), value ?? ''])
+      return undefined
+    })
+    command.addOption(option)
+  }
+  for (const [heading, group] of Object.entries(FLAGS)) {
+    for (const [flag, spec] of Object.entries<Flag>(group)) add(flag, spec, heading)
+  }
+  add('help', { flags: '-h, --help', about: 'this text' }, 'Other')
+  add('version', { flags: '--version', about: 'the version of k3s-platform' }, 'Other')
+  return command
+}
+
+export function helpOf(name: string): string {
+  const spec = COMMANDS.find((c) => c.name === name)
+  const examples = (spec?.examples ?? []).map(([line, about]) => `  ${line}\n      ${about}\n`).join('')
+  const variables = 'Every long flag has a variable, K3S_PLATFORM_SKIP_TAGS for --skip-tags; a flag wins.\n'
+  return `${commandOf(name, new Map()).helpInformation()}\n${wrap(variables)}\nExamples:\n${examples}\n${EXIT_CODES}`
+}
+
+export function mainHelp(): string {
+  const rows = COMMANDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}\n`).join('')
+  return `Usage: k3s-platform <command> [role...] [flags]
+
+Provisions k3s platform nodes over SSH: a truthful plan, no agent.
+
+Every day:
+${rows}
+Other:
+  --help     this text, or that of a command: k3s-platform plan --help
+  --version  the version of k3s-platform
+
+Examples:
+  k3s-platform plan -i inventories/prod
+  k3s-platform apply -i inventories/prod -l edge-1
+
+${EXIT_CODES}`
+}
+
+function wrap(text: string): string {
+  return text.replace(new RegExp(`(.{1,${WIDTH}})(?: |$)`, 'gm'), '$1\n').replace(/\n+$/, '\n')
+}

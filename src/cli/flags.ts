@@ -1,0 +1,112 @@
+// The flags that every command shares, as data: help, parsing and environment variables are made from this table.
+
+export type FlagKind =
+  /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
+  | 'switch'
+  /** Given several times it means more; in the environment a number. */
+  | 'count'
+  /** One value: the last one wins. */
+  | 'value'
+  /** Every value counts; in the environment one a line. */
+  | 'values'
+
+export interface Flag {
+  /** As commander writes it. */
+  readonly flags: string
+  readonly kind: FlagKind
+  readonly about: string
+  /** Part of the same command for another purpose: repeated in `To do it: ...`. */
+  readonly again?: true
+}
+
+/** Heading in the help, then flags by the name of their long form. */
+export const FLAGS = {
+  'What and where': {
+    inventory: {
+      flags: '-i, --inventory <path>',
+      kind: 'values',
+      again: true,
+      about: 'file or directory, repeatable (default: inventories/default, else the only one in inventories/)',
+    },
+    limit: {
+      flags: '-l, --limit <pattern>',
+      kind: 'value',
+      again: true,
+      about: 'hosts, as Ansible writes them: edge-1,staging:!db',
+    },
+    tags: { flags: '-t, --tags <names>', kind: 'values', again: true, about: 'only these stages and addons' },
+    'skip-tags': {
+      flags: '--skip-tags <names>',
+      kind: 'values',
+      again: true,
+      about: 'all but these stages and addons',
+    },
+    'extra-vars': {
+      flags: '-e, --extra-vars <vars>',
+      kind: 'values',
+      again: true,
+      about: 'k=v, JSON, YAML or @file; wins over everything',
+    },
+    'list-hosts': { flags: '--list-hosts', kind: 'switch', about: 'print the hosts that are meant, do nothing' },
+    'list-tags': { flags: '--list-tags', kind: 'switch', about: 'print the tags there are, do nothing' },
+  },
+  How: {
+    check: { flags: '-C, --check', kind: 'switch', about: 'do nothing, show what would be done: the same as plan' },
+    diff: { flags: '-D, --diff', kind: 'switch', about: "show files' contents, those of new files included" },
+    forks: { flags: '-f, --forks <n>', kind: 'value', again: true, about: 'hosts at a time (default: 10)' },
+    timeout: {
+      flags: '--timeout <duration>',
+      kind: 'value',
+      again: true,
+      about: 'bound of the longest wait: 90s, 10m, 1h30m',
+    },
+  },
+  'Logging in': {
+    user: { flags: '-u, --user <name>', kind: 'value', again: true, about: 'log in as' },
+    'private-key': { flags: '--private-key <file>', kind: 'value', again: true, about: 'key to log in with' },
+    'ssh-common-args': {
+      flags: '--ssh-common-args <args>',
+      kind: 'value',
+      again: true,
+      about: "more arguments for the system's ssh",
+    },
+    become: {
+      flags: '-b, --become',
+      kind: 'switch',
+      again: true,
+      about: 'become root by sudo (a login that is not root does anyway)',
+    },
+    'ask-become-pass': {
+      flags: '-K, --ask-become-pass',
+      kind: 'switch',
+      again: true,
+      about: 'ask for the password of sudo',
+    },
+    'ask-pass': { flags: '-k, --ask-pass', kind: 'switch', again: true, about: 'ask for the password of the login' },
+  },
+  Output: {
+    output: { flags: '-o, --output <format>', kind: 'value', about: 'text, json, junit or github (default: text)' },
+    events: { flags: '--events <file>', kind: 'value', about: 'append the event stream to it, as JSON lines' },
+    quiet: { flags: '-q, --quiet', kind: 'switch', about: 'only problems and the recap' },
+    verbose: {
+      flags: '-v, --verbose',
+      kind: 'count',
+      about: '-v results, -vv what ran, -vvv the wire without secrets',
+    },
+    'no-color': { flags: '--no-color', kind: 'switch', about: 'no colour (NO_COLOR and FORCE_COLOR are known, too)' },
+    debug: { flags: '--debug', kind: 'switch', about: 'show where in the program an internal error came from' },
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, Flag>>>>
+
+type Groups = typeof FLAGS
+export type FlagName = { [G in keyof Groups]: keyof Groups[G] & string }[keyof Groups]
+
+/** All of them, without their headings. */
+export function allFlags(): readonly (readonly [name: string, flag: Flag])[] {
+  return Object.values(FLAGS).flatMap((group) => Object.entries<Flag>(group))
+}
+
+/** `K3S_PLATFORM_SKIP_TAGS` for `skip-tags`. */
+export function variableOf(name: string): string {
+  return `K3S_PLATFORM_${name.toUpperCase().replaceAll('-', '_')}`
+}

@@ -1,0 +1,243 @@
+// From the command line and the environment to options, or to all usage problems at once.
+
+import { CommanderError } from 'commander'
+import type { Mode } from '../engine/events.ts'
+import type { Problem } from '../engine/problem.ts'
+import { nearest } from '../engine/suggest.ts'
+import type { Output, ReportOptions } from '../report/reporter.ts'
+import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
+import { parseDuration } from './duration.ts'
+import { allFlags, type FlagName, variableOf } from './flags.ts'
+import { shellWords } from './shell-words.ts'
+
+export interface CliOptions extends ReportOptions {
+  readonly mode: Mode
+  /** In the order in which they are done; all there are when none was named. */
+  readonly roles: readonly string[]
+  /** Paths as given; empty: the default. */
+  readonly inventory: readonly string[]
+  readonly limit: string | null
+  readonly tags: readonly string[]
+  readonly skipTags: readonly string[]
+  readonly listTags: boolean
+  readonly listHosts: boolean
+  /** Each as given: `k=v`, JSON, YAML or `@file`. */
+  readonly extraVars: readonly string[]
+  readonly user: string | null
+  readonly become: boolean
+  readonly askBecomePass: boolean
+  readonly askPass: boolean
+  readonly privateKey: string | null
+  readonly sshCommonArgs: string | null
+  /** Hosts at a time, 1 to 1000. */
+  readonly forks: number
+  readonly timeoutMs: number | null
+  readonly debug: boolean
+}
+
+export type Parsed =
+  | { readonly is: 'run'; readonly options: CliOptions }
+  | { readonly is: 'print'; readonly text: string }
+  /** `report` is what could be understood of how to tell it. */
+  | { readonly is: 'usage'; readonly problems: readonly Problem[]; readonly report: ReportOptions }
+
+export interface Program {
+  readonly version: string
+  readonly roles: readonly string[]
+}
+
+type Env = Readonly<Record<string, string | undefined>>
+
+const OUTPUTS = ['text', 'json', 'junit', 'github'] as const satisfies readonly Output[]
+const ON = ['1', 'true', 'yes', 'on']
+const OFF = ['0', 'false', 'no', 'off']
+
+/** `argv` without node and script. Never throws for what a user typed. */
+export function parse(argv: readonly string[], env: Env, program: Program): Parsed {
+  const [name = '', ...rest] = argv
+  const problems: Problem[] = []
+  if (name === '' || name === '-h' || name === '--help' || (name === 'help' && rest.length === 0)) {
+    return { is: 'print', text: mainHelp() }
+  }
+  const command = COMMANDS.find((c) => c.name === (name === 'help' ? rest[0] : name))
+  const raw: Raw = new Map()
+  let words: readonly string[] = []
+  try {
+    const parsed = commandOf(command?.name ?? 'apply', raw).parseOptions([...(command ? rest : argv)])
+    if (command && (name === 'help' || raw.has('help'))) return { is: 'print', text: helpOf(command.name) }
+    if (raw.has('version')) return { is: 'print', text: `${program.version}\n` }
+    words = parsed.operands
+    if (command) problems.push(...unknownFlags(parsed.unknown, command.name))
+    // What follows an unknown flag may be its value.
+    if (command) words = [...words, ...parsed.unknown.filter((word) => program.roles.includes(word))]
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    const flag = /--[a-z-]+/.exec(error.message)?.[0] ?? name
+    problems.push(usage(flag, 'needs a value', `see: k3s-platform ${command?.name ?? 'apply'} --help`))
+  }
+  if (command === undefined) problems.unshift(unknownCommand(name === 'help' ? (rest[0] ?? '') : name, argv))
+  else problems.push(...unknownRoles(words, program.roles))
+
+  const given = new Map(raw)
+  const read = reader(raw, env, problems)
+  const options = optionsOf(
+    read,
+    command?.mode ?? 'apply',
+    program.roles.filter((r) => words.length === 0 || words.includes(r)),
+  )
+  const again = shellWords(['k3s-platform', 'apply', ...words, ...sameFlags(given)])
+  if (options.quiet && options.verbosity > 0)
+    problems.push(usage('--quiet', 'contradicts --verbose', 'leave out one of them'))
+  if (problems.length > 0) return { is: 'usage', problems, report: { ...options, again, events: null } }
+  return { is: 'run', options: { ...options, again } }
+}
+
+function optionsOf(read: Read, mode: Mode, roles: readonly string[]): CliOptions {
+  return {
+    mode: read.on('check') ? 'check' : mode,
+    roles,
+    inventory: read.all('inventory'),
+    limit: read.last('limit'),
+    tags: names(read.all('tags')),
+    skipTags: names(read.all('skip-tags')),
+    listTags: read.on('list-tags'),
+    listHosts: read.on('list-hosts'),
+    extraVars: read.all('extra-vars'),
+    diff: read.on('diff'),
+    user: read.last('user'),
+    become: read.on('become'),
+    askBecomePass: read.on('ask-become-pass'),
+    askPass: read.on('ask-pass'),
+    privateKey: read.last('private-key'),
+    sshCommonArgs: read.last('ssh-common-args'),
+    forks: read.as('forks', 'a number from 1 to 1000', (text) => wholeNumber(text, 1, 1000)) ?? 10,
+    output: read.as('output', 'text, json, junit or github', (text) => OUTPUTS.find((o) => o === text)) ?? 'text',
+    timeoutMs: read.as('timeout', 'a duration such as 90s, 10m or 1h30m', parseDuration) ?? null,
+    events: read.last('events'),
+    color: !read.on('no-color'),
+    quiet: read.on('quiet'),
+    verbosity: read.count('verbose'),
+    debug: read.on('debug'),
+    again: '',
+  }
+}
+
+interface Read {
+  on(name: FlagName): boolean
+  count(name: FlagName): number
+  last(name: FlagName): string | null
+  all(name: FlagName): readonly string[]
+  as<T>(name: FlagName, expected: string, convert: (text: string) => T | undefined): T | undefined
+}
+
+/** A flag wins over its variable; an empty variable is none. */
+function reader(raw: Raw, env: Env, problems: Problem[]): Read {
+  const find = (
+    name: FlagName,
+  ): { readonly where: string; readonly values: readonly string[]; readonly typed: boolean } => {
+    const typed = raw.get(name)
+    if (typed) return { where: `--${name}`, values: typed, typed: true }
+    const where = variableOf(name)
+    return { where, values: (env[where] ?? '').split('\n').filter((line) => line.trim() !== ''), typed: false }
+  }
+  const as: Read['as'] = (name, expected, convert) => {
+    const { where, values } = find(name)
+    const text = values.at(-1)
+    if (text === undefined) return undefined
+    const value = convert(text)
+    if (value === undefined) problems.push(usage(where, `expected ${expected}, got ${JSON.stringify(text)}`))
+    return value
+  }
+  const all = (name: FlagName) => {
+    const { where, values } = find(name)
+    for (const value of values)
+      if (value.trim() === '') problems.push(usage(where, 'is empty', 'give it a value or leave it out'))
+    return values
+  }
+  return {
+    as,
+    all,
+    last: (name) => all(name).at(-1) ?? null,
+    on: (name) => find(name).typed || (as(name, 'true or false', truth) ?? false),
+    count: (name) => {
+      const { typed, values } = find(name)
+      return Math.min(
+        3,
+        typed ? values.length : (as(name, 'a number from 0 to 3', (text) => wholeNumber(text, 0, 3)) ?? 0),
+      )
+    },
+  }
+}
+
+function truth(text: string): boolean | undefined {
+  const word = text.trim().toLowerCase()
+  return ON.includes(word) || (OFF.includes(word) ? false : undefined)
+}
+
+function wholeNumber(text: string, least: number, most: number): number | undefined {
+  const n = Number(text)
+  return /^\d+$/.test(text.trim()) && n >= least && n <= most ? n : undefined
+}
+
+function names(lists: readonly string[]): string[] {
+  return lists
+    .flatMap((list) => list.split(','))
+    .map((name) => name.trim())
+    .filter(Boolean)
+}
+
+/** The flags the user typed that mean the same for `apply` as for `plan`. */
+function sameFlags(given: Raw): string[] {
+  return allFlags().flatMap(([name, { flags, kind, again }]) => {
+    const values = again ? given.get(name) : undefined
+    if (!values) return []
+    const flag = flags.split(/[ ,]/)[0] ?? `--${name}`
+    if (kind === 'switch') return [flag]
+    return (kind === 'value' ? values.slice(-1) : values).flatMap((value) => [flag, value])
+  })
+}
+
+function unknownFlags(words: readonly string[], command: string): Problem[] {
+  const known = allFlags()
+    .map(([name]) => `--${name}`)
+    .concat('--help', '--version')
+  return words
+    .filter((word) => word.startsWith('-') && word !== '--')
+    .map((word) => {
+      const [flag = word] = word.split('=')
+      const near = flag.startsWith('--') ? nearest(flag, known) : undefined
+      return usage(flag, 'unknown flag', near ? `did you mean ${near}?` : `see: k3s-platform ${command} --help`)
+    })
+}
+
+function unknownCommand(name: string, argv: readonly string[]): Problem {
+  if (name.startsWith('-')) {
+    const command = COMMANDS.find((c) => argv.includes(c.name))
+    const hint = command
+      ? `flags come after the command: k3s-platform ${command.name} ${name} ...`
+      : 'see: k3s-platform --help'
+    return usage(name, 'stands where a command is expected', hint)
+  }
+  const near = nearest(
+    name,
+    COMMANDS.map((c) => c.name),
+  )
+  return usage(
+    name,
+    'unknown command',
+    near ? `did you mean ${near}?` : `there are: ${COMMANDS.map((c) => c.name).join(', ')}`,
+  )
+}
+
+function unknownRoles(words: readonly string[], roles: readonly string[]): Problem[] {
+  return words
+    .filter((word) => !roles.includes(word))
+    .map((word) => {
+      const near = nearest(word, roles)
+      return usage(word, 'unknown role', near ? `did you mean ${near}?` : `there are: ${roles.join(', ')}`)
+    })
+}
+
+function usage(where: string, what: string, hint?: string): Problem {
+  return { kind: 'usage', where, what, ...(hint === undefined ? {} : { hint }) }
+}

@@ -1,0 +1,66 @@
+// Asks for a secret on the terminal itself, without echo; stdin may be a pipe.
+
+import { openSync } from 'node:fs'
+import { ReadStream, WriteStream } from 'node:tty'
+import { ProblemError } from '../engine/problem.ts'
+import { Secret } from '../engine/secret.ts'
+
+/** Ctrl-C while a question was open. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
+/**
+ * One line from the terminal. `flag` is what asked (`--ask-become-pass`), `instead` names what to use where nobody can be
+ * asked. Throws a usage ProblemError without a terminal, Interrupted on Ctrl-C.
+ */
+export async function askSecret(prompt: string, flag: string, instead: string): Promise<Secret> {
+  const terminal = openTerminal()
+  if (terminal === undefined) {
+    throw new ProblemError({
+      kind: 'usage',
+      where: flag,
+      what: 'there is no terminal to ask on',
+      hint: instead,
+    })
+  }
+  const { input, output } = terminal
+  // First: what is typed as soon as the question stands there must not be echoed.
+  input.setRawMode(true)
+  try {
+    output.write(prompt)
+    return new Secret(await readLine(input))
+  } finally {
+    input.setRawMode(false)
+    output.write('\n')
+    input.destroy()
+    output.destroy()
+  }
+}
+
+function openTerminal(): { input: ReadStream; output: WriteStream } | undefined {
+  try {
+    return { input: new ReadStream(openSync('/dev/tty', 'r')), output: new WriteStream(openSync('/dev/tty', 'w')) }
+  } catch {
+    return undefined
+  }
+}
+
+async function readLine(input: AsyncIterable<Buffer | string>): Promise<string> {
+  let line = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of input) {
+    for (const key of typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true })) {
+      if (key === '\r' || key === '\n') return line
+      if (key === '\x03') throw new Interrupted('interrupted')
+      if (key === '\x04') {
+        if (line === '') throw new Interrupted('end of input')
+        return line
+      }
+      if (key === '\x15') line = ''
+      else if (key === '\x7f' || key === '\b') line = [...line].slice(0, -1).join('')
+      else line += key
+    }
+  }
+  return line
+}

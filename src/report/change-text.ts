@@ -1,0 +1,149 @@
+// One change as lines of text: sign, title, what differs by field, and a file's content as a unified diff.
+
+import { structuredPatch } from 'diff'
+import type { Op } from '../engine/plan.ts'
+import type { Delta, Json } from '../engine/state.ts'
+import type { Colour, Paint } from './style.ts'
+import type { ToldChange } from './told.ts'
+
+export const SIGNS: Readonly<Record<Op, readonly [sign: string, colour: Colour]>> = {
+  none: ['=', 'dim'],
+  create: ['+', 'green'],
+  update: ['~', 'yellow'],
+  delete: ['-', 'red'],
+  action: ['!', 'magenta'],
+  owned: ['o', 'cyan'],
+  deferred: ['?', 'cyan'],
+}
+
+export interface ChangeStyle {
+  readonly paint: Paint
+  /** Every field, nothing shortened. */
+  readonly full: boolean
+  /** Whose files' contents are shown: nobody's, only those that are there already, or also what is created. */
+  readonly contents: 'none' | 'updated' | 'all'
+}
+
+export interface ChangeText {
+  readonly sign: string
+  readonly title: string
+  /** Goes on the title's line; may be empty. */
+  readonly tail: string
+  /** Goes below, indented. */
+  readonly body: readonly string[]
+}
+
+const CONTEXT = 3
+const LINES_OF_DIFF = 60
+const INLINE = 48
+const LONG = 60
+/** Fields that say the same as the version, for machines. */
+const DIGESTS = ['sha256', 'inputs']
+
+export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
+  const [sign, colour] = SIGNS[change.op]
+  const because = change.because.length > 0 ? `because: ${change.because.map(shortName).join(', ')}` : ''
+  const base = { sign: style.paint(colour, sign), title: change.title, body: [] }
+  switch (change.op) {
+    case 'none':
+      return { ...base, tail: '' }
+    case 'owned':
+      return { ...base, tail: `owned by ${change.note ?? 'another tool'}` }
+    case 'deferred':
+      return { ...base, tail: change.note ?? '' }
+    case 'delete':
+      return { ...base, tail: because }
+    case 'action':
+      return {
+        ...base,
+        title: change.note ?? change.title,
+        tail: because,
+        body: style.full ? change.deltas.map((d) => `  ${fieldText(d, true)}`) : [],
+      }
+    case 'create':
+    case 'update': {
+      const shown = visible(change, style)
+      const files = change.deltas.filter(isContent)
+      const inline = shown.map((d) => fieldText(d, style.full)).join(', ')
+      const fits = inline.length <= INLINE || shown.length === 1
+      return {
+        ...base,
+        tail: [fits ? inline : '', because].filter(Boolean).join('  '),
+        body: [
+          ...(fits ? [] : shown.map((d) => `  ${fieldText(d, style.full)}`)),
+          ...(style.contents === 'all' || (style.contents === 'updated' && change.op === 'update')
+            ? files.flatMap((d) => diffLines(d, style))
+            : []),
+        ],
+      }
+    }
+  }
+}
+
+/** Of something new only its version is news; of a changed version the digests are not. */
+function visible({ op, deltas }: ToldChange, { full }: ChangeStyle): readonly Delta[] {
+  const fields = deltas.filter((d) => !isContent(d))
+  if (full) return fields
+  const version = fields.some((d) => d.field === 'version')
+  if (op === 'create') return fields.filter((d) => d.field === 'version')
+  return version ? fields.filter((d) => !DIGESTS.includes(d.field)) : fields
+}
+
+/** `mode: 644 -> 600`; a version needs no name; a secret tells only that it changed. */
+function fieldText({ field, from, to, masked }: Delta, full: boolean): string {
+  const name = field === 'version' ? '' : `${field}: `
+  if (masked) return `${name}*** (${from === null ? 'new' : to === null ? 'removed' : 'changed'})`
+  if (from === null) return `${name}${valueText(to, full)}`
+  return `${name}${valueText(from, full)} -> ${valueText(to, full)}`
+}
+
+function valueText(value: Json, full: boolean): string {
+  if (value === null) return 'absent'
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const lines = text.trimEnd().split('\n').length
+  if (lines > 1) return `${lines} lines`
+  if (full) return text
+  if (isDigest(text)) return `${text.slice(0, 6)}…`
+  return text.length > LONG ? `${text.slice(0, LONG - 1)}…` : text
+}
+
+/** A text of lines on at least one side, and a text on the other. A digest stands for what cannot be shown. */
+function isContent({ from, to, masked }: Delta): boolean {
+  const sides = [from, to]
+  return (
+    !masked &&
+    sides.every((side) => side === null || (typeof side === 'string' && !isDigest(side))) &&
+    sides.some((side) => typeof side === 'string' && side.includes('\n'))
+  )
+}
+
+function diffLines({ from, to }: Delta, { paint, full }: ChangeStyle): string[] {
+  const { hunks } = structuredPatch('', '', text(from), text(to), '', '', { context: CONTEXT })
+  const fromTop = hunks.length === 1 && (hunks[0]?.oldStart ?? 0) <= 1
+  const lines = hunks.flatMap((hunk) => [
+    ...(fromTop ? [] : [paint('cyan', `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`)]),
+    ...hunk.lines.map((line) => paintLine(line, paint)),
+  ])
+  if (lines.length === 0) return ['*** (changed)']
+  if (full || lines.length <= LINES_OF_DIFF) return lines
+  return [...lines.slice(0, LINES_OF_DIFF), `… ${lines.length - LINES_OF_DIFF} more lines: -v shows them`]
+}
+
+function paintLine(line: string, paint: Paint): string {
+  const [sign = '', text] = [line[0], line.slice(1)]
+  if (sign === '\\') return paint('dim', line)
+  const spaced = `${sign} ${text}`.trimEnd()
+  return sign === ' ' ? spaced : paint(sign === '+' ? 'green' : 'red', spaced)
+}
+
+function text(side: Json): string {
+  return typeof side === 'string' ? side : ''
+}
+
+function isDigest(value: string): boolean {
+  return /^[0-9a-f]{64}$/.test(value)
+}
+
+function shortName(title: string): string {
+  return title.startsWith('/') ? (title.split('/').findLast(Boolean) ?? title) : title
+}

@@ -1,0 +1,56 @@
+// For programs: exactly one JSON document on stdout, at the end, whatever happened.
+
+import { collector, type Story } from './collect.ts'
+import { type Outcome, outcome } from './outcome.ts'
+import type { ReportIo, ReportOptions, Sink } from './reporter.ts'
+import type { RunDocument } from './run-v1.ts'
+
+export function jsonSink({ mode }: ReportOptions, { stdout }: ReportIo): Sink {
+  const { emit, story } = collector()
+  return {
+    emit,
+    end(results, problems) {
+      const document = runDocumentOf(mode, outcome(results, problems), story(results, problems))
+      stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+    },
+  }
+}
+
+function runDocumentOf(mode: RunDocument['mode'], { status, exitCode }: Outcome, story: Story): RunDocument {
+  return {
+    schema: 'k3s-platform/run/v1',
+    mode,
+    status,
+    exitCode,
+    hosts: story.hosts.map(({ result: { host, status, recap, seconds, execs }, plan, made, problems }) => ({
+      host,
+      status,
+      about: plan?.about ?? null,
+      recap,
+      seconds,
+      execs,
+      plan: plan && {
+        checks: plan.checks,
+        stages: plan.plan.stages.map(({ role, name, changes }) => ({
+          role,
+          name,
+          changes: changes.map(({ because, deltas, ...change }) => ({
+            ...change,
+            because: [...because],
+            deltas: [...deltas],
+          })),
+        })),
+      },
+      steps: made.map(({ role, stage, change: { id, title, op }, seconds }) => ({
+        role,
+        stage,
+        id,
+        title,
+        op,
+        seconds,
+      })),
+      problems: [...problems],
+    })),
+    problems: [...story.problems],
+  }
+}

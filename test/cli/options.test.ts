@@ -1,0 +1,173 @@
+// The command line as a table: what was typed, what was understood.
+
+import { describe, expect, test } from 'vitest'
+import { allRoles } from '../../roles/index.ts'
+import { COMMANDS, helpOf, mainHelp } from '../../src/cli/commands.ts'
+import { allFlags, variableOf } from '../../src/cli/flags.ts'
+import { parse } from '../../src/cli/options.ts'
+import { roles } from '../../src/cli/roles.ts'
+
+const program = { version: '1.2.3', roles: ['k3s_platform_bootstrap', 'k3s_platform_addon'] }
+const read = (argv: readonly string[], env: Record<string, string> = {}) => parse(argv, env, program)
+
+function optionsOf(argv: readonly string[], env: Record<string, string> = {}) {
+  const parsed = read(argv, env)
+  if (parsed.is !== 'run') throw new Error(JSON.stringify(parsed))
+  return parsed.options
+}
+
+function problemsOf(argv: readonly string[], env: Record<string, string> = {}) {
+  const parsed = read(argv, env)
+  if (parsed.is !== 'usage') throw new Error(JSON.stringify(parsed))
+  return parsed.problems.map(({ kind, where, what, hint }) => {
+    expect(kind).toBe('usage')
+    return `${where}: ${what}${hint === undefined ? '' : ` (${hint})`}`
+  })
+}
+
+test('without flags everything has its default', () => {
+  expect(optionsOf(['apply'])).toMatchSnapshot()
+})
+
+test.each<[argv: string[], env: Record<string, string>, understood: object]>([
+  [['plan'], {}, { mode: 'check', diff: false }],
+  [['apply', '--check'], {}, { mode: 'check' }],
+  [['apply', '-CD'], {}, { mode: 'check', diff: true }],
+  [['apply', 'k3s_platform_addon', 'k3s_platform_bootstrap'], {}, { roles: program.roles }],
+  [['apply', '-l', 'a', 'k3s_platform_addon'], {}, { roles: ['k3s_platform_addon'], limit: 'a' }],
+  [['apply', '-i', 'a', '--inventory=b', '-ic'], {}, { inventory: ['a', 'b', 'c'] }],
+  [['apply', '-l', 'a', '-l', '!b'], {}, { limit: '!b' }],
+  [
+    ['apply', '-t', 'k3s, config', '-t', 'issuers', '--skip-tags', 'x'],
+    {},
+    { tags: ['k3s', 'config', 'issuers'], skipTags: ['x'] },
+  ],
+  [
+    ['apply', '-e', 'a=1', '-e', '{"b": [1, 2]}', '-e', '@f.yaml'],
+    {},
+    { extraVars: ['a=1', '{"b": [1, 2]}', '@f.yaml'] },
+  ],
+  [['apply', '--ssh-common-args', '-o ProxyJump=x'], {}, { sshCommonArgs: '-o ProxyJump=x' }],
+  [
+    ['apply', '-bKk', '-u', 'ops', '--private-key', 'k'],
+    {},
+    { become: true, askBecomePass: true, askPass: true, user: 'ops', privateKey: 'k' },
+  ],
+  [['apply', '-vv', '-v'], {}, { verbosity: 3 }],
+  [['apply', '-vvvvv'], {}, { verbosity: 3 }],
+  [
+    ['apply', '-q', '--no-color', '--debug', '--events', 'f'],
+    {},
+    { quiet: true, color: false, debug: true, events: 'f' },
+  ],
+  [['apply', '--list-hosts', '--list-tags'], {}, { listHosts: true, listTags: true }],
+  [['apply', '-o', 'github'], {}, { output: 'github' }],
+  [['apply', '-f', '25'], {}, { forks: 25 }],
+  [['apply', '--timeout', '90s'], {}, { timeoutMs: 90_000 }],
+  [['apply', '--timeout', '1h30m'], {}, { timeoutMs: 5_400_000 }],
+  [['apply', '--timeout', '0.5s'], {}, { timeoutMs: 500 }],
+  [
+    ['apply'],
+    { K3S_PLATFORM_LIMIT: 'a', K3S_PLATFORM_FORKS: '3', K3S_PLATFORM_CHECK: 'yes' },
+    { limit: 'a', forks: 3, mode: 'check' },
+  ],
+  [['apply', '-l', 'b'], { K3S_PLATFORM_LIMIT: 'a' }, { limit: 'b' }],
+  [['apply'], { K3S_PLATFORM_INVENTORY: 'a\nb' }, { inventory: ['a', 'b'] }],
+  [
+    ['apply'],
+    { K3S_PLATFORM_VERBOSE: '2', K3S_PLATFORM_NO_COLOR: '1', K3S_PLATFORM_DEBUG: 'false' },
+    { verbosity: 2, color: false, debug: false },
+  ],
+  [['apply'], { K3S_PLATFORM_LIMIT: '' }, { limit: null }],
+])('%j with %j', (argv, env, understood) => {
+  expect(optionsOf(argv, env)).toMatchObject(understood)
+})
+
+test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
+  [['aply'], ['aply: unknown command (did you mean apply?)']],
+  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan)']],
+  [
+    ['-i', 'x', 'plan'],
+    ['-i: stands where a command is expected (flags come after the command: k3s-platform plan -i ...)'],
+  ],
+  [
+    ['apply', 'k3s_platform_bootstarp'],
+    ['k3s_platform_bootstarp: unknown role (did you mean k3s_platform_bootstrap?)'],
+  ],
+  [['apply', 'web'], ['web: unknown role (there are: k3s_platform_bootstrap, k3s_platform_addon)']],
+  [
+    ['apply', '--limitt=x', '-Z'],
+    ['--limitt: unknown flag (did you mean --limit?)', '-Z: unknown flag (see: k3s-platform apply --help)'],
+  ],
+  [['apply', '--limit'], ['--limit: needs a value (see: k3s-platform apply --help)']],
+  [['apply', '--limit', ''], ['--limit: is empty (give it a value or leave it out)']],
+  [
+    ['apply', 'web', '-f', '0', '-o', 'xml', '--timeout', '10'],
+    [
+      'web: unknown role (there are: k3s_platform_bootstrap, k3s_platform_addon)',
+      '--forks: expected a number from 1 to 1000, got "0"',
+      '--output: expected text, json, junit or github, got "xml"',
+      '--timeout: expected a duration such as 90s, 10m or 1h30m, got "10"',
+    ],
+  ],
+  [['apply', '-q', '-v'], ['--quiet: contradicts --verbose (leave out one of them)']],
+  [['apply'], ['K3S_PLATFORM_BECOME: expected true or false, got "maybe"'], { K3S_PLATFORM_BECOME: 'maybe' }],
+])('%j is refused', (argv, problems, env) => {
+  expect(problemsOf(argv, env)).toEqual(problems)
+})
+
+test('what is wrong is told in the format that was asked for', () => {
+  expect(read(['plan', 'web', '-o', 'json'])).toMatchObject({ is: 'usage', report: { output: 'json', mode: 'check' } })
+})
+
+test.each([
+  [['plan', '-l', 'edge-1'], 'k3s-platform apply -l edge-1'],
+  [
+    ['plan', '-Dvo', 'text', '-i', 'a b', '--inventory', 'c', 'k3s_platform_addon'],
+    "k3s-platform apply k3s_platform_addon -i 'a b' -i c",
+  ],
+  [['apply', '-C', '-l', "a:!b'c", '--skip-tags=x', '-K'], "k3s-platform apply -l 'a:!b'\\''c' --skip-tags x -K"],
+])('after %j the way to do it is %s', (argv, again) => {
+  expect(optionsOf(argv, { K3S_PLATFORM_USER: 'from-the-environment' }).again).toBe(again)
+})
+
+test.each([[['--help']], [['-h']], [['help']], [[]]])('%j prints the overview', (argv) => {
+  expect(read(argv)).toEqual({ is: 'print', text: mainHelp() })
+})
+
+test.each([[['plan', '--help']], [['help', 'plan']], [['plan', '-l', 'x', '-h']]])(
+  '%j prints the help of plan',
+  (argv) => {
+    expect(read(argv)).toEqual({ is: 'print', text: helpOf('plan') })
+  },
+)
+
+test.each([[['--version']], [['apply', '--version']]])('%j prints the version', (argv) => {
+  expect(read(argv)).toEqual({ is: 'print', text: '1.2.3\n' })
+})
+
+describe('help', () => {
+  const texts = [mainHelp(), ...COMMANDS.map(({ name }) => helpOf(name))]
+
+  test('fits in 80 columns', () => {
+    for (const line of texts.join('\n').split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+  })
+
+  test('names every flag', () => {
+    for (const [name] of allFlags()) expect(helpOf('apply')).toContain(`--${name}`)
+  })
+
+  test('reads well', () => {
+    expect(texts.slice(0, 2).join('-----\n')).toMatchSnapshot()
+  })
+})
+
+test('no two flags share a variable', () => {
+  const variables = allFlags().map(([name]) => variableOf(name))
+  expect(new Set(variables).size).toBe(variables.length)
+  expect(variables).toContain('K3S_PLATFORM_ASK_BECOME_PASS')
+})
+
+test('the names that the command line knows without loading the roles are those of the roles', () => {
+  expect(roles).toEqual(allRoles.map((role) => role.name))
+})

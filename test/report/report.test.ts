@@ -1,0 +1,55 @@
+// What each audience is told of the same runs.
+
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { runDocument } from '../../src/report/run-v1.ts'
+import { loadRuns, tellRun } from './runs.ts'
+
+const runs = loadRuns()
+
+describe.each(runs)('$name', (run) => {
+  test.each(run.views.map((view) => [JSON.stringify(view), view] as const))('told as %s', (_, view) => {
+    const { stdout, stderr } = tellRun(run, view)
+    expect(`--- stdout\n${stdout}--- stderr\n${stderr}`).toMatchSnapshot()
+    for (const secret of ['STATE-MUST-NOT-LEAK', ...run.secrets]) expect(stdout + stderr).not.toContain(secret)
+  })
+
+  test('stdout of -o json is one document that fits its schema', () => {
+    const { stdout } = tellRun(run, { output: 'json' })
+    expect(runDocument.safeParse(JSON.parse(stdout)).error).toBeUndefined()
+  })
+
+  test('a step summary and an events file hold no secret', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'k3s-platform-report-'))
+    const [events, summary] = [join(directory, 'events'), join(directory, 'summary.md')]
+    try {
+      tellRun(run, { output: 'github', events, verbosity: 3 }, { GITHUB_STEP_SUMMARY: summary })
+      const lines = readFileSync(events, 'utf8').split('\n')
+      expect(lines.pop()).toBe('')
+      expect(lines.map((line) => JSON.parse(line).event)).toEqual(run.events.map((event) => event.event))
+      expect(readFileSync(summary, 'utf8')).toMatchSnapshot()
+      for (const secret of ['STATE-MUST-NOT-LEAK', ...run.secrets]) {
+        expect(readFileSync(events, 'utf8') + readFileSync(summary, 'utf8')).not.toContain(secret)
+      }
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
+
+test('the JSON Schema that ships is the one the program prints by (vitest -u writes it)', async () => {
+  const schema = z.toJSONSchema(runDocument, { target: 'draft-2020-12' })
+  const oneLineLists = JSON.stringify(schema, null, 2).replace(/\[\n([^[\]{}]*)\]/g, (_, items: string) => {
+    return `[${items.trim().replace(/\s*\n\s*/g, ' ')}]`
+  })
+  await expect(`${oneLineLists}\n`).toMatchFileSnapshot('../../docs/schema/run-v1.json')
+})
+
+test('an events file that cannot be opened is a usage problem', () => {
+  const [run] = runs
+  if (run === undefined) throw new Error('no runs')
+  expect(() => tellRun(run, { events: '/nonexistent/events' })).toThrow('--events: cannot write /nonexistent/events')
+})
