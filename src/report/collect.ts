@@ -4,7 +4,7 @@ import type { HostResult } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
 import type { Told, ToldChange, ToldOf } from './told.ts'
 
-export interface Made {
+interface Made {
   readonly role: string
   readonly stage: string
   readonly change: ToldChange
