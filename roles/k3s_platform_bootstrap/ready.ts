@@ -14,21 +14,28 @@ export interface ReadySpec {
   readonly boundSeconds: number
 }
 
-/** Defines `k_ready`: prints `readyz=…` and `node=…`, exits 0 when both are well. */
+/**
+ * Defines `k_ready`: prints `readyz=…` and `node=…`, exits 0 when both are well. One curl asks both over one connection; the
+ * nodes come as a table of one line, and the shell itself picks the node's state out of it.
+ */
 function asking({ dataDir, port, nodeName, node }: ReadySpec): Sh {
   return sh`k_tls=${`${dataDir}/server/tls`} k_api=${`https://127.0.0.1:${port}`} k_name=${nodeName ?? ''}
 [ -n "$k_name" ] || k_name=$(tr 'A-Z' 'a-z' </proc/sys/kernel/hostname)
-k_ask() { # k_ask PATH: the API's answer as a table where it is a list
-  curl -sS -m 5 --cacert "$k_tls/server-ca.crt" --cert "$k_tls/client-admin.crt" --key "$k_tls/client-admin.key" \
-    -H 'Accept: application/json;as=Table;g=meta.k8s.io;v=v1, */*' "$k_api$1" 2>&1
-}
 k_ready() {
-  k_r=$(k_ask /readyz | grep -v '^\[+\]' | head -n 3 | tr '\n' ' ' | cut -c1-200); k_r=\${k_r% }
-  printf 'readyz=%s\n' "$k_r"; [ "$k_r" = ok ] || return 1
+  k_o=$(curl -sS -m 5 --cacert "$k_tls/server-ca.crt" --cert "$k_tls/client-admin.crt" --key "$k_tls/client-admin.key" \
+    -H 'Accept: application/json;as=Table;g=meta.k8s.io;v=v1, */*' "$k_api/readyz" \
+    "$k_api/api/v1/nodes?includeObject=None&pretty=false" 2>&1)
+  case $k_o in
+    ok*) echo readyz=ok ;;
+    *) printf 'readyz=%s\n' "$(printf '%s\n' "$k_o" | grep -v '^\[+\]' | head -n 2 | tr '\n' ' ' | cut -c1-200)"; return 1 ;;
+  esac
   ${
     node
-      ? sh`k_n=$(k_ask '/api/v1/nodes?includeObject=None' | tr -d ' \t\n' | sed -n 's/.*"cells":\["'"$k_name"'","\([^"]*\)".*/\1/p')
-  printf 'node=%s\n' "\${k_n:-$k_name has not joined}"; case $k_n in Ready | Ready,*) ;; *) return 1 ;; esac`
+      ? sh`case $k_o in
+    *'"cells":["'"$k_name"'","'*) k_n=\${k_o#*'"cells":["'"$k_name"'","'}; k_n=\${k_n%%\"*} ;;
+    *) k_n="$k_name has not joined" ;;
+  esac
+  printf 'node=%s\n' "$k_n"; case $k_n in Ready | Ready,*) ;; *) return 1 ;; esac`
       : sh`:`
   }
 }`

@@ -35,7 +35,7 @@ export interface Facts {
   readonly k3s: { readonly binary: boolean; readonly service: boolean }
 }
 
-export const factsProbe = sh`printf 'hostname=%s\n' "$(cat /proc/sys/kernel/hostname)"
+export const factsProbe = sh`read -r k_f </proc/sys/kernel/hostname; printf 'hostname=%s\n' "$k_f"
 printf 'uid=%s\n' "$(id -u)"
 (. /etc/os-release 2>/dev/null || . /usr/lib/os-release; printf 'os=%s|%s|%s|%s\n' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")
 printf 'uname=%s|%s\n' "$(uname -m)" "$(uname -r)"
@@ -43,15 +43,14 @@ if [ -d /run/systemd/system ]; then echo init=systemd; elif [ -e /run/openrc ] |
 for m in apt-get dnf zypper apk; do if k_has $m; then printf 'packages=%s\n' $m; break; fi; done
 printf 'cpus=%s\n' "$(grep -c '^processor' /proc/cpuinfo)"
 sed -n 's/^MemTotal: *\([0-9]*\).*/memory=\1/p; s/^SwapTotal: *\([0-9]*\).*/swap=\1/p' /proc/meminfo
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then printf 'cgroup=2 %s\n' "$(cat /sys/fs/cgroup/cgroup.controllers)"; else echo cgroup=1; fi
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then k_f=''; read -r k_f </sys/fs/cgroup/cgroup.controllers; printf 'cgroup=2 %s\n' "$k_f"; else echo cgroup=1; fi
 sed -n 's/^memory[[:space:]].*[[:space:]]\([01]\)$/cgroupv1memory=\1/p' /proc/cgroups 2>/dev/null
 printf 'time=%s\n' "$(date +%s)"
 k_dev=$(ip -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
 ip -o addr show scope global 2>/dev/null | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6* *\([^/ ]*\).*/address=\1 \2/p'
 printf 'default=%s\n' "$k_dev"
-for d in / /var/lib /opt /tmp; do
-  [ ! -d $d ] || df -Pk $d | { read -r k_f; read -r k_f k_f k_f k_f k_r; printf 'free=%s %s\n' $d "$k_f"; }
-done
+k_d=''; for d in / /var/lib /opt /tmp; do [ ! -d $d ] || k_d="$k_d $d"; done
+df -Pk $k_d | { read -r k_f; for d in $k_d; do read -r k_f k_f k_f k_f k_r; printf 'free=%s %s\n' "$d" "$k_f"; done; }
 [ ! -x /usr/local/bin/k3s ] || echo k3s=binary
 [ ! -e /etc/systemd/system/k3s.service ] && [ ! -e /etc/init.d/k3s ] || echo k3s=service`
 

@@ -9,20 +9,26 @@ PATH="\${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 unset CDPATH ENV BASH_ENV; cd / || exit 1
 k_has() { command -v "$1" >/dev/null 2>&1; }
 k_fail() { printf '%s\n' "$*" >&2; exit 1; }
-# sha256 of a file; openssl is six times as fast as coreutils on a large one
-k_sum() {
-  if k_has openssl; then openssl dgst -sha256 -r -- "$1" | cut -d' ' -f1; else sha256sum -- "$1" | cut -d' ' -f1; fi
+# sha256 of a file; for a large one openssl is six times as fast, for a small one it starts more slowly
+k_sum() { k_o=$(sha256sum <"$1") && printf '%s\n' "\${k_o%% *}"; }
+k_sum_large() {
+  if k_has openssl; then k_o=$(openssl dgst -sha256 -r <"$1") && printf '%s\n' "\${k_o%% *}"; else k_sum "$1"; fi
 }
 # what kind of thing is at a path, then for a file or directory its mode, owner and group
 k_meta() {
   if [ -L "$1" ]; then printf 'link - - - %s\n' "$(readlink "$1")"
-  elif [ -f "$1" ]; then printf 'file %s\n' "$(stat -c '%a %U %G' -- "$1")"
-  elif [ -d "$1" ]; then printf 'directory %s\n' "$(stat -c '%a %U %G' -- "$1")"
+  elif [ -f "$1" ]; then stat -c 'file %a %U %G' -- "$1"
+  elif [ -d "$1" ]; then stat -c 'directory %a %U %G' -- "$1"
   elif [ -e "$1" ]; then printf 'other - - -\n'
   else printf 'absent - - -\n'; fi
 }
 # what changes when a file is replaced or written to, without reading it
 k_stamp() { stat -c '%s.%Y.%i' -- "$1" 2>/dev/null; }
+# the lock on descriptor $1, waited for $2 seconds at most; busybox's flock has no -w
+k_lock() {
+  k_n=0
+  until flock -n "$1"; do [ "$k_n" -lt "$2" ] || return 1; k_n=$((k_n + 1)); sleep 1; done
+}
 # fsync of files and their directories: a full sync where sync takes no names
 k_sync() { sync -- "$@" 2>/dev/null || sync; }
 # stdin becomes the file $1 with mode $2 and owner $3, whole or not at all; $4 is its sha256
@@ -33,9 +39,9 @@ k_put() {
   [ "$(k_sum "$k_tmp")" = "$4" ] || { rm -f -- "$k_tmp"; k_fail "what arrived for $1 is not what was sent (disk full?)"; }
   k_place "$k_tmp" "$1" "$2" "$3"
 }
-# the finished file $1 becomes $2 with mode $3 and owner $4 by a rename
+# the finished file $1 becomes $2 with mode $3 and owner $4 by a rename; a link to a directory is not entered
 k_place() {
-  chown -- "$4" "$1" && chmod -- "$3" "$1" && k_sync "$1" && mv -f -- "$1" "$2" && k_sync "\${2%/*}/" || {
+  chown -- "$4" "$1" && chmod -- "$3" "$1" && k_sync "$1" && { [ ! -d "$2" ] || rm -f -- "$2"; } && mv -f -- "$1" "$2" && k_sync "\${2%/*}/" || {
     rm -f -- "$1"; k_fail "cannot put $2 in place"
   }
 }`

@@ -48,7 +48,7 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
   })
   await shell.feed(sh`cat >>${to}`, input, `send ${to}`, signal)
   const got = await ask(
-    sh`s=$(k_sum ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
+    sh`s=$(k_sum_large ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
     'verify what was sent',
   )
   if (got === sha256) return

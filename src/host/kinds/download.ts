@@ -45,7 +45,7 @@ export function download(spec: DownloadSpec): HostResource {
 if [ -f ${path} ] && [ ! -L ${path} ]; then
   k_s='' k_h='' k_v=''; [ ! -f ${stamp} ] || read -r k_s k_h k_v <${stamp}
   if [ "$k_s" = "$(k_stamp ${path})" ]; then printf 'content %s %s\n' "$k_h" "$k_v"
-  else s=$(k_sum ${path}); [ "$s" = "$k_h" ] || k_v=''; printf 'content %s %s\n' "$s" "$k_v"; fi
+  else s=$(k_sum_large ${path}); [ "$s" = "$k_h" ] || k_v=''; printf 'content %s %s\n' "$s" "$k_v"; fi
 fi`,
     read: readDownload,
     desired: (facts) => {
@@ -108,7 +108,7 @@ if [ -z "$k_want" ]; then
 fi
 k_got=''
 for k_url in ${asset.urls}; do
-  [ -s "$k_part" ] && [ "$(k_sum "$k_part")" = "$k_want" ] && break
+  [ -s "$k_part" ] && [ "$(k_sum_large "$k_part")" = "$k_want" ] && break
   k_get "$k_url" "$k_part" & k_pid=$!
   trap 'kill $k_pid 2>/dev/null' EXIT; trap 'exit 1' HUP TERM INT PIPE
   while kill -0 $k_pid 2>/dev/null; do
@@ -116,17 +116,17 @@ for k_url in ${asset.urls}; do
     sleep 1
     k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
   done
-  wait $k_pid && [ "$(k_sum "$k_part")" = "$k_want" ] && break
+  wait $k_pid && [ "$(k_sum_large "$k_part")" = "$k_want" ] && break
   # A server that cannot continue a file, or a part of something else: once more from the start.
-  [ ! -s "$k_part" ] || { k_got=$(k_sum "$k_part"); rm -f -- "$k_part"; k_get "$k_url" "$k_part"; }
+  [ ! -s "$k_part" ] || { k_got=$(k_sum_large "$k_part"); rm -f -- "$k_part"; k_get "$k_url" "$k_part"; }
   trap - EXIT
 done
 [ -s "$k_part" ] || exit 1
-k_got=$(k_sum "$k_part")
+k_got=$(k_sum_large "$k_part")
 [ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65; }`
 
 const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
 if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
 else chown -- "$k_owner" "$k_dest" && chmod -- "$k_mode" "$k_dest" || exit 1; fi
-printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$(k_sum "$k_dest")" "$k_version" | {
+printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$(k_sum_large "$k_dest")" "$k_version" | {
   cat >"$k_stampfile.new" && k_sync "$k_stampfile.new" && mv -f -- "$k_stampfile.new" "$k_stampfile"; }`

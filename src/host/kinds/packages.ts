@@ -8,12 +8,10 @@ export function packages(names: readonly string[]): HostResource {
   return {
     id: 'packages',
     title: `packages ${names.join(', ')}`,
-    probe: sh`for p in ${names}; do
-  if k_has dpkg-query; then dpkg-query -W -f '\${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed
-  elif k_has rpm; then rpm -q --quiet --whatprovides "$p"
-  elif k_has apk; then apk info -e "$p" >/dev/null
-  else k_fail 'no package manager that is known here: dpkg, rpm or apk'; fi && printf '%s\n' "$p"
-done
+    probe: sh`if k_has dpkg-query; then dpkg-query -W -f '\${db:Status-Status} \${Package}\n' ${names} 2>/dev/null | sed -n 's/^installed //p'
+elif k_has rpm; then for p in ${names}; do rpm -q --quiet --whatprovides "$p" && printf '%s\n' "$p"; done
+elif k_has apk; then for p in ${names}; do apk info -e "$p"; done
+else k_fail 'no package manager that is known here: dpkg, rpm or apk'; fi
 :`,
     read: ({ text }) => {
       const installed = new Set(text.split('\n').filter(Boolean))
