@@ -1,0 +1,5 @@
+// The kinds under bash.
+
+import { runCases } from './run-cases.ts'
+
+runCases('bash')

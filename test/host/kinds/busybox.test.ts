@@ -1,0 +1,5 @@
+// The kinds under busybox.
+
+import { runCases } from './run-cases.ts'
+
+runCases('busybox')

@@ -1,0 +1,5 @@
+// The kinds under dash.
+
+import { runCases } from './run-cases.ts'
+
+runCases('dash')
