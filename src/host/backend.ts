@@ -73,8 +73,8 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       }
     },
 
-    lock: async () => {
-      lock = await takeLock(shell, host, options.holder, options.waiting)
+    lock: async (signal) => {
+      lock = await takeLock(shell, host, options.holder, options.waiting, signal)
       return lock
     },
 
@@ -134,7 +134,7 @@ async function runSteps(work: readonly Work[], go: string, options: HostBackendO
     sh`G=${go}
 k_alive() { [ -d "\${G%/*}" ]; }
 exec 8>>/run/k3s-platform.work || exit 1
-flock -w 300 8 || k_fail 'a step of an earlier run is still under way'`,
+k_lock 8 300 || k_fail 'a step of an earlier run is still under way'`,
     ...work.map(
       ({ step }, i) => sh`[ -e "$G" ] || { k_finish; exit 0; }
 k_begin ${i}

@@ -3,8 +3,9 @@
 
 import { ProblemError } from '../engine/problem.ts'
 import type { Lock } from '../engine/resource.ts'
+import { prelude } from './prelude.ts'
 import type { RootShell } from './root-shell.ts'
-import { sh } from './sh.ts'
+import { lines, sh } from './sh.ts'
 
 const BEAT_MS = 5000
 const WAIT_SECONDS = 60
@@ -22,14 +23,17 @@ export async function takeLock(
   host: string,
   holder: string,
   waiting: (why: string) => void,
+  signal: AbortSignal,
 ): Promise<HostLock> {
   const channel = await shell.open(
-    sh`L=/run/k3s-platform.lock
+    lines([
+      prelude,
+      sh`L=/run/k3s-platform.lock
 exec 9>>"$L" || exit 1
 k_has flock || k_fail 'flock is missing (package util-linux)'
 if ! flock -n 9; then
   printf 'held %s\n' "$(cat "$L.holder" 2>/dev/null)"
-  flock -w ${WAIT_SECONDS} 9 || exit 75
+  k_lock 9 ${WAIT_SECONDS} || exit 75
 fi
 rm -rf /run/k3s-platform.go.*
 D=$(mktemp -d /run/k3s-platform.go.XXXXXX) && : >"$D/go" || exit 1
@@ -39,10 +43,13 @@ printf 'locked %s\n' "$D/go"
 while k_line=$(timeout 20 sh -c 'IFS= read -r k_l && printf %s "$k_l"' 9>&-); do
   case $k_line in stop) rm -f "$D/go" ;; bye) exit 0 ;; esac
 done`,
+    ]),
     'lock',
   )
   let text = ''
   let lastHolder = ''
+  const abort = () => channel.close()
+  signal.addEventListener('abort', abort)
   const go = await new Promise<string>((resolve, reject) => {
     let err = ''
     channel.stderr.on('data', (chunk: Buffer) => {
@@ -73,7 +80,7 @@ done`,
         ),
       )
     }, reject)
-  })
+  }).finally(() => signal.removeEventListener('abort', abort))
   const beat = setInterval(() => channel.stdin.write('beat\n'), BEAT_MS)
   beat.unref()
   return {
