@@ -1,5 +1,6 @@
 // The grammar: the small part of Jinja2 expressions that inventories need, and Python literals, which are a part of it.
 
+import { Scanner } from './scanner.ts'
 import type { Scalar } from './value.ts'
 
 export type Expression =
@@ -50,53 +51,18 @@ export function parseLiteral(text: string): Expression | undefined {
   if (!/^[-+.\d"'[({TFN]/.test(text)) return undefined
   try {
     const scan = new Scanner(text)
-    const expression = parseExpression(scan, 'python')
-    scan.space()
-    return scan.end() || scan.rest().startsWith('#') ? expression : undefined
+    const ended = () => /^\s*(?:#|$)/.test(scan.rest())
+    const first = parseExpression(scan, 'python')
+    const items = [first]
+    const tuple = scan.next(',')
+    while (tuple && !ended()) {
+      items.push(parseExpression(scan, 'python'))
+      if (!scan.next(',')) break
+    }
+    return ended() ? (tuple ? { is: 'list', items } : first) : undefined
   } catch (error) {
     if (error instanceof Unsupported) return undefined
     throw error
-  }
-}
-
-class Scanner {
-  i = 0
-  readonly text: string
-  constructor(text: string) {
-    this.text = text
-  }
-  rest(): string {
-    return this.text.slice(this.i)
-  }
-  end(): boolean {
-    return this.i >= this.text.length
-  }
-  take(n: number): string {
-    const piece = this.text.slice(this.i, this.i + n)
-    this.i += piece.length
-    return piece
-  }
-  eat(token: string): boolean {
-    if (!this.text.startsWith(token, this.i)) return false
-    this.i += token.length
-    return true
-  }
-  match(pattern: RegExp): string | undefined {
-    const [found] = pattern.exec(this.rest()) ?? []
-    if (found !== undefined) this.i += found.length
-    return found
-  }
-  space(): void {
-    this.match(/^\s+/)
-  }
-  word(): string | undefined {
-    this.space()
-    return this.match(/^[A-Za-z_]\w*/)
-  }
-  /** The next token after space. */
-  next(token: string): boolean {
-    this.space()
-    return this.eat(token)
   }
 }
 
@@ -175,6 +141,7 @@ function primary(scan: Scanner, dialect: Dialect): Expression {
   if (scan.eat('[')) return { is: 'list', items: series(scan, dialect, ']') }
   if (scan.eat('{')) return { is: 'map', entries: pairs(scan, dialect) }
   if (scan.eat('(')) {
+    if (dialect === 'python' && scan.next(')')) return { is: 'list', items: [] }
     const inner = parseExpression(scan, dialect)
     if (scan.next(')')) return inner
     if (dialect === 'python' && scan.next(',')) return { is: 'list', items: [inner, ...series(scan, dialect, ')')] }
@@ -264,7 +231,7 @@ function numeral(scan: Scanner): number | undefined {
   const body = found?.[2]
   if (found === null || body === undefined) return undefined
   if (/^0[\d_]*[1-9]/.test(body) && /^[\d_]+$/.test(body)) throw new Unsupported('a number that starts with 0')
-  if (/^\w/.test(scan.rest().slice(found[0].length))) throw new Unsupported(`"${body}"`)
+  if (/__|_$/.test(body) || /^\w/.test(scan.rest().slice(found[0].length))) throw new Unsupported(`"${body}"`)
   const value = Number(body.replaceAll('_', '').replace(/\.$/, ''))
   if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Unsupported(`the number ${body}`)
   scan.take(found[0].length)

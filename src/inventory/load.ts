@@ -26,7 +26,7 @@ export interface InventoryOptions {
   readonly decrypt?: Decrypt | undefined
 }
 
-export interface Group {
+interface Group {
   readonly name: string
   /** Direct children, by name. */
   readonly children: readonly string[]

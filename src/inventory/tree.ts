@@ -93,7 +93,7 @@ export class Tree {
 }
 
 /** The group and everything below it, level by level. */
-export function descendants(group: GroupNode): readonly GroupNode[] {
+function descendants(group: GroupNode): readonly GroupNode[] {
   return closure([group], (g) => g.children)
 }
 

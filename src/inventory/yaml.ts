@@ -42,13 +42,14 @@ export async function parseYaml(
     return `${file}:${line}:${col}`
   }
 
+  // The parser's message may end in the text that it stumbled over, which may be a secret.
   const [error] = document.errors
   if (error !== undefined) {
     const template = text.slice(error.pos[0]).startsWith('{{') || /:\s*\{\{/.test(lineAt(text, error.pos[0]))
     problems.push(
       usage(
         at(null, error.pos[0]),
-        lower(error.message),
+        lower(error.message.replace(/: ".*$/s, '')),
         template ? 'put a value that starts with {{ in quotes' : undefined,
       ),
     )

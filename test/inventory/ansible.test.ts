@@ -10,9 +10,11 @@ import { selectHosts } from '../../src/inventory/pattern.ts'
 import { plain, type Variables } from '../../src/inventory/value.ts'
 import { type Case, cases, load, unpack } from './case.ts'
 
+const lister = 'ansible-inventory'
+
 const installed = (() => {
   try {
-    execFileSync('ansible-inventory', ['--version'], { stdio: 'ignore' })
+    execFileSync(lister, ['--version'], { stdio: 'ignore' })
     return true
   } catch {
     return false
@@ -98,9 +100,7 @@ const Listing = z.intersection(
 )
 
 function listed(given: Case, cwd: string) {
-  const { _meta, ...rest } = Listing.parse(
-    JSON.parse(ansible('ansible-inventory', ['--list', '--playbook-dir', '.'], given, cwd)),
-  )
+  const { _meta, ...rest } = Listing.parse(JSON.parse(ansible(lister, ['--list', '--playbook-dir', '.'], given, cwd)))
   const members = (name: string): string[] => [
     ...(rest[name]?.hosts ?? []),
     ...(rest[name]?.children ?? []).flatMap(members),
