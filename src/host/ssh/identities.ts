@@ -1,8 +1,9 @@
 // What a login is tried with: key files, the agent's keys, a password; each as late and as rarely as possible.
 
 import { readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2'
+import type { ProblemError } from '../../engine/problem.ts'
 import type { Secret } from '../../engine/secret.ts'
 import { refusal } from './refusals.ts'
 
@@ -169,28 +170,52 @@ type ParseKey = typeof import('ssh2').utils.parseKey
 
 /** The usable key; a default file that cannot be used is left out, the explicit one is a problem. */
 async function unlock(options: IdentityOptions, file: KeyFile, parse: ParseKey): Promise<ParsedKey | undefined> {
-  const fail = (what: string, hint: string): undefined => {
-    if (!file.required) return undefined
-    throw refusal(options.name, { what, hint })
+  const fail = (problem: ProblemError): undefined => {
+    if (file.required) throw problem
   }
-  const passphrase = file.encrypted
-    ? (options.passphrase ?? (await options.askSecret?.(`Passphrase for ${file.path}: `)))
-    : undefined
-  if (file.encrypted && !passphrase) {
-    return fail(
-      `the private key ${file.path} has a passphrase`,
-      `ssh-add ${file.path}, or set K3S_PLATFORM_SSH_KEY_PASSPHRASE, or run on a terminal`,
-    )
-  }
+  const passphrase = file.encrypted ? await askedPassphrase(options, file) : undefined
+  if (file.encrypted && !passphrase) return fail(lockedKey(options.name, file.path))
   const parsed = parse(file.text, passphrase?.reveal())
   const key = Array.isArray(parsed) ? parsed[0] : parsed
   if (key && !(key instanceof Error) && key.isPrivateKey()) return key
+  if (passphrase) return fail(wrongPassphrase(options.name, file.path))
+  const what = `${file.path} is not a private key that can be used`
+  const why = key instanceof Error ? key.message : 'it has no private part'
+  return fail(refusal(options.name, { what, why, hint: `convert it with: ssh-keygen -p -f ${file.path}` }))
+}
+
+async function askedPassphrase(options: IdentityOptions, file: KeyFile): Promise<Secret | undefined> {
+  return options.passphrase ?? (await options.askSecret?.(`Passphrase for ${file.path}: `))
+}
+
+/** For the system's ssh: the passphrase that its explicit key needs; undefined when none or the agent does it. */
+export async function passphraseForSsh(options: IdentityOptions): Promise<Secret | undefined> {
+  if (!options.privateKeyFile) return options.passphrase
+  const file = await readKeyFile(options.name, options.privateKeyFile, true)
+  if (!file?.encrypted || options.passphrase) return options.passphrase
+  const { publicKey } = file
+  if (options.agentSocket && publicKey) {
+    const { default: ssh2 } = await import('ssh2')
+    const held = await identitiesOf(ssh2.createAgent(options.agentSocket))
+    if (held.some((key) => key.getPublicSSH().equals(publicKey))) return undefined
+  }
+  const passphrase = await askedPassphrase(options, file)
+  if (!passphrase) throw lockedKey(options.name, file.path)
   return passphrase
-    ? fail(`the passphrase does not open the private key ${file.path}`, 'try it with: ssh-keygen -yf FILE')
-    : fail(
-        `${file.path} is not a private key that can be used (${key instanceof Error ? key.message : 'no private part'})`,
-        `convert it with: ssh-keygen -p -f ${basename(file.path)}`,
-      )
+}
+
+function lockedKey(where: string, path: string): ProblemError {
+  return refusal(where, {
+    what: `the private key ${path} has a passphrase`,
+    hint: `ssh-add ${path}, or set K3S_PLATFORM_SSH_KEY_PASSPHRASE, or run on a terminal`,
+  })
+}
+
+export function wrongPassphrase(where: string, path: string): ProblemError {
+  return refusal(where, {
+    what: `the passphrase does not open the private key ${path}`,
+    hint: `try it with: ssh-keygen -yf ${path}`,
+  })
 }
 
 export function expandHome(path: string, home: string): string {

@@ -9,7 +9,7 @@ import { type HostKey, judge, preferredTypes } from './hostkeys.ts'
 import { type Attempt, attempts } from './identities.ts'
 import { learn } from './known-hosts.ts'
 import { causeOf, unreachable } from './refusals.ts'
-import { overSsh2 } from './ssh2-channels.ts'
+import { overSsh2, withResolvers } from './ssh2-channels.ts'
 import type { Target } from './target.ts'
 
 /** Loads the libraries ahead of their use (about 100 ms when they are not bundled). */
@@ -90,10 +90,15 @@ async function authenticate(
   let phase: string = 'key exchange'
   let said = ''
   const tried: string[] = []
+  let greeting: string | undefined
+  const closed = withResolvers<false>()
+  // ssh2 has the first word on why the socket ended: it says so right after.
+  socket.once('close', () => setTimeout(closed.resolve, 20, false))
   const stop = (why: ProblemError) => {
     problem ??= why
     socket.destroy()
   }
+  if (socket.destroyed) throw unreachable(target, 'dropped')
   const ready = ssh.connect({
     sock: socket,
     username: target.user,
@@ -120,10 +125,12 @@ async function authenticate(
   client.on('handshake', () => {
     phase = 'authentication'
   })
+  socket.once('data', (chunk: Buffer) => {
+    if (!chunk.toString('latin1').startsWith('SSH-')) greeting = chunk.toString('latin1').split(/\r?\n/)[0]
+  })
   deadline.onOver(() => stop(unreachable(target, 'silent', `waited ${target.timeoutMs / 1000} s`)))
-  // A library that neither succeeds nor fails after the end of its socket would hang the run.
-  const closed = new Promise<void>((resolve) => socket.once('close', () => setTimeout(resolve, 50)))
-  const isReady = await Promise.race([ready.then(() => true), closed.then(() => false)]).catch(() => false)
+  const isReady = await Promise.race([ready.then(() => true), closed.promise]).catch(() => false)
+  if (!isReady && greeting && phase === 'key exchange') throw unreachable(target, 'notssh', `it says: ${greeting}`)
   if (problem) throw problem
   if (isReady) {
     if (learned) await learn(target, learned)

@@ -6,10 +6,12 @@ import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { ProblemError } from '../../engine/problem.ts'
+import type { Secret } from '../../engine/secret.ts'
 import { childChannel, childOptions } from '../local.ts'
 import type { Transport } from '../transport.ts'
 import { Deadline } from './deadline.ts'
 import { hostKeyProblem, knownName } from './hostkeys.ts'
+import { passphraseForSsh, wrongPassphrase } from './identities.ts'
 import { userKnownHosts } from './known-hosts.ts'
 import { addressed, causeOf, unreachable } from './refusals.ts'
 import { configArguments } from './ssh-config.ts'
@@ -43,12 +45,13 @@ f=\${0%/*}/$f
 /** Connects and logs in within `timeoutMs`. Throws ProblemError (unreachable), or the signal's reason. */
 export async function connectOpenSsh(target: Target): Promise<Transport> {
   const { execa } = await import('execa')
+  const passphrase = await passphraseForSsh(target)
   const deadline = new Deadline(target.timeoutMs, target.signal)
   const dir = await privateDirectory()
   const control = join(dir, 'c')
   const pipes: FileHandle[] = []
   try {
-    pipes.push(...(await secretPipes(dir, target)))
+    pipes.push(...(await secretPipes(dir, { password: target.password, passphrase })))
     const args = await masterArguments(target, dir, control, pipes.length > 0)
     const asking = {
       SSH_ASKPASS: join(dir, 'askpass'),
@@ -77,7 +80,7 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
       master.stdin.end()
       await end
       if (deadline.over === 'aborted') throw target.signal?.reason
-      throw deadline.over ? expired(target, said) : await explain(target, said)
+      throw deadline.over ? expired(target, said) : await explain(target, said, passphrase !== undefined)
     }
     return overMaster(target, env, control, {
       end,
@@ -101,10 +104,8 @@ async function privateDirectory(): Promise<string> {
 }
 
 /** Named pipes that hold each secret once, for the askpass program; empty lines after it answer further questions. */
-async function secretPipes(dir: string, { password, passphrase }: Target): Promise<FileHandle[]> {
-  const secrets = Object.entries({ password, passphrase }).flatMap(([name, secret]) =>
-    secret ? [{ path: join(dir, name), secret }] : [],
-  )
+async function secretPipes(dir: string, given: Record<string, Secret | undefined>): Promise<FileHandle[]> {
+  const secrets = Object.entries(given).flatMap(([name, secret]) => (secret ? [{ path: join(dir, name), secret }] : []))
   if (secrets.length === 0) return []
   const { execa } = await import('execa')
   await execa('mkfifo', ['-m', '600', ...secrets.map(({ path }) => path)])
@@ -162,14 +163,20 @@ async function masterArguments(target: Target, dir: string, control: string, ask
 }
 
 /** What ssh said about a login that failed, as a problem. */
-function explain(target: Target, said: string): ProblemError {
+function explain(target: Target, said: string, asked: boolean): ProblemError {
   const spoken = withoutDebug(said)
   if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|REVOKED HOST KEY/.test(said)) {
-    const [, type = 'key', print = 'SHA256:?'] = [...said.matchAll(/Server host key: (\S+) (SHA256:\S+)/g)].at(-1) ?? []
-    const problem = hostKeyProblem(target.trust, { type, print, host: target.host, port: target.port })
+    const shown = [...said.matchAll(/Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)/g)].at(-1)
+    const type = shown?.[1]?.replace('-cert-v01@openssh.com', '') ?? 'key'
+    const offered = { type, print: shown?.[2] ?? '', host: target.host, port: target.port }
+    const problem = hostKeyProblem(target.trust, offered)
     const other = / host key is known for (\S+) and/.exec(said)?.[1]
     const foreign = other !== undefined && other !== knownName(target.host, target.port)
     return new ProblemError(foreign ? { ...problem, why: `ssh: no key is known for ${other}` } : problem)
+  }
+  // ssh tells that it asked, and goes on in silence when the answer was wrong.
+  if (target.privateKeyFile && asked && !target.password && /requested to askpass/.test(said)) {
+    return wrongPassphrase(target.name, target.privateKeyFile)
   }
   const cause = causeOf(spoken)
   if (cause !== 'login') return unreachable(target, cause, spoken)
@@ -179,6 +186,8 @@ function explain(target: Target, said: string): ProblemError {
 }
 
 function expired(target: Target, said: string): ProblemError {
+  const other = /banner line \d+: (.*)/.exec(said)?.[1]
+  if (other) return unreachable(target, 'notssh', `it says: ${other}`)
   const cause = /Connection established/.test(said) ? 'silent' : 'timeout'
   return unreachable(target, cause, `waited ${target.timeoutMs / 1000} s`)
 }
