@@ -1,9 +1,12 @@
 // The node's kubeconfig on the workstation: its server is the address that the workstation knows, its names are the host's.
 
 import { parseDocument } from 'yaml'
+import { ProblemError } from '../../src/engine/problem.ts'
 import type { HostResource } from '../../src/host/resource.ts'
 import { sh } from '../../src/host/sh.ts'
 import type { Workstation } from '../role.ts'
+
+const MARK = '# Managed by k3s-platform.'
 
 export interface KubeconfigSpec {
   /** On the node, as k3s writes it. */
@@ -26,6 +29,7 @@ export function kubeconfig(spec: KubeconfigSpec): HostResource {
       if (text === '') return { actual: null, deferred: 'k3s writes it at its first start' }
       const here = workstation.read(path)
       if (here === null) return { actual: null }
+      if (!here.content.startsWith(MARK)) throw notOurs(spec)
       const content = here.content === localKubeconfig(text, spec) ? 'that of the node' : 'another'
       return { actual: { content, mode: here.mode } }
     },
@@ -40,6 +44,17 @@ export function kubeconfig(spec: KubeconfigSpec): HostResource {
   }
 }
 
+/** Nobody's kubeconfig is overwritten: it may be the only way to another cluster. */
+function notOurs({ path, name }: KubeconfigSpec): ProblemError {
+  return new ProblemError({
+    kind: 'failed',
+    where: `${name} ${path}`,
+    what: 'it is there and was not written by k3s-platform',
+    why: 'the kubeconfig of the node goes there, and what is there would be lost',
+    hint: 'move it away, or name another file: k3s_platform_kubeconfig_dest',
+  })
+}
+
 /** k3s names everything `default` and points to 127.0.0.1. */
 export function localKubeconfig(text: string, { server, name }: Pick<KubeconfigSpec, 'server' | 'name'>): string {
   const document = parseDocument(text)
@@ -48,5 +63,5 @@ export function localKubeconfig(text: string, { server, name }: Pick<KubeconfigS
   document.setIn(['contexts', 0, 'context', 'cluster'], name)
   document.setIn(['contexts', 0, 'context', 'user'], name)
   document.setIn(['current-context'], name)
-  return document.toString({ lineWidth: 0 })
+  return `${MARK} Kubeconfig of ${name}; changes here are put back.\n${document.toString({ lineWidth: 0 })}`
 }

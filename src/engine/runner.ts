@@ -145,19 +145,20 @@ async function converge<R extends Resource, Facts>(
           await session.apply(possible, {
             stop: options.stop,
             signal: options.signal,
-            step: stepEmitter(host, stage, possible, options.now, emit, changed),
+            step: stepEmitter(host, stage, possible, options.now, emit, (id) => {
+              changed.add(id)
+              tally.changed = changed.size
+            }),
           })
           for (const change of possible) attempted.add(change.resource.id)
         }
         if (options.stop.aborted) {
           emit({ event: 'problem', host, problem: interrupted(host, changed, current) })
-          tally.changed = changed.size
           tally.skipped += changesOf(current).filter((c) => pending(c) && !changed.has(c.resource.id)).length
           return 'interrupted'
         }
         current = (await look('looking at the result')).plan
       }
-      tally.changed = changed.size
     }
     const left = changesOf(current).filter(pending)
     if (left.length > 0) throw notConverged(host, left)
@@ -180,7 +181,7 @@ function stepEmitter(
   changes: readonly Change[],
   now: () => number,
   emit: (event: Untimed) => void,
-  changed: Set<string>,
+  changed: (id: string) => void,
 ): (report: StepReport) => void {
   const byId = new Map(changes.map((change) => [change.resource.id, change]))
   const started = new Map<string, number>()
@@ -190,7 +191,7 @@ function stepEmitter(
     if (report.is !== 'done') return emit({ ...base, ...report })
     const change = byId.get(report.resource)
     if (change === undefined) return
-    changed.add(report.resource)
+    changed(report.resource)
     const seconds = (now() - (started.get(report.resource) ?? now())) / 1000
     emit({ ...base, is: 'done', title: report.title, change, seconds })
   }

@@ -1,6 +1,6 @@
 // Carries host resources over one connection: probes as one framed script, the steps of a stage as one more, under a lock.
 
-import { ProblemError } from '../engine/problem.ts'
+import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Applying, Look, PendingChange } from '../engine/resource.ts'
 import type { Session } from '../engine/runner.ts'
 import type { Asset } from '../supply/asset.ts'
@@ -45,21 +45,34 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       ])
       const sent = now()
       const titles = ['facts', ...resources.map((r) => r.title)]
-      const frames = await shell.run(script, {
-        what: 'look',
-        signal: AbortSignal.any([signal, AbortSignal.timeout(options.lookMs)]),
-        names: titles,
-      })
-      const answer = (i: number) => {
-        const result = frames.get(i)
-        if (result !== undefined && result.code === 0) return result
-        throw new ProblemError({
-          kind: 'failed',
-          where: `${host} ${titles[i]}`,
-          what: 'could not be looked at',
-          why: result?.err.trim() || `the probe ended with ${result?.code ?? 'no answer'}`,
+      const bound = AbortSignal.timeout(options.lookMs)
+      let last = 0
+      const frames = await shell
+        .run(script, {
+          what: 'look',
+          signal: AbortSignal.any([signal, bound]),
+          names: titles,
+          on: (mark) => {
+            if (mark.is === 'begin') last = mark.frame
+          },
         })
-      }
+        .catch((error: unknown) => {
+          if (!bound.aborted || signal.aborted) throw error
+          throw new ProblemError({
+            kind: 'failed',
+            where: `${host} ${titles[last]}`,
+            what: `could not be looked at within ${Math.round(options.lookMs / 1000)} s`,
+            hint: 'something on the host hangs (a dead network file system?); --timeout gives it longer',
+          })
+        })
+      const silent = titles.flatMap((title, i): Problem[] => {
+        const result = frames.get(i)
+        if (result?.code === 0) return []
+        const why = result?.err.trim() || `the probe ended with ${result?.code ?? 'no answer'}`
+        return [{ kind: 'failed', where: `${host} ${title}`, what: 'could not be looked at', why }]
+      })
+      if (silent.length > 0) throw new ProblemError(silent)
+      const answer = (i: number) => frames.get(i) ?? { code: 0, bytes: Buffer.alloc(0), text: '', err: '' }
       const seen = readFacts(answer(0), sent, now())
       facts = seen
       return {
