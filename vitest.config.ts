@@ -17,7 +17,10 @@ export default defineConfig({
         },
       },
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], maxWorkers: 2, ...onNodes } },
-      { extends: true, test: { name: 'bench', include: ['test/bench/**/*.test.ts'], ...onNodes, testTimeout: 1_200_000 } },
+      {
+        extends: true,
+        test: { name: 'bench', include: ['test/bench/**/*.test.ts'], ...onNodes, testTimeout: 1_200_000 },
+      },
     ],
   },
 })
