@@ -60,7 +60,10 @@ async function realRelease(version) {
   const head = await fetch(`${url}/sha256sum-amd64.txt`, { method: 'HEAD', signal: AbortSignal.timeout(5000) }).catch(
     (error) => error,
   )
-  if (head.ok) return url
+  if (head.ok) {
+    say(`k3s: the release ${version} from ${base}`)
+    return url
+  }
   const why = head.cause?.code ?? head.status ?? head.message
   say(`k3s: the stand-in (a real API server without containers): ${base} cannot be reached (${why})`)
   return null
@@ -177,7 +180,7 @@ async function main() {
   if (flags.some((flag) => !['--once', '--down'].includes(flag)) || flags.length > 1) {
     throw new Refusal('usage: npm run demo [-- --once | --down]')
   }
-  if (platform() !== 'linux' || spawnSync('apt-get', ['--version']).error !== undefined) {
+  if (platform() !== 'linux' || !existsSync('/usr/bin/apt-get')) {
     throw new Refusal(
       'the demo starts a node on this machine, which needs Debian; elsewhere: k3s-platform apply -i <your inventory>',
     )

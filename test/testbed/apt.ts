@@ -36,7 +36,7 @@ async function debPackage(dir: string, { name, version, depends }: DebPackage): 
   await writeFile(join(tree, 'DEBIAN/control'), `${lines.join('\n')}\n`)
   await writeFile(join(tree, 'usr/share', name, 'version'), `${version}\n`)
   const file = `${name}_${version}_all.deb`
-  await execa('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, join(dir, file)])
+  await execa('/usr/bin/dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, join(dir, file)])
   await rm(tree, { recursive: true })
   const content = await readFile(join(dir, file))
   const digest = createHash('sha256').update(content).digest('hex')
