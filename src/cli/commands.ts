@@ -2,15 +2,21 @@
 
 import { Command, Option } from 'commander'
 import type { Mode } from '../engine/events.ts'
-import { FLAGS, type Flag } from './flags.ts'
+import { belongs, FLAGS, type Flag } from './flags.ts'
 
 /** What was typed, by long flag: one entry each time it was given. */
 export type Raw = Map<string, string[]>
 
+export type CommandName = 'apply' | 'plan'
+
 interface CommandSpec {
-  readonly name: string
+  readonly name: CommandName
   readonly about: string
+  /** Heading in the help. */
+  readonly group: 'Every day' | 'Files' | 'Access' | 'Lifecycle'
   readonly mode: Mode
+  /** What its words without a dash are. */
+  readonly operands: 'roles' | 'hosts' | 'none'
   readonly examples: readonly (readonly [line: string, about: string])[]
 }
 
@@ -18,7 +24,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'apply',
     about: 'make the hosts match the inventory',
+    group: 'Every day',
     mode: 'apply',
+    operands: 'roles',
     examples: [
       ['k3s-platform apply', 'every host of the default inventory'],
       ['k3s-platform apply -i inventories/prod -l edge-1', 'one host'],
@@ -28,7 +36,9 @@ export const COMMANDS: readonly CommandSpec[] = [
   {
     name: 'plan',
     about: 'show what apply would do, with diffs; touches nothing',
+    group: 'Every day',
     mode: 'check',
+    operands: 'roles',
     examples: [
       ['k3s-platform plan', 'exit code 2: there is something to do'],
       ['k3s-platform plan -l edge-1 -D', 'also what is in new files'],
@@ -45,12 +55,14 @@ const EXIT_CODES = `Exit codes:
   130 interrupted
 `
 
+const OPERANDS = { roles: '[role...] ', hosts: '[host...] ', none: '' } as const
+
 /** A parser of one command's flags, which collects into `raw` and neither prints nor exits. */
 export function commandOf(name: string, raw: Raw): Command {
   const spec = COMMANDS.find((c) => c.name === name)
   const command = new Command(`k3s-platform ${name}`)
     .description(spec?.about ?? '')
-    .usage('[role...] [flags]')
+    .usage(`${OPERANDS[spec?.operands ?? 'none']}[flags]`)
     .helpOption(false)
     .exitOverride()
     .configureOutput({
@@ -68,7 +80,7 @@ export function commandOf(name: string, raw: Raw): Command {
     command.addOption(option)
   }
   for (const [heading, group] of Object.entries(FLAGS)) {
-    for (const [flag, spec] of Object.entries<Flag>(group)) add(flag, spec, heading)
+    for (const [flag, of] of Object.entries<Flag>(group)) if (belongs(of, name)) add(flag, of, heading)
   }
   add('help', { flags: '-h, --help', about: 'this text' }, 'Other')
   add('version', { flags: '--version', about: 'the version of k3s-platform' }, 'Other')
@@ -83,13 +95,15 @@ export function helpOf(name: string): string {
 }
 
 export function mainHelp(): string {
-  const rows = COMMANDS.map(({ name, about }) => `  ${name.padEnd(10)} ${about}\n`).join('')
+  const groups = [...new Set(COMMANDS.map(({ group }) => group))].map((group) => {
+    const rows = COMMANDS.filter((c) => c.group === group).map(({ name, about }) => `  ${name.padEnd(10)} ${about}\n`)
+    return `${group}:\n${rows.join('')}`
+  })
   return `Usage: k3s-platform <command> [role...] [flags]
 
 Provisions k3s platform nodes over SSH: a truthful plan, no agent.
 
-Every day:
-${rows}
+${groups.join('\n')}
 Other:
   --help     this text, or that of a command: k3s-platform plan --help
   --version  the version of k3s-platform

@@ -1,5 +1,7 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
+import type { CommandName } from './commands.ts'
+
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
   | 'switch'
@@ -17,6 +19,8 @@ export interface Flag {
   readonly about: string
   /** Part of the same command for another purpose: repeated in `To do it: ...`. */
   readonly again?: true
+  /** The commands that have it; default: all. */
+  readonly only?: readonly CommandName[]
 }
 
 /** Heading in the help, then flags by the name of their long form. */
@@ -104,6 +108,10 @@ export type FlagName = { [G in keyof Groups]: keyof Groups[G] & string }[keyof G
 /** All of them, without their headings. */
 export function allFlags(): readonly (readonly [name: string, flag: Flag])[] {
   return Object.values(FLAGS).flatMap((group) => Object.entries<Flag>(group))
+}
+
+export function belongs({ only }: Flag, command: string): boolean {
+  return only === undefined || only.some((name) => name === command)
 }
 
 /** `K3S_PLATFORM_SKIP_TAGS` for `skip-tags`. */

@@ -5,13 +5,16 @@ import type { Mode } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
 import type { Output, ReportOptions } from '../report/reporter.ts'
-import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
+import { COMMANDS, type CommandName, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
 import { parseDuration } from './duration.ts'
-import { allFlags, type FlagName, variableOf } from './flags.ts'
+import { allFlags, belongs, type FlagName, variableOf } from './flags.ts'
 import { shellWords } from './shell-words.ts'
 
 export interface CliOptions extends ReportOptions {
+  readonly command: CommandName
   readonly mode: Mode
+  /** Hosts that were named as words, for the commands that take them. */
+  readonly hosts: readonly string[]
   /** In the order in which they are done; all there are when none was named. */
   readonly roles: readonly string[]
   /** Paths as given; empty: the default. */
@@ -76,26 +79,30 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
     problems.push(usage(flag, 'needs a value', `see: k3s-platform ${command?.name ?? 'apply'} --help`))
   }
   if (command === undefined) problems.unshift(unknownCommand(name === 'help' ? (rest[0] ?? '') : name, argv))
-  else problems.push(...unknownRoles(words, program.roles))
+  else if (command.operands === 'roles') problems.push(...unknownRoles(words, program.roles))
+  else if (command.operands === 'none')
+    problems.push(...words.map((word) => usage(word, `${command.name} takes no words`)))
 
   const given = new Map(raw)
   const read = reader(raw, env, problems)
-  const options = optionsOf(
-    read,
-    command?.mode ?? 'apply',
-    program.roles.filter((r) => words.length === 0 || words.includes(r)),
-  )
-  const again = shellWords(['k3s-platform', 'apply', ...words, ...sameFlags(given)])
+  const named = command?.operands === 'roles' && words.length > 0
+  const options = {
+    ...optionsOf(read, command?.mode ?? 'apply'),
+    command: command?.name ?? 'apply',
+    hosts: command?.operands === 'hosts' ? words : [],
+    roles: program.roles.filter((r) => !named || words.includes(r)),
+  }
+  const doing = command?.mode === 'apply' ? command.name : 'apply'
+  const again = shellWords(['k3s-platform', doing, ...words, ...sameFlags(given)])
   if (options.quiet && options.verbosity > 0)
     problems.push(usage('--quiet', 'contradicts --verbose', 'leave out one of them'))
   if (problems.length > 0) return { is: 'usage', problems, report: { ...options, again, events: null } }
   return { is: 'run', options: { ...options, again } }
 }
 
-function optionsOf(read: Read, mode: Mode, roles: readonly string[]): CliOptions {
+function optionsOf(read: Read, mode: Mode): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
   return {
     mode: read.on('check') ? 'check' : mode,
-    roles,
     inventory: read.all('inventory'),
     limit: read.last('limit'),
     tags: names(read.all('tags')),
@@ -199,6 +206,7 @@ function sameFlags(given: Raw): string[] {
 
 function unknownFlags(words: readonly string[], command: string): Problem[] {
   const known = allFlags()
+    .filter(([, flag]) => belongs(flag, command))
     .map(([name]) => `--${name}`)
     .concat('--help', '--version')
   return words

@@ -1,20 +1,52 @@
-// Runs a command: inventory, targets, engine, report.
+// Runs what is done to hosts: inventory, targets, engine, report.
 
-import type { Event } from '../engine/events.ts'
-import type { Problem } from '../engine/problem.ts'
+import type { Event, HostResult, Mode } from '../engine/events.ts'
+import { type Problem, ProblemError } from '../engine/problem.ts'
 import { run } from '../engine/runner.ts'
 import { preload } from '../host/ssh/connect.ts'
 import { type ConnectionDefaults, loadInventory, selectHosts, unique } from '../inventory/index.ts'
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
-import { makeReporter } from '../report/reporter.ts'
+import { makeReporter, type Reporter } from '../report/reporter.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
 import { listenForInterrupts } from './signals.ts'
-import { prepare, type Shared, sharedFetch, unknownTags } from './targets.ts'
+import {
+  type HostTarget,
+  type Prepared,
+  prepare,
+  type Shared,
+  type StagesOf,
+  sharedFetch,
+  unknownTags,
+} from './targets.ts'
 
 export async function runCommand(options: CliOptions, io: Io): Promise<number> {
+  const opened = await open(options, io, (role) => role.stages)
+  if (options.listHosts || options.listTags) {
+    const words = options.listHosts ? opened.targets.map((t) => t.host) : opened.tags
+    io.stdout.write(words.map((word) => `${word}\n`).join(''))
+    return 0
+  }
+  const results = await opened.run(opened.targets, options.mode)
+  return opened.end(results)
+}
+
+/** A run whose input is understood: nothing was touched yet, and nothing is wrong with what was written. */
+export interface Opened {
+  readonly prepared: readonly Prepared[]
+  readonly targets: readonly HostTarget[]
+  /** What `--tags` may name. */
+  readonly tags: readonly string[]
+  readonly reporter: Reporter
+  run(targets: readonly HostTarget[], mode: Mode): Promise<HostResult[]>
+  /** Reports the results; the exit code. */
+  end(results: readonly HostResult[]): number
+}
+
+/** Throws ProblemError with all that is wrong, of kind `usage`, before any host is spoken to. */
+export async function open(options: CliOptions, io: Io, stagesOf: StagesOf): Promise<Opened> {
   preload().catch(() => undefined) // what fails here fails again, and is told, at the login
   const inventory = await loadInventory({
     sources: options.inventory,
@@ -22,58 +54,54 @@ export async function runCommand(options: CliOptions, io: Io): Promise<number> {
     cwd: io.cwd,
     env: io.env,
   })
-  const selected = selectHosts(inventory, 'all', options.limit ?? undefined)
-  const problems: Problem[] = [...inventory.problems]
-  // Without hosts there is little sense in more: what is wrong with the files comes first.
-  if (!problems.some(blocks)) problems.push(...selected.problems)
-  const listeners: ((event: Event) => void)[] = []
+  stopAt(inventory.problems)
+  const selected = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
+  stopAt([...inventory.problems, ...selected.problems])
+  let reporter: Reporter | undefined
   const shared: Shared = {
     options,
     io,
-    defaults: problems.some(blocks) ? {} : await defaultsOf(options),
-    emit: (event) => {
-      for (const listener of listeners) listener(event)
-    },
+    stagesOf,
+    defaults: await defaultsOf(options),
+    emit: (event: Event) => reporter?.emit(event),
     fetch: sharedFetch(io.env),
   }
-  const prepared = problems.some(blocks) ? [] : selected.hosts.map((host) => prepare(host, shared))
-  problems.push(...unique(prepared.flatMap((one) => one.problems)))
-  const reporter = makeReporter(options, io, redactor(prepared.flatMap((one) => one.secrets)))
-  const targets = prepared.flatMap((one) => one.target ?? [])
+  const prepared = selected.hosts.map((host) => prepare(host, shared))
+  const problems = unique([...inventory.problems, ...prepared.flatMap((one) => one.problems)])
+  stopAt(problems)
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
-  if (!problems.some(blocks)) problems.push(...unknownTags(options, tags))
-  if (problems.some(blocks)) {
-    reporter.end([], problems)
-    return outcome([], problems).exitCode
+  stopAt(unknownTags(options, tags))
+
+  reporter = makeReporter(options, io, redactor(prepared.flatMap((one) => one.secrets)))
+  const told = reporter
+  for (const problem of problems) told.emit({ at: io.now(), event: 'problem', host: null, problem })
+  return {
+    prepared,
+    tags,
+    targets: prepared.flatMap((one) => one.target ?? []),
+    reporter: told,
+    run: async (targets, mode) => {
+      const { stop, signal, dispose } = listenForInterrupts(
+        process,
+        (text) => told.say(text),
+        () => process.exit(130),
+      )
+      try {
+        const { forks, roles } = options
+        return await run(targets, { mode, forks, roles, stop, signal, emit: shared.emit, now: io.now })
+      } finally {
+        dispose()
+      }
+    },
+    end: (results) => {
+      told.end(results, [])
+      return outcome(results, []).exitCode
+    },
   }
-  if (options.listHosts || options.listTags) {
-    const lines = options.listHosts ? targets.map((t) => t.host) : tags
-    io.stdout.write(lines.map((line) => `${line}\n`).join(''))
-    return 0
-  }
-  for (const problem of problems) reporter.emit({ at: io.now(), event: 'problem', host: null, problem })
-  listeners.push((event) => reporter.emit(event))
-  const interrupts = listenForInterrupts(
-    process,
-    (text) => reporter.say(text),
-    () => process.exit(130),
-  )
-  const results = await run(targets, {
-    mode: options.mode,
-    forks: options.forks,
-    roles: options.roles,
-    stop: interrupts.stop,
-    signal: interrupts.signal,
-    emit: shared.emit,
-    now: io.now,
-  })
-  interrupts.dispose()
-  reporter.end(results, [])
-  return outcome(results, []).exitCode
 }
 
-function blocks(problem: Problem): boolean {
-  return problem.kind !== 'warning'
+function stopAt(problems: readonly Problem[]): void {
+  if (problems.some((problem) => problem.kind !== 'warning')) throw new ProblemError(problems)
 }
 
 /** What the command line says of the connection; passwords are asked for once, before anything is touched. */

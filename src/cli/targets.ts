@@ -36,10 +36,14 @@ export type HostTarget = Target<HostResource, Facts>
 
 const LOOK_MS = 120_000
 
+/** Which stages of a role this command is about. */
+export type StagesOf = <V extends z.ZodObject>(role: Role<V>) => Role<V>['stages']
+
 /** What a run shares between its hosts. */
 export interface Shared {
   readonly options: CliOptions
   readonly io: Io
+  readonly stagesOf: StagesOf
   readonly defaults: ConnectionDefaults
   readonly emit: Emit
   /** An asset that several hosts get is fetched once. */
@@ -68,7 +72,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io.env.HOME ?? '', io.cwd),
   }
-  const bound = roles.map((role) => bind(role, host, context))
+  const bound = roles.map((role) => bind(role, host, context, shared.stagesOf))
   problems.push(...bound.flatMap((one) => one.problems))
   if (connection.value === undefined || problems.length > 0)
     return { target: undefined, problems, secrets: [], tags: [] }
@@ -99,12 +103,12 @@ interface BoundRole {
   preflight(facts: Facts): readonly Problem[]
 }
 
-function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext): BoundRole {
+function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext, stagesOf: StagesOf): BoundRole {
   const { value, problems } = bindVars(host, role.vars)
   if (value === undefined) return { problems, stages: [], secrets: [], checks: 0, preflight: () => [] }
   return {
     problems,
-    stages: role.stages(value, context),
+    stages: stagesOf(role)(value, context),
     secrets: secretsIn(value),
     checks: role.checks,
     preflight: (facts) => role.preflight(value, facts, context),
