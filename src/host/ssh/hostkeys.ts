@@ -53,7 +53,7 @@ export function fingerprint(blob: Uint8Array): string {
 }
 
 /** The type that the blob itself names (its first string); '' when there is none. */
-export function keyType(blob: Buffer): string {
+function keyType(blob: Buffer): string {
   const length = blob.length > 4 ? blob.readUInt32BE(0) : 0
   return blob.length >= 4 + length ? blob.toString('latin1', 4, 4 + length) : ''
 }

@@ -34,7 +34,7 @@ export interface Attempt {
   prepare(): Promise<AnyAuthMethod | undefined>
 }
 
-export const defaultNames = ['id_ed25519', 'id_ecdsa', 'id_rsa']
+const defaultNames = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 
 /** The attempts in order: the explicit key, the agent's keys, the default files, the password. */
 export async function attempts(options: IdentityOptions): Promise<Attempt[]> {

@@ -1,6 +1,6 @@
 // The default transport's login: node-ssh connects over a socket of ours, with our judgement of host keys.
 
-import { connect as connectSocket, type Socket } from 'node:net'
+import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import type { AuthHandlerMiddleware, ServerHostKeyAlgorithm } from 'ssh2'
 import { ProblemError } from '../../engine/problem.ts'
 import type { Transport } from '../transport.ts'
@@ -8,7 +8,7 @@ import { Deadline } from './deadline.ts'
 import { type HostKey, judge, preferredTypes } from './hostkeys.ts'
 import { type Attempt, attempts } from './identities.ts'
 import { learn } from './known-hosts.ts'
-import { causeOf, unreachable } from './refusals.ts'
+import { causeOf, greeted, unreachable } from './refusals.ts'
 import { overSsh2, withResolvers } from './ssh2-channels.ts'
 import type { Target } from './target.ts'
 
@@ -64,6 +64,10 @@ async function login(target: Target, keyTypes: readonly string[]): Promise<Trans
 
 function connected(socket: Socket, target: Target, deadline: Deadline): Promise<void> {
   return new Promise((resolve, reject) => {
+    let found = isIP(target.host) !== 0
+    socket.once('lookup', () => {
+      found = true
+    })
     socket.once('connect', resolve)
     socket.on('error', (error) => {
       const text = `${'code' in error ? error.code : ''} ${error.message}`
@@ -72,7 +76,12 @@ function connected(socket: Socket, target: Target, deadline: Deadline): Promise<
     })
     deadline.onOver(() => {
       socket.destroy()
-      reject(unreachable(target, 'timeout', `waited ${target.timeoutMs / 1000} s`))
+      const seconds = target.timeoutMs / 1000
+      reject(
+        found
+          ? unreachable(target, 'timeout', `waited ${seconds} s`)
+          : unreachable(target, 'name', `no name server has answered in ${seconds} s`),
+      )
     })
   })
 }
@@ -130,7 +139,7 @@ async function authenticate(
   })
   deadline.onOver(() => stop(unreachable(target, 'silent', `waited ${target.timeoutMs / 1000} s`)))
   const isReady = await Promise.race([ready.then(() => true), closed.promise]).catch(() => false)
-  if (!isReady && greeting && phase === 'key exchange') throw unreachable(target, 'notssh', `it says: ${greeting}`)
+  if (!isReady && greeting && phase === 'key exchange') throw greeted(target, greeting)
   if (problem) throw problem
   if (isReady) {
     if (learned) await learn(target, learned)

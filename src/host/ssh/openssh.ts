@@ -3,7 +3,7 @@
 import { constants } from 'node:fs'
 import { access, type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { ProblemError } from '../../engine/problem.ts'
 import type { Secret } from '../../engine/secret.ts'
@@ -13,19 +13,19 @@ import { Deadline } from './deadline.ts'
 import { hostKeyProblem, knownName } from './hostkeys.ts'
 import { passphraseForSsh, wrongPassphrase } from './identities.ts'
 import { userKnownHosts } from './known-hosts.ts'
-import { addressed, causeOf, unreachable } from './refusals.ts'
+import { addressed, causeOf, greeted, unreachable } from './refusals.ts'
 import { configArguments } from './ssh-config.ts'
 import { brief, lost } from './ssh2-channels.ts'
 import type { Target } from './target.ts'
 
 /**
  * The master lives as long as the tool: a shell beside it waits for the end of stdin, which comes even when the tool
- * is killed, then ends ssh and removes the directory of its socket.
+ * is killed, then ends ssh (which can miss a SIGTERM that comes while it is busy) and removes the directory of its socket.
  */
 const guard = `exec 3<&0 </dev/null
 d=$1; shift
 "$@" 3<&- & s=$!
-( IFS= read -r _ <&3; kill "$s" ) >/dev/null 2>&1 & w=$!
+( IFS= read -r _ <&3; kill "$s"; sleep 0.2 || sleep 1; kill -9 "$s" ) >/dev/null 2>&1 & w=$!
 wait "$s"; c=$?
 kill "$w" 2>/dev/null
 rm -rf "$d"
@@ -47,7 +47,7 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
   const { execa } = await import('execa')
   const passphrase = await passphraseForSsh(target)
   const deadline = new Deadline(target.timeoutMs, target.signal)
-  const dir = await privateDirectory()
+  const dir = await privateDirectory(target.env)
   const control = join(dir, 'c')
   const pipes: FileHandle[] = []
   try {
@@ -98,9 +98,9 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
 }
 
 /** The socket's path may have 104 bytes, of which ssh needs 17 for a name of its own. */
-async function privateDirectory(): Promise<string> {
-  const base = tmpdir().length > 60 ? '/tmp' : tmpdir()
-  return mkdtemp(join(base, 'k3sp-'))
+async function privateDirectory(env: Target['env']): Promise<string> {
+  const base = env.TMPDIR ?? tmpdir()
+  return mkdtemp(join(base.length > 60 ? '/tmp' : base, 'k3sp-'))
 }
 
 /** Named pipes that hold each secret once, for the askpass program; empty lines after it answer further questions. */
@@ -178,6 +178,8 @@ function explain(target: Target, said: string, asked: boolean): ProblemError {
   if (target.privateKeyFile && asked && !target.password && /requested to askpass/.test(said)) {
     return wrongPassphrase(target.name, target.privateKeyFile)
   }
+  const greeting = /banner line 0: (.+?)\r?$/m.exec(said)?.[1]
+  if (greeting !== undefined) return greeted(target, greeting)
   const cause = causeOf(spoken)
   if (cause !== 'login') return unreachable(target, cause, spoken)
   const tried = [...said.matchAll(/Offering public key: (\S+)/g)].map((match) => `key ${match[1]}`)
@@ -250,6 +252,7 @@ async function overMaster(target: Target, env: Target['env'], control: string, m
       const timer = setTimeout(() => master.kill(), 2000)
       await master.end
       clearTimeout(timer)
+      await rm(dirname(control), { recursive: true, force: true })
     },
   }
 }

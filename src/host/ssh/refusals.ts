@@ -18,6 +18,7 @@ export type Cause =
   | 'name'
   | 'route'
   | 'notssh'
+  | 'turnedaway'
   | 'dropped'
   | 'algorithm'
   | 'login'
@@ -48,6 +49,10 @@ const sentences: Record<Cause, (at: Address) => Omit<Problem, 'kind' | 'where'>>
   name: (at) => ({ what: `the name ${at.host} does not resolve`, hint: 'set ansible_host to an address' }),
   route: (at) => ({ what: `no route to ${endpoint(at)}`, hint: 'is the address right, is a VPN missing?' }),
   notssh: (at) => ({ what: `${endpoint(at)} does not speak SSH`, hint: 'is ansible_port right?' }),
+  turnedaway: (at) => ({
+    what: `${endpoint(at)} turns logins from here away for a while`,
+    hint: 'too many came at once or failed (PerSourcePenalties, MaxStartups in sshd_config): wait a minute, correct what failed',
+  }),
   dropped: (at) => ({
     what: `${endpoint(at)} closed the connection before the login was done`,
     hint: 'look at the log of sshd there: journalctl -u ssh -n 20',
@@ -69,12 +74,18 @@ export function unreachable(at: Address, cause: Cause, why?: string): ProblemErr
   return refusal(at.name, { ...sentences[cause](at), ...(detail ? { why: detail } : {}) })
 }
 
+/** What a server that ended the connection had said in place of its protocol: the line with which sshd turns away, or another's. */
+export function greeted(at: Address, line: string): ProblemError {
+  return unreachable(at, causeOf(line) === 'turnedaway' ? 'turnedaway' : 'notssh', `it says: ${line}`)
+}
+
 export function refusal(where: string, rest: Omit<Problem, 'kind' | 'where'>): ProblemError {
   return new ProblemError({ kind: 'unreachable', where, ...rest })
 }
 
 /** What the errors of sockets, ssh2 and OpenSSH say; the first that matches counts. */
 const signs: readonly [RegExp, Cause][] = [
+  [/not allowed at this time|exceeded maxstartups/i, 'turnedaway'],
   [/ECONNREFUSED|connection refused/i, 'refused'],
   [/ENOTFOUND|EAI_|could not resolve hostname|name or service not known|name resolution/i, 'name'],
   [/EHOSTUNREACH|ENETUNREACH|EHOSTDOWN|no route to host|network is unreachable|host is down/i, 'route'],
@@ -82,7 +93,7 @@ const signs: readonly [RegExp, Cause][] = [
   [/ETIMEDOUT|connection timed out|operation timed out/i, 'timeout'],
   [/no matching|unable to negotiate/i, 'algorithm'],
   [/permission denied|too many authentication failures|authentication methods failed/i, 'login'],
-  [/invalid (identification|header|packet)|bad packet|protocol version|banner line|not.*ssh/i, 'notssh'],
+  [/invalid (identification|header|packet)|bad packet|protocol version|banner line/i, 'notssh'],
   [/ECONNRESET|EPIPE|lost before handshake|closed by|reset by|no response from server|connection closed/i, 'dropped'],
 ]
 

@@ -39,7 +39,7 @@ const beyondNodeSsh: Readonly<Record<string, RegExp>> = {
 const defaultIdentity = /^~\/\.ssh\/id_(rsa|dsa|ecdsa|ecdsa_sk|ed25519|ed25519_sk|xmss)$/
 
 /** Reads the output of `ssh -G`. */
-export function parseSshConfig(output: string): SshConfig {
+function parseSshConfig(output: string): SshConfig {
   const all = new Map<string, string[]>()
   for (const line of output.split('\n')) {
     const at = line.indexOf(' ')

@@ -1,9 +1,10 @@
 // Every transport keeps the same promises: node-ssh and OpenSSH against a real sshd, and this machine.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { readdirSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type ConnectOptions, connect } from '../../../src/host/ssh/connect.ts'
 import { LinkError, type Transport } from '../../../src/host/transport.ts'
@@ -129,7 +130,7 @@ describe.each(kinds)('%s', (kind, how) => {
   })
 })
 
-describe.each(kinds.slice(0, 2))('%s over a link', (_kind, how) => {
+describe.each(kinds.slice(0, 2))('%s over a link', (kind, how) => {
   test('a dropped link is a LinkError that names the command, within 2 s', async () => {
     const transport = await connect(optionsFor(sshd, how))
     const channel = await transport.exec(`/bin/sh -c 'echo started; sleep 60'`)
@@ -161,16 +162,21 @@ describe.each(kinds.slice(0, 2))('%s over a link', (_kind, how) => {
 
   test('closing ends what is in flight and leaves no process and no file behind', async () => {
     const before = descendants(process.pid)
-    const transport = await connect(optionsFor(sshd, how))
+    const tmp = mkdtempSync(join(tmpdir(), 'k3sp-tmp-'))
+    const transport = await connect(optionsFor(sshd, { ...how, env: { ...optionsFor(sshd).env, TMPDIR: tmp } }))
+    expect(readdirSync(tmp)).toHaveLength(kind === 'openssh' ? 1 : 0)
     const channel = await transport.exec('cat')
     channel.stdout.resume()
     channel.stderr.resume()
     const exit = channel.exit.catch((error: unknown) => error)
+    const started = performance.now()
     await transport.close()
     await transport.close()
+    expect(performance.now() - started).toBeLessThan(1500)
     expect(await exit).toBeInstanceOf(LinkError)
     await expect.poll(() => descendants(process.pid).filter((pid) => !before.includes(pid))).toEqual([])
     await expect.poll(() => sshd.children(), { timeout: 3000 }).toEqual([])
-    expect(readdirSync(tmpdir()).filter((name) => /^k3sp-\w{6}$/.test(name))).toEqual([])
+    expect(readdirSync(tmp)).toEqual([])
+    rmSync(tmp, { recursive: true })
   })
 })
