@@ -69,9 +69,12 @@ export async function sandbox(shell: Shell): Promise<Sandbox> {
     }
     link('sh', shell)
     link('curl', 'curl')
-    if (shell !== 'busybox') link('wget', 'wget')
-    // busybox of Alpine has a flock of its own, which knows no -w.
-    else writeFileSync(join(bin, 'flock'), NO_WAIT, { mode: 0o755 })
+    if (shell === 'busybox') {
+      for (const [name, script] of Object.entries(LIKE_ALPINE)) {
+        rmSync(join(bin, name), { force: true })
+        writeFileSync(join(bin, name), `#!/bin/sh\n${script}`, { mode: 0o755 })
+      }
+    } else link('wget', 'wget')
   }
   const it: Sandbox = {
     shell,
@@ -88,7 +91,7 @@ export async function sandbox(shell: Shell): Promise<Sandbox> {
       const mounted = readFileSync(`/proc/${holder.pid}/mounts`, 'utf8')
         .split('\n')
         .map((line) => line.split(' ')[1] ?? '')
-      for (const path of mounted.filter((p) => !base.includes(p) && OWN.some((own) => p.startsWith(`${own}/`)))) {
+      for (const path of mounted.filter((p) => !base.includes(p) && /^\/(etc|opt|sys\/module|proc\/sys)\/?/.test(p))) {
         it.sh(`/mnt/bin/umount ${path}`)
       }
       for (const path of OWN.filter((p) => p !== '/run')) {
@@ -123,10 +126,15 @@ export function fake(at: Sandbox, name: string, from: string | { readonly script
   spawnSync('chmod', ['755', to])
 }
 
-const NO_WAIT = `#!/bin/sh
-for a; do case $a in -w*) echo "flock: invalid option -- 'w'" >&2; exit 1 ;; esac; done
+/** busybox of Alpine has a flock, but without -w; that of Debian has none, and its wget crashes at -T. */
+const LIKE_ALPINE = {
+  flock: `for a; do case $a in -w*) echo "flock: invalid option -- 'w'" >&2; exit 1 ;; esac; done
 exec /mnt/bin/flock "$@"
-`
+`,
+  wget: `[ "$1 $2" != '-q -T' ] || { shift 3; set -- -q "$@"; }
+exec /mnt/bin/busybox wget "$@"
+`,
+} as const
 
 async function ready(holder: ChildProcess): Promise<void> {
   let told = ''

@@ -127,6 +127,8 @@ const tags = [
   { tag: '!sha256', resolve: digest },
   /** `!times "3 ab"`: ababab */
   { tag: '!times', resolve: times },
+  /** A file of sums as releases publish it: the digest of `new` for `app`. */
+  { tag: '!sums', resolve: () => `${digest('x')}  app-arm64\n${digest('new')}  app\n${digest('y')}  app.txt\n` },
   { tag: '!sha256times', resolve: (text: string) => digest(times(text)) },
 ]
 
