@@ -197,7 +197,8 @@ async function runTransfer({ change, step, last }: Work, options: HostBackendOpt
   how.step({ is: 'start', resource, title: step.title })
   if ('upload' in step) {
     const source = await options.fetch(step.upload, how.signal)
-    await sendFile(options.shell, { ...source, to: step.to, signal: how.signal }, (why) =>
+    const where = `${options.host} ${change.resource.title}`
+    await sendFile(options.shell, { ...source, where, to: step.to, signal: how.signal }, (why) =>
       how.step({ is: 'wait', resource, why, boundSeconds: null }),
     )
   } else if ('read' in step) {

@@ -9,6 +9,8 @@ import type { RootShell } from './root-shell.ts'
 import { lines, type Sh, sh } from './sh.ts'
 
 export interface Sending {
+  /** Host and resource, for problems. */
+  readonly where: string
   readonly path: string
   readonly sha256: string
   /** Absolute path on the host; its directory is made. */
@@ -18,7 +20,7 @@ export interface Sending {
 
 /** Afterwards `to` holds exactly the bytes of `path`; otherwise a ProblemError, and what arrived stays for the next try. */
 export async function sendFile(shell: RootShell, sending: Sending, progress: (why: string) => void): Promise<void> {
-  const { path, sha256, to, signal } = sending
+  const { where, path, sha256, to, signal } = sending
   const { size } = await stat(path)
   const ask = async (script: Sh, what: string): Promise<string> => {
     const found = (
@@ -27,7 +29,7 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
     if (found?.code === 0) return found.text.trim()
     throw new ProblemError({
       kind: 'failed',
-      where: to,
+      where,
       what: `${what}: failed`,
       why: found?.err.trim() ?? 'no answer',
     })
@@ -54,7 +56,7 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
   if (got === sha256) return
   throw new ProblemError({
     kind: 'failed',
-    where: to,
+    where,
     what: 'what arrived is not what was sent',
     why: `sent sha256 ${sha256}\ngot sha256  ${got}`,
     hint: 'run apply again; if it happens again, check the memory and the disk of the host',

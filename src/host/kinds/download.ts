@@ -32,7 +32,8 @@ const OWNER = 'root:root'
 export function download(spec: DownloadSpec): HostResource {
   const { path, version, mode = '755' } = spec
   const stamp = `${STAMPS}/${path.slice(1).replaceAll('/', '-')}`
-  const part = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.${version}.part`
+  const parts = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.`
+  const part = `${parts}${version}.part`
   const fits = (actual: State | null, facts: Facts): boolean => {
     const { sha256 } = spec.asset(facts)
     return sha256 === null ? actual?.version === version : actual?.sha256 === sha256
@@ -66,7 +67,7 @@ ${placing}`
       if (spec.via === 'workstation') {
         return [{ title: `send ${spec.title} ${version}`, upload: asset, to: part }, finish]
       }
-      return [{ title: `fetch ${spec.title} ${version}`, run: fetching(asset, part) }, finish]
+      return [{ title: `fetch ${spec.title} ${version}`, run: fetching(asset, parts, part) }, finish]
     },
     explain: ({ step, code, err }) =>
       step.startsWith('fetch') || step.startsWith('send')
@@ -91,39 +92,45 @@ function readDownload({ text }: Answer): Observed {
   return { actual: { type, version: version || null, sha256, mode, owner, group } }
 }
 
-// Its own exit code, 65 (EX_DATAERR), says that the content is wrong: then nothing of it is kept.
-const fetching = (asset: Asset, part: string): Sh => sh`k_part=${part} k_want=${asset.sha256 ?? ''}
+// Its own exit code, 65 (EX_DATAERR), says that the content is wrong: then nothing of it is kept. What a broken
+// connection left is kept, and continued by the next run.
+const fetching = (asset: Asset, others: string, part: string): Sh => sh`k_part=${part} k_want=${asset.sha256 ?? ''}
 k_dir=\${k_part%/*}; mkdir -p -- "$k_dir" || exit 1
-for f in "$k_dir"/.*.part; do [ "$f" = "$k_part" ] || rm -f -- "$f"; done
-k_get() { # k_get URL FILE: continues FILE
-  if k_has curl; then curl -fsSL --connect-timeout 10 --retry 3 --retry-delay 1 --speed-limit 1000 --speed-time 30 -C - -o "$2" -- "$1"
-  elif k_has wget; then wget -q -T 30 -c -O "$2" -- "$1"
+for f in ${others}*.part; do [ "$f" = "$k_part" ] || rm -f -- "$f"; done
+k_get() { # k_get URL FILE: continues FILE, in place of the shell, so that to kill it ends the fetching
+  if k_has curl; then exec curl -fsSL --connect-timeout 10 --retry 3 --retry-delay 1 --speed-limit 1000 --speed-time 30 -C - -o "$2" -- "$1"
+  elif k_has wget; then exec wget -q -T 30 -c -O "$2" -- "$1"
   else k_fail 'neither curl nor wget is there to fetch with'; fi
 }
 if [ -z "$k_want" ]; then
   k_sums="$k_part.sums"; rm -f -- "$k_sums"
-  k_get ${asset.sums?.url ?? ''} "$k_sums" || k_fail ${`no digest given, and none to be had from ${asset.sums?.url ?? 'anywhere'}`}
+  (k_get ${asset.sums?.url ?? ''} "$k_sums") || k_fail ${`no digest given, and none to be had from ${asset.sums?.url ?? 'anywhere'}`}
   k_want=$(sed -n ${`s/^\\([0-9a-f]\\{64\\}\\) [ *]*${(asset.sums?.name ?? '').replaceAll('.', '\\.')}$/\\1/p`} "$k_sums"); rm -f -- "$k_sums"
   [ -n "$k_want" ] || k_fail ${`${asset.sums?.url ?? ''} has no digest of ${asset.sums?.name ?? ''}`}
 fi
-k_got=''
-for k_url in ${asset.urls}; do
-  [ -s "$k_part" ] && [ "$(k_sum_large "$k_part")" = "$k_want" ] && break
-  k_get "$k_url" "$k_part" & k_pid=$!
+k_fetch() { # k_fetch URL: 0 all is there and right, 65 all is there and wrong, or how the fetching ended
+  k_get "$1" "$k_part" & k_pid=$!
   trap 'kill $k_pid 2>/dev/null' EXIT; trap 'exit 1' HUP TERM INT PIPE
+  k_nap=0.1
   while kill -0 $k_pid 2>/dev/null; do
     k_alive || exit 1
-    sleep 1
-    k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
+    sleep $k_nap 2>/dev/null || sleep 1
+    [ $k_nap = 0.1 ] || k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
+    k_nap=1
   done
-  wait $k_pid && [ "$(k_sum_large "$k_part")" = "$k_want" ] && break
+  wait $k_pid; k_code=$?; trap - EXIT
+  [ $k_code = 0 ] || return $k_code
+  k_got=$(k_sum "$k_part"); [ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; return 65; }
+}
+[ -s "$k_part" ] && [ "$(k_sum "$k_part")" = "$k_want" ] && exit 0
+for k_url in ${asset.urls}; do
+  k_had=''; [ ! -s "$k_part" ] || k_had=yes
+  k_fetch "$k_url" && exit 0; k_code=$?
   # A server that cannot continue a file, or a part of something else: once more from the start.
-  [ ! -s "$k_part" ] || { k_got=$(k_sum_large "$k_part"); rm -f -- "$k_part"; k_get "$k_url" "$k_part"; }
-  trap - EXIT
+  case $k_had$k_code in yes1 | yes8 | yes22 | yes33 | yes36 | yes65) rm -f -- "$k_part"; k_fetch "$k_url" && exit 0; k_code=$? ;; esac
 done
-[ -s "$k_part" ] || exit 1
-k_got=$(k_sum_large "$k_part")
-[ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65; }`
+[ $k_code = 65 ] || exit 1
+printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65`
 
 const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
 if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
