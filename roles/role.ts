@@ -2,7 +2,7 @@
 
 import type { z } from 'zod'
 import type { Problem } from '../src/engine/problem.ts'
-import type { Stage } from '../src/engine/resource.ts'
+import type { Look, Stage } from '../src/engine/resource.ts'
 import type { Facts } from '../src/host/facts.ts'
 import type { HostResource } from '../src/host/resource.ts'
 
@@ -28,8 +28,8 @@ export interface Workstation {
 export interface Role<Vars extends z.ZodObject> {
   readonly name: string
   readonly vars: Vars
-  /** What forbids the run, or is worth a warning, from variables and facts; nothing was touched yet. */
-  preflight(vars: z.output<Vars>, facts: Facts, context: RoleContext): readonly Problem[]
+  /** What forbids the run, or is worth a warning, from variables and the first look; nothing was touched yet. */
+  preflight(vars: z.output<Vars>, look: Look<Facts>, context: RoleContext): readonly Problem[]
   /** How many things preflight looks at. */
   readonly checks: number
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]

@@ -1,6 +1,7 @@
 // What must be true of a node before anything is changed on it; each finding says what, why it matters, and the way out.
 
 import type { Problem } from '../../src/engine/problem.ts'
+import type { Look } from '../../src/engine/resource.ts'
 import type { Facts } from '../../src/host/facts.ts'
 import type { RoleContext } from '../role.ts'
 import { unused, type Vars } from './vars.ts'
@@ -69,7 +70,7 @@ const checks: readonly Check[] = [
 
 export const checkCount = checks.length
 
-export function preflight(vars: Vars, facts: Facts, { host }: RoleContext): Problem[] {
+export function preflight(vars: Vars, { facts }: Look<Facts>, { host }: RoleContext): Problem[] {
   const findings = checks.flatMap((check) => check(facts, vars) || [])
   const ignored = Object.entries(unused).flatMap(([name, why]): Finding[] =>
     Object.hasOwn(vars, name) ? [{ kind: 'warning', what: `${name} has no effect`, why }] : [],

@@ -7,7 +7,7 @@ import { allRoles } from '../../roles/index.ts'
 import type { Role, RoleContext } from '../../roles/role.ts'
 import type { Emit } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
-import type { Stage } from '../engine/resource.ts'
+import type { Look, Stage } from '../engine/resource.ts'
 import type { Session, Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
 import { nearest } from '../engine/suggest.ts'
@@ -88,7 +88,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
       host: host.name,
       stages: stages.filter(tagged(options)),
       connect: (signal) => session(host.name, value, shared, signal),
-      preflight: (facts) => bound.flatMap((one) => one.preflight(facts)),
+      preflight: (look) => bound.flatMap((one) => one.preflight(look)),
       checks: bound.reduce((sum, one) => sum + one.checks, 0),
       about: aboutHost,
     },
@@ -100,7 +100,7 @@ interface BoundRole {
   readonly stages: readonly Stage<HostResource>[]
   readonly secrets: readonly Secret[]
   readonly checks: number
-  preflight(facts: Facts): readonly Problem[]
+  preflight(look: Look<Facts>): readonly Problem[]
 }
 
 function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext, stagesOf: StagesOf): BoundRole {
@@ -111,7 +111,7 @@ function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleCon
     stages: stagesOf(role)(value, context),
     secrets: secretsIn(value),
     checks: role.checks,
-    preflight: (facts) => role.preflight(value, facts, context),
+    preflight: (look) => role.preflight(value, look, context),
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Emit, HostResult, Mode, Recap, Untimed } from './events.ts'
 import { type Change, changesOf, count, type Plan, pending, plan } from './plan.ts'
 import { type Problem, ProblemError } from './problem.ts'
-import type { Backend, Lock, Resource, Stage, StepReport } from './resource.ts'
+import type { Backend, Lock, Look, Resource, Stage, StepReport } from './resource.ts'
 
 /** One host and what it shall become. */
 export interface Target<R extends Resource, Facts> {
@@ -11,8 +11,8 @@ export interface Target<R extends Resource, Facts> {
   readonly stages: readonly Stage<R>[]
   /** Throws ProblemError of kind `unreachable` or `usage`. */
   connect(signal: AbortSignal): Promise<Session<R, Facts>>
-  /** What forbids this run, seen from the facts alone; warnings do not. Nothing was touched yet. */
-  preflight(facts: Facts): readonly Problem[]
+  /** What forbids this run, seen from the first look; warnings do not. Nothing was touched yet. */
+  preflight(look: Look<Facts>): readonly Problem[]
   /** How many things preflight looks at. */
   readonly checks: number
   /** One line for people: `Debian 13, amd64, 2 CPU, 3.8 GiB`. */
@@ -109,12 +109,12 @@ async function converge<R extends Resource, Facts>(
   const resources = stages.flatMap((stage) => stage.resources)
   const look = async (doing: string) => {
     emit({ event: 'busy', host, doing })
-    const { facts, observations } = await session.observe(resources, options.signal)
-    return { facts, plan: plan(stages, observations) }
+    const found = await session.observe(resources, options.signal)
+    return { ...found, plan: plan(stages, found.observations) }
   }
 
   const first = await look('looking')
-  const findings = target.preflight(first.facts)
+  const findings = target.preflight(first)
   const blocking = findings.filter((p) => p.kind !== 'warning')
   if (blocking.length > 0) throw new ProblemError(findings)
   for (const problem of findings) emit({ event: 'problem', host, problem })
