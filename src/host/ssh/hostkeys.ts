@@ -203,7 +203,7 @@ export function hostKeyProblem(trust: Trust, offered: Offered): Problem {
     `host key is not known (offered ${offered.type} ${offered.print})`,
     known.authorities.length > 0 ? certificate : undefined,
     `check it on the console (${showKeys}), then: ssh-keyscan ${port}${offered.host} >> ~/.ssh/known_hosts; ` +
-      'or pin it in the inventory; or use the policy accept-new',
+      'or pin it: k3s_platform_ssh_host_key; or set k3s_platform_ssh_host_key_policy: accept-new',
   )
 }
 
