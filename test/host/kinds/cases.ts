@@ -95,6 +95,9 @@ const oneCase = z.strictObject({
   /** Script that sets up what data cannot tell. */
   prepare: z.string().optional(),
   has: tree,
+  /** Applied before, to success; then the script ran. */
+  earlier: z.array(wanted).optional(),
+  meanwhile: z.string().optional(),
   wants: z.array(wanted),
   /** In the order of the resources, a service's inputs before it. */
   finds: z.array(json).optional(),
@@ -109,6 +112,10 @@ const oneCase = z.strictObject({
       rescued: z.literal(true).optional(),
     })
     .optional(),
+  /** Words of waiting that are passed on. */
+  waits: z.array(z.string()).optional(),
+  /** The look itself ends with this problem. */
+  lookFails: z.strictObject({ where: z.string(), why: z.string() }).optional(),
   /** All that is other than before, under /etc, /usr/local, /var/lib, /opt, /tmp, /root. */
   leaves: tree,
   /** After a failure. */

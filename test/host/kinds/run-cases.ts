@@ -10,13 +10,14 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Plan, pending, plan } from '../../../src/engine/plan.ts'
+import { changesOf, type Plan, pending, plan } from '../../../src/engine/plan.ts'
 import { ProblemError } from '../../../src/engine/problem.ts'
 import type { Lock, StepReport } from '../../../src/engine/resource.ts'
 import type { Session } from '../../../src/engine/runner.ts'
@@ -78,6 +79,7 @@ export function runCases(shell: Shell): void {
             const one = withUrl(given, web.url)
             shown = []
             prepare(at, web, one)
+            if (one.earlier !== undefined) await makeEarlier(at, one.earlier, one.meanwhile, backend)
             await runCase(at, web, one, backend, shown)
           })
         }
@@ -106,6 +108,20 @@ function prepare(at: Sandbox, web: Served, one: Case): void {
   }
 }
 
+async function makeEarlier(
+  at: Sandbox,
+  earlier: Case['wants'],
+  meanwhile: string | undefined,
+  backend: Session<HostResource, Facts>,
+): Promise<void> {
+  const resources = resourcesOf(earlier)
+  const { observations } = await backend.observe(resources, never)
+  const before = plan([{ role: 'r', name: 's', resources }], observations)
+  await backend.apply(changesOf(before).filter(pending), { stop: never, signal: never, step: () => undefined })
+  if (meanwhile !== undefined && at.sh(meanwhile).status !== 0) throw new Error('meanwhile failed')
+  rmSync(join(at.root, FAKE, 'calls'), { force: true })
+}
+
 async function runCase(
   at: Sandbox,
   web: Served,
@@ -120,17 +136,28 @@ async function runCase(
   }
   const told: unknown[] = []
   const before = treeOf(at)
+  if (one.lookFails !== undefined) {
+    const problem = await look().then(
+      () => null,
+      (error: unknown) => (error instanceof ProblemError ? error.problems[0] : error),
+    )
+    expect(problem).toMatchObject({ what: 'could not be looked at', where: one.lookFails.where })
+    expect(problem).toMatchObject({ why: expect.stringContaining(one.lookFails.why) })
+    return
+  }
   const first = await look()
   expect(treeOf(at), 'the look touched something').toEqual(before)
   if (one.finds !== undefined) expect(resources.map((r) => first.observations.get(r.id)?.actual)).toEqual(one.finds)
   expect(shortly(first.plan)).toEqual(one.plan)
 
   const steps: string[] = []
+  const waits: string[] = []
   const report = (step: StepReport) => {
     told.push(step)
     if (step.is === 'start') steps.push(step.title)
+    if (step.is === 'wait') waits.push(step.why)
   }
-  const todo = first.plan.stages.flatMap((stage) => stage.changes).filter(pending)
+  const todo = changesOf(first.plan).filter(pending)
   const failure = await backend
     .apply(todo, { stop: never, signal: never, step: report })
     .then(() => null)
@@ -152,6 +179,7 @@ async function runCase(
   }
   expect(differences(before, after)).toEqual(expected(one.leaves))
   if (one.steps !== undefined) expect(steps).toEqual(one.steps)
+  if (one.waits !== undefined) expect(waits).toEqual(one.waits)
 
   const second = await look()
   expect(treeOf(at), 'the second look touched something').toEqual(after)
@@ -178,7 +206,9 @@ function shortly(plan: Plan<HostResource>): unknown[] {
   return plan.stages.flatMap((stage) =>
     stage.changes.map(({ op, deltas, note, because }) => ({
       op,
-      deltas: Object.fromEntries(deltas.map(({ field, from, to }) => [field, [from, to]])),
+      deltas: Object.fromEntries(
+        deltas.map(({ field, from, to }) => [field, [from, field === 'inputs' ? 'a digest' : to]]),
+      ),
       ...(note === undefined ? {} : { note }),
       because,
     })),
