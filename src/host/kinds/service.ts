@@ -3,6 +3,7 @@
 
 import { createHash } from 'node:crypto'
 import type { Problem } from '../../engine/problem.ts'
+import type { State } from '../../engine/state.ts'
 import type { Failure, HostResource } from '../resource.ts'
 import { type Sh, sh } from '../sh.ts'
 
@@ -38,6 +39,8 @@ export function service(spec: ServiceSpec): HostResource {
   const wanted = createHash('sha256')
     .update(JSON.stringify(spec.inputs.map(({ resource }) => [resource.id, resource.meaning ?? null])))
     .digest('hex')
+  const needsStart = (actual: State | null): boolean =>
+    actual?.active !== true || actual.inputs !== wanted || actual.loaded !== 'the unit file'
   return {
     id: `service:${unit}`,
     title: unit,
@@ -60,16 +63,16 @@ if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'input
       }
     },
     desired: () => ({ active: true, enabled: true, loaded: 'the unit file', inputs: wanted }),
+    // A unit that is only enabled goes on as it is: what depends on it need not be looked at again.
+    disturbs: ({ actual }) => needsStart(actual),
     action: (actual) => {
-      if (actual === null || actual.active !== true) return `start ${unit}`
-      if (actual.inputs !== wanted || actual.loaded !== 'the unit file') return `restart ${unit}`
-      return `enable ${unit}`
+      if (!needsStart(actual)) return `enable ${unit}`
+      return actual?.active === true ? `restart ${unit}` : `start ${unit}`
     },
     steps: ({ actual }) => {
-      const restart = actual?.active !== true || actual.inputs !== wanted || actual.loaded !== 'the unit file'
       const settings = sh`k_unit=${unit} k_home=${home(unit)} k_bound=${spec.boundSeconds} k_inputs=${wanted}`
       const paths = spec.inputs.map(({ path }) => path)
-      if (!restart) return [{ title: `enable ${unit}`, run: sh`systemctl enable -q ${unit}` }]
+      if (!needsStart(actual)) return [{ title: `enable ${unit}`, run: sh`systemctl enable -q ${unit}` }]
       return [
         {
           title: `${actual?.active === true ? 'restart' : 'start'} ${unit}`,
@@ -91,10 +94,10 @@ ${starting}`,
 const starting = sh`k_state() { systemctl show -p "$1" --value "$k_unit"; }
 k_now() { cut -d. -f1 /proc/uptime; }
 k_up() { # starts the unit; 0 when it is healthy
+  k_t0=$(k_now) k_why='systemctl would not start it'
   systemctl daemon-reload; systemctl enable -q "$k_unit" || return 1
   systemctl reset-failed "$k_unit" 2>/dev/null
   systemctl restart --no-block "$k_unit" || return 1
-  k_t0=$(k_now)
   while :; do
     k_why=''
     case $(k_state ActiveState)/$(k_state SubState) in
@@ -131,6 +134,8 @@ k_put_back() {
   while IFS= read -r k_p; do
     k_i=$((k_i + 1))
     if [ -f "$k_home/good/$k_i" ]; then
+      # A link to the same file is never renamed over it.
+      [ "$(stat -c %d.%i -- "$k_p" 2>/dev/null)" != "$(stat -c %d.%i -- "$k_home/good/$k_i")" ] || continue
       k_t="\${k_p%/*}/.\${k_p##*/}.k3sp.back"
       k_copy "$k_home/good/$k_i" "$k_t" && mv -f -- "$k_t" "$k_p" || return 1
     else rm -f -- "$k_p"; fi
@@ -156,7 +161,10 @@ function explain(
   const state = /^state=(.*)$/m.exec(out)?.[1] ?? 'it did not come up'
   const journal = err.trim().split('\n')
   const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))
-  const why = `journal: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
+  const why =
+    err.trim() === ''
+      ? 'the journal is silent'
+      : `journal: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
   const hint = `journalctl -u ${unit} on the host has all of it; correct the inventory and run apply again`
   const after = `not healthy after the restart: ${state}`
   if (code === PUT_BACK) {
@@ -164,5 +172,6 @@ function explain(
   }
   if (code === STILL_DOWN)
     return { what: `${after}; the last good configuration is back, but does not come up either`, why, hint }
+  if (code !== NO_GOOD) return {}
   return { what: `not healthy after the start: ${state}; there is no earlier configuration to go back to`, why, hint }
 }
