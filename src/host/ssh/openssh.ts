@@ -1,7 +1,7 @@
 // The transport over the system's ssh: one master connection per host, every channel a client of it.
 
 import { constants } from 'node:fs'
-import { access, type FileHandle, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
@@ -73,12 +73,18 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
     const end = Promise.resolve(master).then(() => {
       ended = true
     })
+    const kill = () => {
+      if (master.pid !== undefined) process.kill(-master.pid, 'SIGKILL')
+    }
     const over = new Promise<void>((resolve) => deadline.onOver(resolve))
     while (!(await exists(control))) {
       await Promise.race([end, over, new Promise((resolve) => setTimeout(resolve, 10))])
       if (!ended && !deadline.over) continue
       master.stdin.end()
+      // A ProxyJump's own ssh survives the master and keeps its stderr, until its TCP gives up after minutes.
+      const timer = setTimeout(kill, 1000)
       await end
+      clearTimeout(timer)
       if (deadline.over === 'aborted') throw target.signal?.reason
       throw deadline.over ? expired(target, said) : await explain(target, said, passphrase !== undefined)
     }
@@ -86,7 +92,7 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
       end,
       why: () => (ended ? lastLine(said) : undefined),
       stop: () => master.stdin.end(),
-      kill: () => master.pid !== undefined && process.kill(-master.pid, 'SIGKILL'),
+      kill,
     })
   } catch (error) {
     await rm(dir, { recursive: true, force: true })
@@ -146,6 +152,10 @@ async function masterArguments(target: Target, dir: string, control: string, ask
     Object.assign(must, { UserKnownHostsFile: file, GlobalKnownHostsFile: '/dev/null' })
     if (trust.pins.keys.length > 0) Object.assign(must, { StrictHostKeyChecking: 'yes', HostKeyAlias: name })
   }
+  if (trust.policy === 'accept-new' && target.learnInto !== undefined) {
+    // ssh makes this directory only in the home that it would take itself.
+    await mkdir(dirname(target.learnInto), { recursive: true, mode: 0o700 })
+  }
   const otherHome =
     target.home === userInfo().homedir ? [] : ['-o', `UserKnownHostsFile=${userKnownHosts(target.home)}`]
   return [
@@ -191,7 +201,12 @@ function expired(target: Target, said: string): ProblemError {
   const other = /banner line \d+: (.*)/.exec(said)?.[1]
   if (other) return unreachable(target, 'notssh', `it says: ${other}`)
   const cause = /Connection established/.test(said) ? 'silent' : 'timeout'
-  return unreachable(target, cause, `waited ${target.timeoutMs / 1000} s`)
+  const proxy = /Executing proxy command: (?:exec )?(.*?)\r?$/m.exec(said)?.[1]
+  return unreachable(
+    target,
+    cause,
+    `waited ${target.timeoutMs / 1000} s${proxy ? `, on the way through: ${proxy}` : ''}`,
+  )
 }
 
 function withoutDebug(said: string): string {
