@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import { allRoles } from '../../roles/index.ts'
 import type { Role, RoleContext } from '../../roles/role.ts'
 import type { Emit } from '../engine/events.ts'
-import type { Problem } from '../engine/problem.ts'
+import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
 import type { Session, Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
@@ -154,8 +154,12 @@ async function session(
     knownHostsText: env.K3S_PLATFORM_SSH_KNOWN_HOSTS,
     env,
     home: env.HOME ?? '',
+    // Where nobody can be asked, the login says which key of which host it is that cannot be opened.
     askSecret: (prompt: string) =>
-      askSecret(prompt, 'ssh key', 'give K3S_PLATFORM_SSH_KEY_PASSPHRASE, or load the key into an agent: ssh-add'),
+      askSecret(prompt, 'ssh key', '').catch((error: unknown) => {
+        if (error instanceof ProblemError) return undefined
+        throw error
+      }),
     signal,
   })
   const become = { user: connection.user, become: connection.become, password: connection.becomePassword }
