@@ -112,6 +112,7 @@ async function collect(
   let finished = false
   let last = -1
   let stray = ''
+  let before = ''
   const out = new FrameReader(nonce, (mark) => {
     if (mark.is === 'begin') last = mark.frame
     if (mark.is === 'data') of(mark.frame).out.push(mark.bytes)
@@ -122,7 +123,10 @@ async function collect(
   const err = new FrameReader(nonce, (mark) => {
     if (mark.is === 'data') of(mark.frame).err.push(mark.bytes)
   })
-  channel.stdout.on('data', (chunk: Buffer) => out.push(chunk))
+  channel.stdout.on('data', (chunk: Buffer) => {
+    if (last < 0) before = (before + chunk.toString('utf8')).slice(-1000)
+    out.push(chunk)
+  })
   channel.stderr.on('data', (chunk: Buffer) => {
     if (last < 0) stray += chunk.toString('utf8')
     err.push(chunk)
@@ -134,12 +138,14 @@ async function collect(
   })
   how.signal.throwIfAborted()
   if (!finished) {
+    // nologin speaks on stdout; where frames have begun, what came before is a banner.
+    const spoken = stray.trim() === '' && last < 0 ? before : stray
     throw new ProblemError(
-      becomeProblem({ host, stderr: stray, code: exit.code, become }) ?? {
+      becomeProblem({ host, stderr: spoken, code: exit.code, become }) ?? {
         kind: 'failed',
         where: host,
         what: `the remote shell ended during: ${doing()} (${exit.signal ?? `exit ${exit.code}`})`,
-        ...(stray.trim() === '' ? {} : { why: stray.trim() }),
+        ...(spoken.trim() === '' ? {} : { why: spoken.trim() }),
         hint: 'is /bin/sh there, and may this user log in and run commands? try: ssh to it and run /bin/sh -c true',
       },
     )
