@@ -1,9 +1,11 @@
 // From a bare machine to a working k3s: read the stages from top to bottom.
 
+import type { Problem } from '../../src/engine/problem.ts'
+import type { Look } from '../../src/engine/resource.ts'
 import { Secret } from '../../src/engine/secret.ts'
 import type { Facts } from '../../src/host/facts.ts'
 import { directory } from '../../src/host/kinds/directory.ts'
-import { download } from '../../src/host/kinds/download.ts'
+import { download, stampsOf } from '../../src/host/kinds/download.ts'
 import { file } from '../../src/host/kinds/file.ts'
 import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
@@ -16,6 +18,7 @@ import { configOf, configText, meaningOfConfig } from './config.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
+import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
 import { type Vars, vars } from './vars.ts'
 
 const UNIT = 'k3s.service'
@@ -27,8 +30,8 @@ const READY_SECONDS = 180
 export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  preflight,
-  checks: checkCount,
+  preflight: (v, look, context) => [...preflight(v, look, context), ...releaseProblems(v, look, context)],
+  checks: checkCount + 1,
   stages: (v, context) => {
     const role = bootstrap.name
     const configPath = v.k3s_platform_k3s_config_path
@@ -83,6 +86,13 @@ export const bootstrap: Role<typeof vars> = {
         resources: [
           directory({ path: parentOf(configPath) }),
           directory({ path: check.dataDir }),
+          snapshot({
+            binary: BINARY,
+            stamps: stampsOf(BINARY),
+            dataDir: check.dataDir,
+            version: v.k3s_platform_k3s_version,
+            unit: UNIT,
+          }),
           binary,
           configFile,
           envFile,
@@ -116,6 +126,12 @@ export const bootstrap: Role<typeof vars> = {
       },
     ]
   },
+}
+
+function releaseProblems(v: Vars, look: Look<Facts>, { host }: RoleContext): Problem[] {
+  const found = look.observations.get(SNAPSHOT_ID)?.actual?.version
+  const problem = upgradeProblem(typeof found === 'string' ? found : null, v.k3s_platform_k3s_version)
+  return problem === undefined ? [] : [{ where: host, ...problem }]
 }
 
 function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown>): ReadySpec {

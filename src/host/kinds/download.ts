@@ -22,16 +22,21 @@ export interface DownloadSpec {
   readonly mark?: string
 }
 
-const STAMPS = '/var/lib/k3s-platform/stamps'
 const OWNER = 'root:root'
+
+/** Where a downloaded file's stamps are: lines of `<stamp> <sha256> <version>`. */
+export function stampsOf(path: string): string {
+  return `/var/lib/k3s-platform/stamps/${path.slice(1).replaceAll('/', '-')}`
+}
 
 /**
  * Hashing a large file in every run would cost more than all else: a stamp remembers size, mtime and inode of what was
- * verified, its digest and its version. The digest is computed again when the stamp does not fit.
+ * verified, its digest and its version. The digest is computed again when no stamp fits. Those of earlier contents are kept,
+ * so that one that is put back is known again.
  */
 export function download(spec: DownloadSpec): HostResource {
   const { path, version, mode = '755' } = spec
-  const stamp = `${STAMPS}/${path.slice(1).replaceAll('/', '-')}`
+  const stamp = stampsOf(path)
   const parts = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.`
   const part = `${parts}${version}.part`
   const fits = (actual: State | null, facts: Facts): boolean => {
@@ -44,9 +49,13 @@ export function download(spec: DownloadSpec): HostResource {
     meaning: version,
     probe: sh`k_meta ${path}
 if [ -f ${path} ] && [ ! -L ${path} ]; then
-  k_s='' k_h='' k_v=''; [ ! -f ${stamp} ] || read -r k_s k_h k_v <${stamp}
-  if [ "$k_s" = "$(k_stamp ${path})" ]; then printf 'content %s %s\n' "$k_h" "$k_v"
-  else s=$(k_sum_large ${path}); [ "$s" = "$k_h" ] || k_v=''; printf 'content %s %s\n' "$s" "$k_v"; fi
+  k_is=$(k_stamp ${path}) k_h='' k_v=''
+  if [ -f ${stamp} ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || { k_h=$k_d k_v=$k_n; break; }; done <${stamp}; fi
+  if [ -z "$k_h" ]; then
+    k_h=$(k_sum_large ${path})
+    if [ -f ${stamp} ]; then while read -r k_s k_d k_n; do [ "$k_d" != "$k_h" ] || { k_v=$k_n; break; }; done <${stamp}; fi
+  fi
+  printf 'content %s %s\n' "$k_h" "$k_v"
 fi`,
     read: readDownload,
     desired: (facts) => {
@@ -135,5 +144,6 @@ printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$
 const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
 if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
 else chown -- "$k_owner" "$k_dest" && chmod -- "$k_mode" "$k_dest" || exit 1; fi
-printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$(k_sum_large "$k_dest")" "$k_version" | {
+k_h=$(k_sum_large "$k_dest")
+{ printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$k_h" "$k_version"; grep -sv " $k_h " "$k_stampfile" | head -n 2; } | {
   cat >"$k_stampfile.new" && k_sync "$k_stampfile.new" && mv -f -- "$k_stampfile.new" "$k_stampfile"; }`
