@@ -44,7 +44,7 @@ fi`,
       return { actual: { version: from, snapshot: missing ? 'missing' : 'there, or not needed' } }
     },
     desired: () => ({ snapshot: 'there, or not needed' }),
-    action: () => `take a datastore snapshot before ${version}`,
+    action: () => `snapshot the datastore before ${version}`,
     steps: () => [
       {
         title: `take the datastore snapshot ${name}`,

@@ -7,7 +7,7 @@ import { belongs, FLAGS, type Flag } from './flags.ts'
 /** What was typed, by long flag: one entry each time it was given. */
 export type Raw = Map<string, string[]>
 
-export type CommandName = 'apply' | 'plan'
+export type CommandName = 'apply' | 'plan' | 'upgrade'
 
 interface CommandSpec {
   readonly name: CommandName
@@ -43,6 +43,17 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['k3s-platform plan', 'exit code 2: there is something to do'],
       ['k3s-platform plan -l edge-1 -D', 'also what is in new files'],
       ['k3s-platform plan -o json', 'for programs; schema: docs/schema/run-v1.json'],
+    ],
+  },
+  {
+    name: 'upgrade',
+    about: 'another k3s release, guarded, with a snapshot first',
+    group: 'Lifecycle',
+    mode: 'apply',
+    operands: 'hosts',
+    examples: [
+      ['k3s-platform upgrade edge-1 --to v1.36.5+k3s1', 'one host; then says which line keeps it'],
+      ['k3s-platform upgrade -l edge --to v1.36.5+k3s1 -C', 'only shows what would be done'],
     ],
   },
 ]

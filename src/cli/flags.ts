@@ -55,6 +55,7 @@ export const FLAGS = {
     'list-tags': { flags: '--list-tags', kind: 'switch', about: 'print the tags there are, do nothing' },
   },
   How: {
+    to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
     check: { flags: '-C, --check', kind: 'switch', about: 'do nothing, show what would be done: the same as plan' },
     diff: { flags: '-D, --diff', kind: 'switch', about: "show files' contents, those of new files included" },
     forks: { flags: '-f, --forks <n>', kind: 'value', again: true, about: 'hosts at a time (default: 10)' },

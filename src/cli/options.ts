@@ -36,6 +36,8 @@ export interface CliOptions extends ReportOptions {
   readonly forks: number
   readonly timeoutMs: number | null
   readonly debug: boolean
+  /** Of `upgrade`. */
+  readonly to: string | null
 }
 
 export type Parsed =
@@ -125,6 +127,7 @@ function optionsOf(read: Read, mode: Mode): Omit<CliOptions, 'command' | 'hosts'
     quiet: read.on('quiet'),
     verbosity: read.count('verbose'),
     debug: read.on('debug'),
+    to: read.last('to'),
     again: '',
   }
 }

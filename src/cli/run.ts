@@ -8,6 +8,7 @@ import { type ConnectionDefaults, loadInventory, selectHosts, unique } from '../
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
 import { makeReporter, type Reporter } from '../report/reporter.ts'
+import type { CommandName } from './commands.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -22,7 +23,14 @@ import {
   unknownTags,
 } from './targets.ts'
 
+/** The commands that are more than a run of the roles' stages. */
+const COMMANDS: Partial<Record<CommandName, () => Promise<{ run(options: CliOptions, io: Io): Promise<number> }>>> = {
+  upgrade: () => import('./commands/upgrade.ts'),
+}
+
 export async function runCommand(options: CliOptions, io: Io): Promise<number> {
+  const load = COMMANDS[options.command]
+  if (load !== undefined) return (await load()).run(options, io)
   const opened = await open(options, io, (role) => role.stages)
   if (options.listHosts || options.listTags) {
     const words = options.listHosts ? opened.targets.map((t) => t.host) : opened.tags
@@ -46,7 +54,12 @@ export interface Opened {
 }
 
 /** Throws ProblemError with all that is wrong, of kind `usage`, before any host is spoken to. */
-export async function open(options: CliOptions, io: Io, stagesOf: StagesOf): Promise<Opened> {
+export async function open(
+  options: CliOptions,
+  io: Io,
+  stagesOf: StagesOf,
+  listen: (event: Event) => void = () => undefined,
+): Promise<Opened> {
   preload().catch(() => undefined) // what fails here fails again, and is told, at the login
   const inventory = await loadInventory({
     sources: options.inventory,
@@ -63,7 +76,10 @@ export async function open(options: CliOptions, io: Io, stagesOf: StagesOf): Pro
     io,
     stagesOf,
     defaults: await defaultsOf(options),
-    emit: (event: Event) => reporter?.emit(event),
+    emit: (event: Event) => {
+      listen(event)
+      reporter?.emit(event)
+    },
     fetch: sharedFetch(io.env),
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))

@@ -35,6 +35,8 @@ import { workstation } from './workstation.ts'
 export type HostTarget = Target<HostResource, Facts>
 
 const LOOK_MS = 120_000
+/** --timeout can only shorten it. */
+const LOCK_MS = 60_000
 
 /** Which stages of a role this command is about. */
 export type StagesOf = <V extends z.ZodObject>(role: Role<V>) => Role<V>['stages']
@@ -175,6 +177,7 @@ async function session(
     fetch,
     now: io.now,
     lookMs: options.timeoutMs ?? LOOK_MS,
+    waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? LOCK_MS, LOCK_MS) / 1000),
     waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
   })
 }

@@ -1,0 +1,75 @@
+// upgrade --to: another k3s release on hosts that are otherwise as they should be, and the line that keeps it so.
+
+import { SNAPSHOT_ID } from '../../../roles/k3s_platform_bootstrap/upgrade.ts'
+import type { Event } from '../../engine/events.ts'
+import { changesOf, pending } from '../../engine/plan.ts'
+import { type Problem, ProblemError } from '../../engine/problem.ts'
+import { loadInventory, selectHosts } from '../../inventory/index.ts'
+import type { Io } from '../io.ts'
+import type { CliOptions } from '../options.ts'
+import { open } from '../run.ts'
+
+const VERSION = 'k3s_platform_k3s_version'
+
+/** What an upgrade is made of; anything else that is pending is for `apply`. */
+const PARTS = [SNAPSHOT_ID, 'download:/usr/local/bin/k3s', 'service:k3s.service', 'k3s:ready']
+
+/** Looks first: with other changes pending nothing is touched. */
+export async function run(options: CliOptions, io: Io): Promise<number> {
+  if (options.to === null) {
+    throw new ProblemError({
+      kind: 'usage',
+      where: '--to',
+      what: 'say which release: upgrade --to v1.36.5+k3s1',
+      hint: 'the releases are at https://github.com/k3s-io/k3s/releases',
+    })
+  }
+  const more = [...options.extraVars, `${VERSION}=${options.to}`]
+  const others: Problem[] = []
+  const opened = await open(
+    { ...options, extraVars: more },
+    io,
+    (role) => role.stages,
+    (event) => {
+      others.push(...otherChanges(event))
+    },
+  )
+  const looked = await opened.run(opened.targets, 'check')
+  const bad = looked.some(({ status }) => status !== 'ok' && status !== 'pending')
+  if (options.mode === 'check' || bad || others.length > 0) {
+    for (const problem of others) opened.reporter.emit({ at: io.now(), event: 'problem', host: null, problem })
+    const code = opened.end(looked)
+    return code === 2 && others.length > 0 ? 1 : code
+  }
+  const results = await opened.run(opened.targets, 'apply')
+  const code = opened.end(results)
+  if (code === 0 && options.output === 'text') io.stdout.write(await advice(options, io, options.to))
+  return code
+}
+
+/** Where the inventory names the release now, and what should stand there. */
+async function advice(options: CliOptions, io: Io, to: string): Promise<string> {
+  const inventory = await loadInventory({
+    sources: options.inventory,
+    extraVars: options.extraVars,
+    cwd: io.cwd,
+    env: io.env,
+  })
+  const { hosts } = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
+  const behind = hosts.filter((host) => host.get(VERSION).value?.data !== to)
+  if (behind.length === 0) return ''
+  const places = [...new Set(behind.map((host) => host.where(VERSION)))]
+  return `\nThe next apply would refuse to go back. To keep it, set\n  ${VERSION}: ${to}\nat\n${places.map((p) => `  ${p}\n`).join('')}`
+}
+
+function otherChanges(event: Event): Problem[] {
+  if (event.event !== 'plan') return []
+  return changesOf(event.plan)
+    .filter((change) => pending(change) && !PARTS.includes(change.resource.id))
+    .map(({ resource }) => ({
+      kind: 'failed',
+      where: `${event.host} ${resource.title}`,
+      what: 'is not as the inventory says, and that is not part of the upgrade',
+      hint: 'bring it there first, with the release that is running: k3s-platform apply',
+    }))
+}
