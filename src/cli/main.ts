@@ -16,8 +16,8 @@ if (process.argv[2] === '--version') {
   const { processIo } = await import('./io.ts')
   const { roles } = await import('./roles.ts')
   const code = await program(process.argv.slice(2), processIo(), { version: pkg.version, roles }, async () => {
-    const { runCommand } = await import('./run.ts')
-    return runCommand
+    const { dispatch } = await import('./dispatch.ts')
+    return dispatch
   })
   // Open connections must not hold the program, and what was written must have left it.
   for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done))

@@ -1,4 +1,4 @@
-// Runs what is done to hosts: inventory, targets, engine, report.
+// Opens a run (inventory, targets, report) and runs the roles' stages: apply and plan.
 
 import type { Event, HostResult, Mode } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
@@ -8,7 +8,6 @@ import { type ConnectionDefaults, loadInventory, selectHosts, unique } from '../
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
 import { makeReporter, type Reporter } from '../report/reporter.ts'
-import type { CommandName } from './commands.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -23,14 +22,7 @@ import {
   unknownTags,
 } from './targets.ts'
 
-/** The commands that are more than a run of the roles' stages. */
-const COMMANDS: Partial<Record<CommandName, () => Promise<{ run(options: CliOptions, io: Io): Promise<number> }>>> = {
-  upgrade: () => import('./commands/upgrade.ts'),
-}
-
-export async function runCommand(options: CliOptions, io: Io): Promise<number> {
-  const load = COMMANDS[options.command]
-  if (load !== undefined) return (await load()).run(options, io)
+export async function runRoles(options: CliOptions, io: Io): Promise<number> {
   const opened = await open(options, io, (role) => role.stages)
   if (options.listHosts || options.listTags) {
     const words = options.listHosts ? opened.targets.map((t) => t.host) : opened.tags

@@ -1,0 +1,20 @@
+// From a command's name to what runs it; each loads what it needs when it is called.
+
+import type { CommandName } from './commands.ts'
+import type { Io } from './io.ts'
+import type { CliOptions } from './options.ts'
+
+type Run = (options: CliOptions, io: Io) => Promise<number>
+
+const roles = async (): Promise<Run> => (await import('./run.ts')).runRoles
+
+const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
+  apply: roles,
+  plan: roles,
+  upgrade: async () => (await import('./commands/upgrade.ts')).run,
+}
+
+export async function dispatch(options: CliOptions, io: Io): Promise<number> {
+  const run = await RUNS[options.command]()
+  return run(options, io)
+}
