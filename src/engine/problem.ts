@@ -18,6 +18,8 @@ export interface Problem {
   readonly hint?: string
   /** Something failed and the last good state was put back. */
   readonly rescued?: true
+  /** The stack of an unexpected error: for --debug and reports of defects, not for people. */
+  readonly debug?: string
 }
 
 /** Carries problems through code that cannot go on; the only error that is shown without a stack trace. */

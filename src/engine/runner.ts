@@ -59,6 +59,8 @@ export async function run<R extends Resource, Facts>(
   return results
 }
 
+type Tally = { -readonly [K in Exclude<keyof Recap, 'unreachable'>]: number }
+
 async function runHost<R extends Resource, Facts>(
   target: Target<R, Facts>,
   options: RunOptions,
@@ -66,13 +68,7 @@ async function runHost<R extends Resource, Facts>(
 ): Promise<HostResult> {
   const { host } = target
   const started = options.now()
-  const tally: { ok: number; changed: number; failed: number; skipped: number; rescued: number } = {
-    ok: 0,
-    changed: 0,
-    failed: 0,
-    skipped: 0,
-    rescued: 0,
-  }
+  const tally: Tally = { ok: 0, changed: 0, failed: 0, skipped: 0, rescued: 0 }
   let session: Session<R, Facts> | undefined
   const finish = (status: HostResult['status']): HostResult => {
     const recap: Recap = { ...tally, unreachable: status === 'unreachable' ? 1 : 0 }
@@ -91,10 +87,11 @@ async function runHost<R extends Resource, Facts>(
     }
     if (options.signal.aborted) return finish('interrupted')
     if (problems.some((p) => p.kind === 'unreachable')) return finish('unreachable')
-    tally.failed += Math.max(1, problems.length)
+    tally.failed = problems.filter((p) => p.kind !== 'warning').length
+    tally.skipped = Math.max(0, tally.skipped - tally.failed)
     return finish('failed')
   } finally {
-    await session?.close()
+    await session?.close().catch(() => undefined)
   }
 }
 
@@ -103,7 +100,7 @@ async function converge<R extends Resource, Facts>(
   session: Session<R, Facts>,
   options: RunOptions,
   emit: (event: Untimed) => void,
-  tally: { ok: number; changed: number; skipped: number },
+  tally: Tally,
 ): Promise<HostResult['status']> {
   const { host, stages } = target
   const resources = stages.flatMap((stage) => stage.resources)
@@ -119,60 +116,72 @@ async function converge<R extends Resource, Facts>(
   if (blocking.length > 0) throw new ProblemError(findings)
   for (const problem of findings) emit({ event: 'problem', host, problem })
   emit({ event: 'plan', host, about: target.about(first.facts), checks: target.checks, plan: first.plan })
-  settleTally(first.plan, tally)
+  settleTally(first.plan, 0, tally)
   if (!changesOf(first.plan).some(pending)) return 'ok'
   if (options.mode === 'check') {
     tally.changed = changesOf(first.plan).filter(pending).length
-    tally.ok += tally.changed
+    settleTally(first.plan, tally.changed, tally)
     return 'pending'
   }
 
   emit({ event: 'busy', host, doing: 'taking the lock' })
-  const lock: Lock = await session.lock(options.signal)
+  let lock: Lock
   try {
-    let current = (await look('looking again, under the lock')).plan
-    const changed = new Set<string>()
+    lock = await session.lock(AbortSignal.any([options.stop, options.signal]))
+  } catch (error) {
+    // Another run may hold it for a minute: that is no step to be finished.
+    if (!options.stop.aborted || options.signal.aborted) throw error
+    emit({ event: 'problem', host, problem: interrupted(host, new Set(), new Set(), first.plan) })
+    return 'interrupted'
+  }
+  let current = first.plan
+  const changed = new Set<string>()
+  // Changed, but not yet looked at.
+  const fresh = new Set<string>()
+  try {
+    current = (await look('looking again, under the lock')).plan
     for (const [i, stage] of stages.entries()) {
       const attempted = new Set<string>()
       for (;;) {
         const todo = (current.stages[i]?.changes ?? []).filter(pending)
         if (todo.length === 0) break
         const possible = todo.filter((change) => change.op !== 'deferred')
-        if (possible.length === 0 || possible.some((change) => attempted.has(change.resource.id))) {
-          throw notConverged(host, todo)
-        }
+        const again = possible.filter((change) => attempted.has(change.resource.id))
+        if (possible.length === 0 || again.length > 0) throw notConverged(host, again.length > 0 ? again : todo)
         if (!options.stop.aborted) {
           await session.apply(possible, {
             stop: options.stop,
             signal: options.signal,
             step: stepEmitter(host, stage, possible, options.now, emit, (id) => {
+              fresh.add(id)
               changed.add(id)
-              tally.changed = changed.size
             }),
           })
           for (const change of possible) attempted.add(change.resource.id)
         }
         if (options.stop.aborted) {
-          emit({ event: 'problem', host, problem: interrupted(host, changed, current) })
-          tally.skipped += changesOf(current).filter((c) => pending(c) && !changed.has(c.resource.id)).length
+          emit({ event: 'problem', host, problem: interrupted(host, changed, fresh, current) })
           return 'interrupted'
         }
         current = (await look('looking at the result')).plan
+        fresh.clear()
       }
     }
     const left = changesOf(current).filter(pending)
     if (left.length > 0) throw notConverged(host, left)
-    settleTally(current, tally)
     return 'ok'
   } finally {
+    tally.changed = changed.size
+    settleTally(current, fresh.size, tally)
     await lock.release()
   }
 }
 
-function settleTally(plan: Plan, tally: { ok: number; skipped: number }): void {
+/** `done`: how many of the plan's pending changes are made by now. What is pending still was not got to. */
+function settleTally(plan: Plan, done: number, tally: Tally): void {
   const counts = count(plan)
-  tally.ok = counts.none
-  tally.skipped = counts.owned
+  tally.ok = counts.none + done
+  tally.skipped = counts.owned + changesOf(plan).filter(pending).length - done
 }
 
 function stepEmitter(
@@ -214,10 +223,10 @@ function notConverged(host: string, left: readonly Change[]): ProblemError {
   )
 }
 
-function interrupted(host: string, changed: ReadonlySet<string>, plan: Plan): Problem {
+function interrupted(host: string, changed: ReadonlySet<string>, fresh: ReadonlySet<string>, plan: Plan): Problem {
   const all = changesOf(plan)
   const done = all.filter((c) => changed.has(c.resource.id)).map((c) => c.resource.title)
-  const open = all.filter((c) => pending(c) && !changed.has(c.resource.id)).map((c) => c.resource.title)
+  const open = all.filter((c) => pending(c) && !fresh.has(c.resource.id)).map((c) => c.resource.title)
   return {
     kind: 'failed',
     where: host,
@@ -239,5 +248,13 @@ function problemsOf(error: unknown, host: string, signal: AbortSignal): readonly
       },
     ]
   }
-  throw error
+  return [
+    {
+      kind: 'failed',
+      where: host,
+      what: `internal error: ${error instanceof Error ? error.message : String(error)}`,
+      hint: 'this is a defect of k3s-platform: please report it with what --debug shows',
+      ...(error instanceof Error && error.stack !== undefined ? { debug: error.stack } : {}),
+    },
+  ]
 }
