@@ -145,5 +145,5 @@ const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
 if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
 else chown -- "$k_owner" "$k_dest" && chmod -- "$k_mode" "$k_dest" || exit 1; fi
 k_h=$(k_sum_large "$k_dest")
-{ printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$k_h" "$k_version"; grep -sv " $k_h " "$k_stampfile" | head -n 2; } | {
+{ printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$k_h" "$k_version"; grep -sv " $k_h " "$k_stampfile" | head -n 20; } | {
   cat >"$k_stampfile.new" && k_sync "$k_stampfile.new" && mv -f -- "$k_stampfile.new" "$k_stampfile"; }`
