@@ -10,6 +10,7 @@ import { file } from '../../src/host/kinds/file.ts'
 import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
+import { type Sh, sh } from '../../src/host/sh.ts'
 import type { Asset } from '../../src/supply/asset.ts'
 import environment from '../../templates/environment.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
@@ -106,6 +107,7 @@ export const bootstrap: Role<typeof vars> = {
               { resource: unit, path: UNIT_FILE },
             ],
             health: readyCheck(check),
+            validate: knownFlags(BINARY, config),
             boundSeconds: check.boundSeconds,
           }),
         ],
@@ -167,6 +169,30 @@ function environmentText(v: Vars): Secret {
 /** systemd.exec(5), EnvironmentFile: inside double quotes only backslash, double quote, backtick and dollar are special. */
 function systemdQuote(value: string): string {
   return /^[A-Za-z0-9_/.:,@%+=-]*$/.test(value) ? value : `"${value.replace(/[\\"`$]/g, '\\$&')}"`
+}
+
+/** Flags of `k3s server` that its help does not show (pkg/cli/cmds/server.go: Hidden). */
+const HIDDEN_FLAGS = [
+  ...['disable-agent', 'disable-apiserver', 'disable-controller-manager', 'disable-etcd', 'airgap-extra-registry'],
+  ...[
+    'kube-controller-arg',
+    'kube-cloud-controller-arg',
+    'supervisor-port',
+    'apiserver-port',
+    'apiserver-bind-address',
+  ],
+]
+
+/** What this release of k3s says of itself: a key that is no flag would only be warned of, and have no effect. */
+function knownFlags(binary: string, config: Record<string, unknown>): Sh {
+  const keys = Object.keys(config).filter((key) => !HIDDEN_FLAGS.includes(key))
+  return sh`k_help=$(timeout 20 ${binary} server --help 2>/dev/null)
+case $k_help in *'--data-dir '*) ;; *) exit 0 ;; esac
+k_bad=''
+for k_key in ${keys}; do
+  case $k_help in *"--$k_key "*|*"--$k_key,"*) ;; *) k_bad="$k_bad $k_key" ;; esac
+done
+[ -z "$k_bad" ] || k_fail "$(${binary} --version | head -n 1) has no flag for these keys of config.yaml:$k_bad"`
 }
 
 function listText(entries: readonly string[]): string {

@@ -15,6 +15,8 @@ export interface ServiceSpec {
   /** Exit 0: it works. Otherwise what it prints is what is waited for. Runs again and again while the unit is active. */
   readonly health: Sh
   readonly boundSeconds: number
+  /** Exit 0: a start may be tried with the inputs that are in place. Otherwise what it prints is why not. */
+  readonly validate?: Sh
 }
 
 const home = (unit: string) => `/var/lib/k3s-platform/units/${unit}`
@@ -28,6 +30,9 @@ export function disturbedMark(unit: string): string {
 const PUT_BACK = 70
 const STILL_DOWN = 71
 const NO_GOOD = 72
+/** Refused before the restart: 73 put back, the unit was not touched; 74 nothing to put back. */
+const REFUSED = 73
+const REFUSED_FIRST = 74
 
 /**
  * `inputs` in its state is a hash of what every input means. The actual one is a stamp, written only after a healthy start,
@@ -79,6 +84,9 @@ if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'input
           run: sh`${settings}
 k_health() {
 ${spec.health}
+}
+k_validate() {
+${spec.validate ?? sh`:`}
 }
 set -- ${paths}
 ${starting}`,
@@ -142,6 +150,12 @@ k_put_back() {
   done <"$k_home/good/paths"
 }
 mkdir -p -m 700 "$k_home" && : >"$k_home/disturbed" || exit 1
+if ! k_why=$(k_validate 2>&1); then
+  printf '%s\n' "$k_why" >&2
+  k_put_back || exit ${REFUSED_FIRST}
+  systemctl daemon-reload; rm -f -- "$k_home/disturbed"
+  exit ${REFUSED}
+fi
 k_since=$(date '+%Y-%m-%d %H:%M:%S')
 if k_up; then k_remember "$@" || k_fail 'it runs, but that could not be recorded'; exit 0; fi
 printf 'state=%s (%s), exit %s, after %s s: %s\n' "$(k_state ActiveState)" "$(k_state SubState)" "$(k_state ExecMainStatus)" "$(( $(k_now) - k_t0 ))" "$k_why"
@@ -158,6 +172,13 @@ function explain(
   unit: string,
   { code, out, err }: Failure,
 ): Partial<Pick<Problem, 'what' | 'why' | 'hint' | 'rescued'>> {
+  if (code === REFUSED || code === REFUSED_FIRST) {
+    const what = 'the new configuration was refused before the restart'
+    const hint = 'correct the inventory and run apply again'
+    if (code === REFUSED_FIRST) return { what, why: err.trim(), hint }
+    const back = 'the last good one is back, the unit was not touched'
+    return { what: `${what}; ${back}`, why: err.trim(), hint, rescued: true }
+  }
   const state = /^state=(.*)$/m.exec(out)?.[1] ?? 'it did not come up'
   const journal = err.trim().split('\n')
   const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest'
+import { upgradeProblem } from '../../roles/k3s_platform_bootstrap/upgrade.ts'
+
+test.each([
+  ['a node without k3s', null, 'v1.36.5+k3s1', undefined],
+  ['the same release', 'v1.36.5+k3s1', 'v1.36.5+k3s1', undefined],
+  ['a newer patch', 'v1.36.3+k3s1', 'v1.36.5+k3s1', undefined],
+  ['a newer k3s of the same Kubernetes', 'v1.36.5+k3s1', 'v1.36.5+k3s2', undefined],
+  ['the next minor', 'v1.36.5+k3s1', 'v1.37.0+k3s1', undefined],
+  ['from a release candidate to its release', 'v1.36.5-rc1+k3s1', 'v1.36.5+k3s1', undefined],
+  ['what calls itself something else', 'v1.36.5-dirty', 'v1.36.5+k3s1', undefined],
+  ['an older patch', 'v1.36.5+k3s1', 'v1.36.4+k3s1', 'v1.36.4+k3s1 is older than the v1.36.5+k3s1 that is there'],
+  ['an older k3s', 'v1.36.5+k3s2', 'v1.36.5+k3s1', 'v1.36.5+k3s1 is older than the v1.36.5+k3s2 that is there'],
+  ['an older minor', 'v1.37.0+k3s1', 'v1.36.9+k3s1', 'v1.36.9+k3s1 is older than the v1.37.0+k3s1 that is there'],
+  [
+    'two minors on',
+    'v1.35.5+k3s1',
+    'v1.37.0+k3s1',
+    'v1.37.0+k3s1 is 2 minor releases after the v1.35.5+k3s1 that is there',
+  ],
+])('%s: %s -> %s', (_, from, to, what) => {
+  expect(upgradeProblem(from, to)?.what).toBe(what)
+})
