@@ -4,31 +4,130 @@ import { parse, stringify } from 'yaml'
 import type { RoleContext } from '../role.ts'
 import type { Vars } from './vars.ts'
 
-type Config = Record<string, unknown>
+export type Config = Record<string, unknown>
 
-const HEADER = '# Managed by k3s-platform (k3s_platform_bootstrap); changes here are put back.\n'
+/** The first line of every file of ours begins so: by it we know them again. */
+export const OURS = '# Managed by k3s-platform'
+const HEADER = `${OURS} (k3s_platform_bootstrap); changes here are put back.\n`
 
-/** The keys in the order of the original role, then what `k3s_platform_k3s_config` adds. */
-export function configOf(vars: Vars, { address }: Pick<RoleContext, 'address'>): Config {
-  const sans = vars.k3s_platform_tls_sans
-  const config: Config = {
-    'write-kubeconfig-mode': vars.k3s_platform_write_kubeconfig_mode,
-    'cluster-cidr': vars.k3s_platform_cluster_cidr,
-    'service-cidr': vars.k3s_platform_service_cidr,
-    'data-dir': vars.k3s_platform_install_dir,
-    'cluster-init': true,
-    disable: vars.k3s_platform_disable_components,
-    'kube-apiserver-arg': vars.k3s_platform_kube_apiserver_args,
-    'tls-san': sans.includes(address) ? sans : [...sans, address],
+const DEFAULT_DIRECTORY = '/etc/rancher/k3s'
+
+/** Files beside config.yaml. */
+export function paths({ k3s_platform_k3s_config_path: config }: Vars) {
+  const directory = config.slice(0, config.lastIndexOf('/'))
+  return {
+    directory,
+    config,
+    dropins: `${config}.d`,
+    registries: `${directory}/registries.yaml`,
+    kubelet: `${directory}/kubelet.yaml`,
   }
-  if (vars.k3s_platform_kubeconfig_path !== '/etc/rancher/k3s/k3s.yaml') {
-    config['write-kubeconfig'] = vars.k3s_platform_kubeconfig_path
+}
+
+interface Own {
+  readonly key: string
+  /** The variables that it is made from; a later one wins. */
+  readonly from: readonly (keyof Vars)[]
+  /** undefined: k3s decides. */
+  value(vars: Vars, context: Pick<RoleContext, 'address'>): unknown
+}
+
+const filled = <T>(list: readonly T[]) => (list.length > 0 ? list : undefined)
+const but = (value: string, normal: string) => (value === normal ? undefined : value)
+
+/** Keys that variables of their own make, in the order of the original role. */
+export const own: readonly Own[] = [
+  {
+    key: 'write-kubeconfig-mode',
+    from: ['k3s_platform_write_kubeconfig_mode'],
+    value: (v) => v.k3s_platform_write_kubeconfig_mode,
+  },
+  { key: 'cluster-cidr', from: ['k3s_platform_cluster_cidr'], value: (v) => v.k3s_platform_cluster_cidr },
+  { key: 'service-cidr', from: ['k3s_platform_service_cidr'], value: (v) => v.k3s_platform_service_cidr },
+  {
+    key: 'data-dir',
+    from: ['k3s_platform_install_dir', 'k3s_platform_data_dir'],
+    value: (v) => v.k3s_platform_data_dir ?? v.k3s_platform_install_dir,
+  },
+  { key: 'cluster-init', from: [], value: (v) => (v.k3s_platform_datastore_endpoint ? undefined : true) },
+  { key: 'disable', from: ['k3s_platform_disable_components'], value: (v) => v.k3s_platform_disable_components },
+  {
+    key: 'kube-apiserver-arg',
+    from: ['k3s_platform_kube_apiserver_args'],
+    value: (v) => v.k3s_platform_kube_apiserver_args,
+  },
+  {
+    key: 'tls-san',
+    from: ['k3s_platform_tls_sans'],
+    value: ({ k3s_platform_tls_sans: sans }, { address }) => (sans.includes(address) ? sans : [...sans, address]),
+  },
+  {
+    key: 'write-kubeconfig',
+    from: ['k3s_platform_kubeconfig_path'],
+    value: (v) => but(v.k3s_platform_kubeconfig_path, '/etc/rancher/k3s/k3s.yaml'),
+  },
+  { key: 'node-name', from: ['k3s_platform_node_name'], value: (v) => v.k3s_platform_node_name },
+  { key: 'node-ip', from: ['k3s_platform_node_ip'], value: (v) => filled(v.k3s_platform_node_ip) },
+  { key: 'node-label', from: ['k3s_platform_node_labels'], value: (v) => filled(v.k3s_platform_node_labels) },
+  { key: 'node-taint', from: ['k3s_platform_node_taints'], value: (v) => filled(v.k3s_platform_node_taints) },
+  { key: 'flannel-iface', from: ['k3s_platform_flannel_iface'], value: (v) => v.k3s_platform_flannel_iface },
+  {
+    key: 'secrets-encryption',
+    from: ['k3s_platform_secrets_encryption'],
+    value: (v) => v.k3s_platform_secrets_encryption || undefined,
+  },
+  {
+    key: 'private-registry',
+    from: ['k3s_platform_registries'],
+    value: (v) => v.k3s_platform_registries && but(paths(v).registries, `${DEFAULT_DIRECTORY}/registries.yaml`),
+  },
+  {
+    key: 'kubelet-arg',
+    from: ['k3s_platform_kubelet_config'],
+    value: (v) => v.k3s_platform_kubelet_config && [`config=${paths(v).kubelet}`],
+  },
+]
+
+/** What variables make, then what `k3s_platform_k3s_config` adds. */
+export function configOf(vars: Vars, context: Pick<RoleContext, 'address'>): Config {
+  const config: Config = {}
+  for (const { key, value } of own) {
+    const made = value(vars, context)
+    if (made !== undefined) config[key] = made
   }
-  for (const [key, value] of Object.entries(vars.k3s_platform_k3s_config)) {
+  merge(config, vars.k3s_platform_k3s_config)
+  return config
+}
+
+/** What k3s reads in the end: config.yaml and the drop-ins in the order of their names. */
+export function wholeConfigOf(vars: Vars, context: Pick<RoleContext, 'address'>): Config {
+  const config = configOf(vars, context)
+  for (const [, more] of dropins(vars)) merge(config, more)
+  return config
+}
+
+function merge(config: Config, more: Config): void {
+  for (const [key, value] of Object.entries(more)) {
     const name = key.replace(/\+$/, '')
     config[name] = key.endsWith('+') ? [...listOf(config[name]), ...listOf(value)] : value
   }
-  return config
+}
+
+/** Where k3s keeps its data, from all variables that can say so. */
+export function dataDirOf(vars: Vars): string {
+  return String(wholeConfigOf(vars, { address: '' })['data-dir'])
+}
+
+/** By file name with its ending, sorted as k3s reads them. */
+export function dropins({ k3s_platform_k3s_config_dropins: given }: Vars): [string, Config][] {
+  return Object.entries(given)
+    .map(([name, map]): [string, Config] => [dropinFile(name), map])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** `name` and `name.yaml` are the same file. */
+export function dropinFile(name: string): string {
+  return `${name.replace(/\.ya?ml$/, '')}.yaml`
 }
 
 export function configText(config: Config): string {
@@ -49,7 +148,8 @@ export function meaningOfConfig(text: string): string {
   }
 }
 
-function listOf(value: unknown): readonly unknown[] {
+/** A list, one value for a list of one, or nothing. */
+export function listOf(value: unknown): readonly unknown[] {
   if (value === undefined || value === null) return []
   return Array.isArray(value) ? value : [value]
 }

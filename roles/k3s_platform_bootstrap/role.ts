@@ -2,7 +2,6 @@
 
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look } from '../../src/engine/resource.ts'
-import { Secret } from '../../src/engine/secret.ts'
 import type { Facts } from '../../src/host/facts.ts'
 import { directory } from '../../src/host/kinds/directory.ts'
 import { download, stampsOf } from '../../src/host/kinds/download.ts'
@@ -10,12 +9,13 @@ import { file } from '../../src/host/kinds/file.ts'
 import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
+import { strays } from '../../src/host/kinds/strays.ts'
 import { type Sh, sh } from '../../src/host/sh.ts'
 import type { Asset } from '../../src/supply/asset.ts'
-import environment from '../../templates/environment.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
-import { configOf, configText, meaningOfConfig } from './config.ts'
+import { OURS, paths, wholeConfigOf } from './config.ts'
+import { inputFiles, inputPlaces } from './inputs.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
@@ -36,7 +36,7 @@ export const bootstrap: Role<typeof vars> = {
   stages: (v, context) => {
     const role = bootstrap.name
     const configPath = v.k3s_platform_k3s_config_path
-    const config = configOf(v, context)
+    const config = wholeConfigOf(v, context)
     const check = readySpec(v, context, config)
     const mark = disturbedMark(UNIT)
 
@@ -48,14 +48,17 @@ export const bootstrap: Role<typeof vars> = {
       via: v.k3s_platform_download,
       mark,
     })
-    const configFile = file({
-      path: configPath,
-      content: configText(config),
-      mode: '600',
-      meaning: meaningOfConfig,
+    const files = inputFiles(v, context, ENV_FILE).map((spec) => ({
+      resource: file({ ...spec, mode: '600', mark }),
+      path: spec.path,
+    }))
+    const others = strays({
+      title: `${paths(v).dropins}/`,
+      places: inputPlaces(v),
+      wanted: files.map(({ path }) => path),
+      ours: OURS,
       mark,
     })
-    const envFile = file({ path: ENV_FILE, content: environmentText(v), mode: '600', mark })
     const unit = file({
       path: UNIT_FILE,
       content: unitFile({
@@ -86,6 +89,7 @@ export const bootstrap: Role<typeof vars> = {
         name: 'k3s',
         resources: [
           directory({ path: parentOf(configPath) }),
+          ...(Object.keys(v.k3s_platform_k3s_config_dropins).length > 0 ? [directory({ path: paths(v).dropins })] : []),
           directory({ path: check.dataDir }),
           snapshot({
             binary: BINARY,
@@ -95,15 +99,15 @@ export const bootstrap: Role<typeof vars> = {
             unit: UNIT,
           }),
           binary,
-          configFile,
-          envFile,
+          ...files.map(({ resource }) => resource),
+          others,
           unit,
           service({
             unit: UNIT,
             inputs: [
               { resource: binary, path: BINARY },
-              { resource: configFile, path: configPath },
-              { resource: envFile, path: ENV_FILE },
+              ...files,
+              { resource: others },
               { resource: unit, path: UNIT_FILE },
             ],
             health: readyCheck(check),
@@ -159,16 +163,6 @@ function k3sAsset(v: Vars, { arch }: Facts): Asset {
 
 function isArch(arch: string): arch is 'amd64' | 'arm64' | 'arm' {
   return arch === 'amd64' || arch === 'arm64' || arch === 'arm'
-}
-
-function environmentText(v: Vars): Secret {
-  const variables = v.k3s_platform_k3s_env.map(({ name, value }) => ({ name, value: systemdQuote(value.reveal()) }))
-  return new Secret(environment({ variables }))
-}
-
-/** systemd.exec(5), EnvironmentFile: inside double quotes only backslash, double quote, backtick and dollar are special. */
-function systemdQuote(value: string): string {
-  return /^[A-Za-z0-9_/.:,@%+=-]*$/.test(value) ? value : `"${value.replace(/[\\"`$]/g, '\\$&')}"`
 }
 
 /** Flags of `k3s server` that its help does not show (pkg/cli/cmds/server.go: Hidden). */

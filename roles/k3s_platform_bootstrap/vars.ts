@@ -18,6 +18,58 @@ const baseUrl = z
   .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
   .transform((url) => url.replace(/\/+$/, ''))
 
+const word = z.union([z.string(), z.array(z.string())]).transform((given) => listOf(given))
+const addresses = word.pipe(z.array(z.string().refine((text) => isIP(text) > 0, 'expected an IP address')))
+const configMap = z.record(z.string(), z.json())
+const secret = z.string().meta({ secret: true })
+const hidden = secret.transform((text) => new Secret(text))
+/** Empty is the same as not set: a lookup of an environment variable gives that. */
+const hiddenUrl = (form: RegExp, message: string) =>
+  secret
+    .regex(new RegExp(`^$|${form.source}`), message)
+    .transform((text) => (text === '' ? undefined : new Secret(text)))
+const proxy = hiddenUrl(/^(https?|socks5h?):\/\/[^\s/]+\/?$/, 'expected a proxy such as http://proxy.example:3128')
+const pem = z
+  .string()
+  .regex(/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/, 'expected a certificate as PEM text')
+const registries = z.strictObject({
+  mirrors: z
+    .record(
+      z.string(),
+      z
+        .strictObject({
+          endpoint: z.array(z.string()).optional(),
+          rewrite: z.record(z.string(), z.string()).optional(),
+        })
+        .nullable(),
+    )
+    .optional(),
+  configs: z
+    .record(
+      z.string(),
+      z.strictObject({
+        auth: z
+          .strictObject({
+            username: z.string().optional(),
+            password: hidden.optional(),
+            auth: hidden.optional(),
+            identity_token: hidden.optional(),
+          })
+          .optional(),
+        tls: z
+          .strictObject({
+            ca: pem.optional(),
+            ca_file: absolute.optional(),
+            cert_file: absolute.optional(),
+            key_file: absolute.optional(),
+            insecure_skip_verify: z.boolean().optional(),
+          })
+          .optional(),
+      }),
+    )
+    .optional(),
+})
+
 const later = 'this version ends with a running k3s; it has no part in that'
 
 /** Names of the original roles that have no effect here, with the reason; they are accepted and reported. */
@@ -60,10 +112,16 @@ export const vars = z.object({
     .enum(['node', 'workstation'])
     .default('node')
     .describe('Who fetches the binary; `workstation` fetches once and sends it over the connection.'),
-  k3s_platform_k3s_config: z
-    .record(z.string(), z.json())
+  k3s_platform_k3s_config: configMap
     .default({})
     .describe('Map merged into config.yaml: any key of k3s; `key+` appends to the list that the role makes.'),
+  k3s_platform_k3s_config_dropins: z
+    .record(z.string().regex(/^[A-Za-z0-9][\w.-]*$/, 'expected the name of a file, without a directory'), configMap)
+    .default({})
+    .describe('Further files for `<config>.d/`, name to map; one that is not listed any more is removed.'),
+  k3s_platform_k3s_config_allow: words
+    .default([])
+    .describe('Keys of k3s newer than this program: not checked in `k3s_platform_k3s_config` and the drop-ins.'),
   k3s_platform_k3s_env: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected a variable name'), scalar)
     .default({})
@@ -88,6 +146,57 @@ export const vars = z.object({
     .default('/etc/rancher/k3s/config.yaml')
     .describe('Where config.yaml is on the node.'),
   k3s_platform_install_dir: absolute.default('/opt/rancher/k3s').describe('Data directory of k3s (data-dir).'),
+  k3s_platform_data_dir: absolute.optional().describe('Data directory of k3s; wins over `k3s_platform_install_dir`.'),
+  k3s_platform_registries: registries
+    .optional()
+    .describe('registries.yaml: `mirrors` and `configs` with `auth` and `tls`; `tls.ca` takes an own CA as PEM text.'),
+  k3s_platform_kubelet_config: configMap
+    .optional()
+    .describe('KubeletConfiguration: fields that differ from the defaults, in a file that the kubelet is given.'),
+  k3s_platform_node_labels: z
+    .union([z.record(z.string(), scalar), words])
+    .default({})
+    .transform((given) =>
+      Array.isArray(given) ? given : Object.entries(given).map(([name, value]) => `${name}=${value}`),
+    )
+    .describe('Labels of the node, map or list of `name=value`; k3s sets them when the node joins.'),
+  k3s_platform_node_taints: z
+    .union([z.record(z.string(), z.string()), words])
+    .default([])
+    .transform((given) =>
+      Array.isArray(given)
+        ? given
+        : Object.entries(given).map(([name, rest]) => `${name}${rest.includes(':') ? '=' : ':'}${rest}`),
+    )
+    .describe('Taints of the node, list of `name=value:Effect` or map from name to `value:Effect` or `Effect`.'),
+  k3s_platform_node_name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected a name of lower case letters, digits, dots and dashes')
+    .optional()
+    .describe("Name of the node in the cluster; default: the host's own."),
+  k3s_platform_node_ip: addresses
+    .default([])
+    .describe('Address of the node, or an IPv4 and an IPv6 one; default: that of the default route.'),
+  k3s_platform_flannel_iface: z
+    .string()
+    .regex(/^[\w.:-]{1,15}$/, 'expected the name of a network interface')
+    .optional()
+    .describe('Network interface for the traffic between pods.'),
+  k3s_platform_secrets_encryption: z
+    .boolean()
+    .default(false)
+    .describe('Encrypt Secrets in the datastore; only k3s at its first start can be told so.'),
+  k3s_platform_datastore_endpoint: hiddenUrl(
+    /^(mysql|postgres|postgresql|https?|nats|sqlite|unix):\/\/\S+$/,
+    'expected a datastore such as postgres://user:password@db.example:5432/k3s',
+  )
+    .optional()
+    .describe('External datastore instead of the embedded etcd; never shown, given to k3s in its environment.'),
+  k3s_platform_http_proxy: proxy.optional().describe('Proxy for http of k3s and containerd.'),
+  k3s_platform_https_proxy: proxy.optional().describe('Proxy for https of k3s and containerd.'),
+  k3s_platform_no_proxy: word
+    .default([])
+    .describe('What is reached without a proxy; networks of pods and services, the node and `.svc` are always there.'),
   k3s_platform_packages: words
     .default(['ca-certificates', 'curl', 'tar'])
     .describe('Packages of the distribution that the node needs.'),
@@ -114,6 +223,11 @@ export const vars = z.object({
     Object.keys(unused).map((name) => [name, z.unknown().optional().describe('Not used any more.')]),
   ),
 })
+
+/** A list, or a text with commas. */
+function listOf(given: string | readonly string[]): string[] {
+  return (typeof given === 'string' ? given.split(',') : given).map((one) => one.trim()).filter((one) => one !== '')
+}
 
 export type Vars = z.output<typeof vars>
 

@@ -10,8 +10,8 @@ import { type Sh, sh } from '../sh.ts'
 export interface ServiceSpec {
   /** `k3s.service`; its unit file is one of the inputs. */
   readonly unit: string
-  /** What the unit is started with. Each has `path` on the host and is made with `mark: disturbedMark(unit)`. */
-  readonly inputs: readonly { readonly resource: HostResource; readonly path: string }[]
+  /** What the unit is started with. Each is made with `mark: disturbedMark(unit)`; the file at `path` is put back after a bad start. */
+  readonly inputs: readonly { readonly resource: HostResource; readonly path?: string }[]
   /** Exit 0: it works. Otherwise what it prints is what is waited for. Runs again and again while the unit is active. */
   readonly health: Sh
   readonly boundSeconds: number
@@ -76,7 +76,7 @@ if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'input
     },
     steps: ({ actual }) => {
       const settings = sh`k_unit=${unit} k_home=${home(unit)} k_bound=${spec.boundSeconds} k_inputs=${wanted}`
-      const paths = spec.inputs.map(({ path }) => path)
+      const paths = spec.inputs.flatMap(({ path }) => path ?? [])
       if (!needsStart(actual)) return [{ title: `enable ${unit}`, run: sh`systemctl enable -q ${unit}` }]
       return [
         {
@@ -135,7 +135,7 @@ k_remember() { # the inputs as they are now are good
   mv -- "$k_home/good.new" "$k_home/good" && rm -rf -- "$k_home/good.old"
   cp -- "$k_home/good/inputs" "$k_home/inputs.new" && k_sync "$k_home/inputs.new" && mv -f -- "$k_home/inputs.new" "$k_home/inputs" && rm -f -- "$k_home/disturbed" && k_sync "$k_home"
 }
-k_put_back() {
+k_put_back() { # the inputs of the last good start; what is an input only now goes
   [ -d "$k_home/good" ] || [ ! -d "$k_home/good.old" ] || mv -- "$k_home/good.old" "$k_home/good"
   [ -f "$k_home/good/inputs" ] || return 1
   k_i=0
@@ -148,11 +148,12 @@ k_put_back() {
       k_copy "$k_home/good/$k_i" "$k_t" && mv -f -- "$k_t" "$k_p" || return 1
     else rm -f -- "$k_p"; fi
   done <"$k_home/good/paths"
+  for k_p in "$@"; do grep -qxF -- "$k_p" "$k_home/good/paths" || rm -f -- "$k_p"; done
 }
 mkdir -p -m 700 "$k_home" && : >"$k_home/disturbed" || exit 1
 if ! k_why=$(k_validate 2>&1); then
   printf '%s\n' "$k_why" >&2
-  k_put_back || exit ${REFUSED_FIRST}
+  k_put_back "$@" || exit ${REFUSED_FIRST}
   systemctl daemon-reload; rm -f -- "$k_home/disturbed"
   exit ${REFUSED}
 fi
@@ -160,7 +161,7 @@ k_since=$(date '+%Y-%m-%d %H:%M:%S')
 if k_up; then k_remember "$@" || k_fail 'it runs, but that could not be recorded'; exit 0; fi
 printf 'state=%s (%s), exit %s, after %s s: %s\n' "$(k_state ActiveState)" "$(k_state SubState)" "$(k_state ExecMainStatus)" "$(( $(k_now) - k_t0 ))" "$k_why"
 journalctl -u "$k_unit" --since "$k_since" -o cat --no-pager -n 400 2>/dev/null | grep -v '^Scheduled restart job' | tail -n 40 >&2
-k_put_back || exit ${NO_GOOD}
+k_put_back "$@" || exit ${NO_GOOD}
 k_wait "$k_bound" 'putting the last good configuration back'
 if k_up; then
   cp -- "$k_home/good/inputs" "$k_home/inputs" && rm -f -- "$k_home/disturbed"

@@ -1,0 +1,92 @@
+// What `k3s server` reads from config.yaml, as data: its keys by the shape of their values, and what became of older ones.
+
+export type Shape = 'text' | 'number' | 'true or false' | 'list'
+
+const byShape: Readonly<Record<Shape, string>> = {
+  text: `advertise-address agent-token apiserver-bind-address agent-token-file bind-address cluster-domain cluster-reset-restore-path
+    container-runtime-endpoint data-dir datastore-cafile datastore-certfile datastore-endpoint datastore-keyfile
+    default-local-storage-path default-runtime egress-selector-mode etcd-s3-access-key etcd-s3-bucket
+    etcd-s3-bucket-lookup-type etcd-s3-config-secret etcd-s3-endpoint etcd-s3-endpoint-ca etcd-s3-folder etcd-s3-proxy
+    etcd-s3-region etcd-s3-secret-key etcd-s3-session-token etcd-s3-timeout etcd-snapshot-dir etcd-snapshot-name
+    etcd-snapshot-reconcile-interval etcd-snapshot-schedule-cron flannel-backend flannel-cni-conf flannel-conf flannel-iface
+    helm-job-image image-credential-provider-bin-dir image-credential-provider-config image-service-endpoint
+    log node-name pause-image private-registry resolv-conf secrets-encryption-provider server
+    service-node-port-range servicelb-namespace snapshotter system-default-registry token token-file vmodule vpn-auth
+    vpn-auth-file write-kubeconfig write-kubeconfig-group write-kubeconfig-mode`,
+  number: `advertise-port apiserver-port etcd-s3-retention etcd-snapshot-retention https-listen-port lb-server-port
+    supervisor-port v`,
+  'true or false': `alsologtostderr cluster-init cluster-reset debug disable-agent disable-apiserver disable-cloud-controller
+    disable-controller-manager disable-default-registry-endpoint disable-etcd disable-helm-controller disable-kube-proxy
+    disable-network-policy disable-scheduler docker embedded-registry enable-pprof etcd-disable-snapshots
+    etcd-expose-metrics etcd-s3 etcd-s3-insecure etcd-s3-skip-ssl-verify etcd-snapshot-compress flannel-external-ip
+    flannel-ipv6-masq kine-tls nonroot-devices prefer-bundled-bin protect-kernel-defaults rootless secrets-encryption
+    selinux supervisor-metrics tls-san-security with-node-id`,
+  list: `airgap-extra-registry cluster-cidr cluster-dns disable etcd-arg kube-apiserver-arg
+    kube-cloud-controller-manager-arg kube-controller-manager-arg kube-proxy-arg kube-scheduler-arg kubelet-arg node-external-dns
+    node-external-ip node-internal-dns node-ip node-label node-taint service-cidr tls-san`,
+}
+
+export const flags: ReadonlyMap<string, Shape> = new Map(
+  (['text', 'number', 'true or false', 'list'] as const).flatMap((shape) =>
+    byShape[shape].split(/\s+/).map((name): [string, Shape] => [name, shape]),
+  ),
+)
+
+/** Keys that k3s has no more, or only to complain about them, and what to write instead. */
+export const renamed: Readonly<Record<string, string>> = {
+  'no-deploy': 'use k3s_platform_disable_components',
+  'no-flannel': 'use flannel-backend: none',
+  'cluster-secret': 'use K3S_TOKEN in k3s_platform_k3s_env',
+  'disable-selinux': 'use selinux: false',
+  'kube-controller-arg': 'use kube-controller-manager-arg',
+  'kube-cloud-controller-arg': 'use kube-cloud-controller-manager-arg',
+  'multi-cluster-cidr': 'k3s has no replacement for it',
+  'http-listen-port': 'k3s listens on https-listen-port only',
+  'storage-backend': 'use k3s_platform_datastore_endpoint',
+  'storage-endpoint': 'use k3s_platform_datastore_endpoint',
+}
+
+/** Values of keys that take one of a few. */
+export const choices: Readonly<Record<string, readonly string[]>> = {
+  'flannel-backend': ['none', 'vxlan', 'host-gw', 'wireguard-native', 'tailscale'],
+  'egress-selector-mode': ['disabled', 'agent', 'pod', 'cluster'],
+  'secrets-encryption-provider': ['aescbc', 'secretbox'],
+  'etcd-s3-bucket-lookup-type': ['auto', 'dns', 'path'],
+}
+
+/** Values of those that k3s took once. */
+export const formerChoices: Readonly<Record<string, string>> = {
+  wireguard: 'wireguard-native',
+  ipsec: 'wireguard-native',
+}
+
+/** config.yaml is shown in diffs: what is secret goes into the environment of the service, which is not. */
+export const secretKeys: Readonly<Record<string, string>> = {
+  token: 'K3S_TOKEN in k3s_platform_k3s_env',
+  'agent-token': 'K3S_AGENT_TOKEN in k3s_platform_k3s_env',
+  'datastore-endpoint': 'k3s_platform_datastore_endpoint',
+  'etcd-s3-access-key': 'AWS_ACCESS_KEY_ID in k3s_platform_k3s_env',
+  'etcd-s3-secret-key': 'AWS_SECRET_ACCESS_KEY in k3s_platform_k3s_env',
+  'etcd-s3-session-token': 'AWS_SESSION_TOKEN in k3s_platform_k3s_env',
+  'vpn-auth': 'K3S_VPN_AUTH in k3s_platform_k3s_env',
+}
+
+/** What k3s brings along and `disable` takes. */
+export const components: readonly string[] = [
+  'coredns',
+  'servicelb',
+  'traefik',
+  'local-storage',
+  'metrics-server',
+  'runtimes',
+]
+
+/** Arguments of Kubernetes' programs that may be given several times. */
+export const repeatable: ReadonlySet<string> = new Set([
+  'feature-gates',
+  'runtime-config',
+  'oidc-required-claim',
+  'service-account-issuer',
+  'service-account-key-file',
+  'tls-sni-cert-key',
+])
