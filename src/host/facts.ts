@@ -37,7 +37,8 @@ export interface Facts {
 
 export const factsProbe = sh`read -r k_f </proc/sys/kernel/hostname; printf 'hostname=%s\n' "$k_f"
 printf 'uid=%s\n' "$(id -u)"
-(. /etc/os-release 2>/dev/null || . /usr/lib/os-release; printf 'os=%s|%s|%s|%s\n' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")
+k_f=/etc/os-release; [ -r $k_f ] || k_f=/usr/lib/os-release
+(. $k_f; printf 'os=%s|%s|%s|%s\n' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")
 printf 'uname=%s|%s\n' "$(uname -m)" "$(uname -r)"
 if [ -d /run/systemd/system ]; then echo init=systemd; elif [ -e /run/openrc ] || k_has openrc-run; then echo init=openrc; else echo init=other; fi
 for m in apt-get dnf zypper apk; do if k_has $m; then printf 'packages=%s\n' $m; break; fi; done
