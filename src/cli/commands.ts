@@ -2,12 +2,10 @@
 
 import { Command, Option } from 'commander'
 import type { Mode } from '../engine/events.ts'
-import { belongs, FLAGS, type Flag } from './flags.ts'
+import { belongs, type CommandName, FLAGS, type Flag } from './flags.ts'
 
 /** What was typed, by long flag: one entry each time it was given. */
 export type Raw = Map<string, string[]>
-
-export type CommandName = 'apply' | 'plan' | 'upgrade'
 
 interface CommandSpec {
   readonly name: CommandName

@@ -1,6 +1,6 @@
 // From a command's name to what runs it; each loads what it needs when it is called.
 
-import type { CommandName } from './commands.ts'
+import type { CommandName } from './flags.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 

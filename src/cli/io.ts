@@ -1,6 +1,6 @@
 // The world as the command line sees it, passed in so that tests bring their own.
 
-import type { ReportIo } from '../report/reporter.ts'
+import type { ReportIo } from '../report/sink.ts'
 
 export type Io = ReportIo
 

@@ -4,10 +4,10 @@ import { CommanderError } from 'commander'
 import type { Mode } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
-import type { Output, ReportOptions } from '../report/reporter.ts'
-import { COMMANDS, type CommandName, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
+import type { Output, ReportOptions } from '../report/sink.ts'
+import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
 import { parseDuration } from './duration.ts'
-import { allFlags, belongs, type FlagName, variableOf } from './flags.ts'
+import { allFlags, belongs, type CommandName, type FlagName, variableOf } from './flags.ts'
 import { shellWords } from './shell-words.ts'
 
 export interface CliOptions extends ReportOptions {

@@ -2,7 +2,8 @@
 
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { EXIT, outcome } from '../report/outcome.ts'
-import { makeReporter, type ReportOptions } from '../report/reporter.ts'
+import { makeReporter } from '../report/reporter.ts'
+import type { ReportOptions } from '../report/sink.ts'
 import type { Io } from './io.ts'
 import { type CliOptions, type Program, parse } from './options.ts'
 import { Interrupted } from './prompt.ts'

@@ -66,9 +66,10 @@ export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
       const files = change.deltas.filter(isContent)
       const inline = shown.map((d) => fieldText(d, style.full)).join(', ')
       const fits = inline.length <= INLINE || shown.length === 1
+      const remark = shown.some((d) => d.field === 'version') ? digestText(change) : ''
       return {
         ...base,
-        tail: [fits ? inline : '', because].filter(Boolean).join('  '),
+        tail: [[fits ? inline : '', remark].filter(Boolean).join(' '), because].filter(Boolean).join('  '),
         body: [
           ...(fits ? [] : shown.map((d) => `  ${fieldText(d, style.full)}`)),
           ...(style.contents === 'all' || (style.contents === 'updated' && change.op === 'update')
@@ -87,6 +88,13 @@ function visible({ op, deltas }: ToldChange, { full }: ChangeStyle): readonly De
   const version = fields.some((d) => d.field === 'version')
   if (op === 'create') return fields.filter((d) => d.field === 'version')
   return version ? fields.filter((d) => !DIGESTS.includes(d.field)) : fields
+}
+
+/** `(sha256 9f2c41…, locked)`: what a version stands for, and who says so. */
+function digestText({ note, deltas }: ToldChange): string {
+  if (note === null) return ''
+  const to = deltas.find((d) => d.field === 'sha256')?.to ?? null
+  return to === null ? `(sha256 ${note})` : `(sha256 ${valueText(to, false)}, ${note})`
 }
 
 /** `mode: 644 -> 600`; a version needs no name; a secret tells only that it changed. */

@@ -3,7 +3,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { ProblemError } from '../engine/problem.ts'
-import type { ReportIo, Sink } from './reporter.ts'
+import type { ReportIo, Sink } from './sink.ts'
 
 /** Appends. Scripts on the wire (`wire`) are written from verbosity 3 on. Throws a usage ProblemError when it cannot be opened. */
 export function eventsFile(path: string, verbosity: number, io: ReportIo): Sink {

@@ -6,7 +6,7 @@ import { collector } from './collect.ts'
 import { planBlocks, planSentence } from './plan-text.ts'
 import { problemLines } from './problem-text.ts'
 import { recapLines } from './recap.ts'
-import type { ReportIo, ReportOptions, Sink } from './reporter.ts'
+import type { ReportIo, ReportOptions, Sink } from './sink.ts'
 import { painter } from './style.ts'
 
 /** Beside the text output. A secret needs no `::add-mask::` here: it is `***` before it gets this far. */

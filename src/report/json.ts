@@ -2,8 +2,8 @@
 
 import { collector, type Story } from './collect.ts'
 import { type Outcome, outcome } from './outcome.ts'
-import type { ReportIo, ReportOptions, Sink } from './reporter.ts'
 import type { RunDocument } from './run-v1.ts'
+import type { ReportIo, ReportOptions, Sink } from './sink.ts'
 
 export function jsonSink({ mode }: ReportOptions, { stdout }: ReportIo): Sink {
   const { emit, story } = collector()

@@ -3,7 +3,7 @@
 import type { Problem } from '../engine/problem.ts'
 import { collector, type HostStory } from './collect.ts'
 import { problemLines } from './problem-text.ts'
-import type { ReportIo, Sink } from './reporter.ts'
+import type { ReportIo, Sink } from './sink.ts'
 import { painter } from './style.ts'
 import type { ToldChange } from './told.ts'
 

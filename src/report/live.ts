@@ -2,7 +2,7 @@
 
 import { stripVTControlCharacters } from 'node:util'
 import type { HostResult } from '../engine/events.ts'
-import type { ReportIo } from './reporter.ts'
+import type { ReportIo } from './sink.ts'
 import type { Paint } from './style.ts'
 import type { Told } from './told.ts'
 import { clock, duration, plural } from './words.ts'

@@ -2,7 +2,7 @@
 
 import { changeText } from './change-text.ts'
 import { problemLines } from './problem-text.ts'
-import type { ReportOptions } from './reporter.ts'
+import type { ReportOptions } from './sink.ts'
 import type { Paint } from './style.ts'
 import type { Told, ToldOf } from './told.ts'
 import { duration } from './words.ts'

@@ -31,7 +31,12 @@ const change = z
     id: z.string(),
     title: z.string(),
     op,
-    note: z.string().nullable().describe('action: what is done; owned: the owner; deferred: what it waits for'),
+    note: z
+      .string()
+      .nullable()
+      .describe(
+        'action: what is done; owned: the owner; deferred: what it waits for; create, update: whose word a digest is',
+      ),
     because: z.array(z.string()).describe('titles of the inputs that cause it'),
     deltas: z.array(delta),
   })

@@ -6,7 +6,7 @@ import { outcome } from './outcome.ts'
 import { planBlocks, planSentence } from './plan-text.ts'
 import { problemLines } from './problem-text.ts'
 import { recapLines } from './recap.ts'
-import type { Out, ReportIo, ReportOptions, Sink } from './reporter.ts'
+import type { Out, ReportIo, ReportOptions, Sink } from './sink.ts'
 import { type Paint, painter, wantsColour } from './style.ts'
 import type { ToldOf } from './told.ts'
 

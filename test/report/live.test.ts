@@ -2,7 +2,8 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Event, HostResult } from '../../src/engine/events.ts'
-import { makeReporter, type ReportOptions } from '../../src/report/reporter.ts'
+import { makeReporter } from '../../src/report/reporter.ts'
+import type { ReportOptions } from '../../src/report/sink.ts'
 
 /** Rows of text, a cursor, wrapping, and the four sequences that live lines write. */
 class Screen {

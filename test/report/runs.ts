@@ -7,7 +7,8 @@ import type { Change } from '../../src/engine/plan.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import { Secret } from '../../src/engine/secret.ts'
 import { redactor } from '../../src/report/redact.ts'
-import { makeReporter, type ReportIo, type ReportOptions } from '../../src/report/reporter.ts'
+import { makeReporter } from '../../src/report/reporter.ts'
+import type { ReportIo, ReportOptions } from '../../src/report/sink.ts'
 
 type View = Partial<ReportOptions> & { readonly forced?: boolean }
 
