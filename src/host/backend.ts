@@ -23,6 +23,8 @@ export interface HostBackendOptions {
   readonly now: () => number
   /** Bound of one look, milliseconds. */
   readonly lookMs: number
+  /** How long another run's lock is waited for. */
+  readonly waitSeconds: number
   /** Told why the lock has to be waited for. */
   readonly waiting: (why: string) => void
 }
@@ -87,7 +89,7 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
     },
 
     lock: async (signal) => {
-      lock = await takeLock(shell, host, options.holder, options.waiting, signal)
+      lock = await takeLock(shell, options, signal)
       return lock
     },
 

@@ -4,11 +4,11 @@
 import { ProblemError } from '../engine/problem.ts'
 import type { Lock } from '../engine/resource.ts'
 import { prelude } from './prelude.ts'
-import type { RootShell } from './root-shell.ts'
+import { lostLink, type RootShell } from './root-shell.ts'
 import { lines, sh } from './sh.ts'
 
 const BEAT_MS = 5000
-const WAIT_SECONDS = 60
+const RELEASE_MS = 2000
 
 /** `go` is a file that exists while steps may go on; steps look at it between two steps and in every wait. */
 export interface HostLock extends Lock {
@@ -17,12 +17,20 @@ export interface HostLock extends Lock {
   stop(): void
 }
 
-/** `holder` is what another run reads when it finds the lock taken: who, from where, since when. */
+export interface LockOptions {
+  readonly host: string
+  /** What another run reads when it finds the lock taken: who, from where, since when. */
+  readonly holder: string
+  /** How long another run's lock is waited for. */
+  readonly waitSeconds: number
+  /** Told why it has to be waited for. */
+  readonly waiting: (why: string) => void
+}
+
+/** Throws ProblemError, or the signal's reason: then nothing is held. */
 export async function takeLock(
   shell: RootShell,
-  host: string,
-  holder: string,
-  waiting: (why: string) => void,
+  { host, holder, waitSeconds, waiting }: LockOptions,
   signal: AbortSignal,
 ): Promise<HostLock> {
   const channel = await shell.open(
@@ -33,7 +41,7 @@ exec 9>>"$L" || exit 1
 k_has flock || k_fail 'flock is missing (package util-linux)'
 if ! flock -n 9; then
   printf 'held %s\n' "$(cat "$L.holder" 2>/dev/null)"
-  k_lock 9 ${WAIT_SECONDS} || exit 75
+  k_lock 9 ${waitSeconds} || exit 75
 fi
 rm -rf /run/k3s-platform.go.*
 D=$(mktemp -d /run/k3s-platform.go.XXXXXX) && : >"$D/go" || exit 1
@@ -50,6 +58,7 @@ done`,
   let lastHolder = ''
   const abort = () => channel.close()
   signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
   const go = await new Promise<string>((resolve, reject) => {
     let err = ''
     channel.stderr.on('data', (chunk: Buffer) => {
@@ -65,21 +74,24 @@ done`,
       const path = /^locked (.*)$/m.exec(text)?.[1]
       if (path !== undefined) resolve(path)
     })
-    channel.exit.then(({ code }) => {
-      reject(
-        new ProblemError(
-          code === 75
-            ? {
-                kind: 'failed',
-                where: host,
-                what: `another run holds the lock: ${lastHolder || 'unknown'}`,
-                why: `it was not released within ${WAIT_SECONDS} s`,
-                hint: 'wait for that run, or stop it; the lock ends with its connection',
-              }
-            : { kind: 'failed', where: host, what: 'the lock could not be taken', why: err.trim() },
-        ),
-      )
-    }, reject)
+    channel.exit.then(
+      ({ code }) => {
+        reject(
+          new ProblemError(
+            code === 75
+              ? {
+                  kind: 'failed',
+                  where: host,
+                  what: `another run holds the lock: ${lastHolder || 'unknown'}`,
+                  why: `it was not released within ${waitSeconds} s`,
+                  hint: 'wait for that run, or stop it; the lock ends with its connection',
+                }
+              : { kind: 'failed', where: host, what: 'the lock could not be taken', why: err.trim() },
+          ),
+        )
+      },
+      (error: unknown) => reject(signal.aborted ? signal.reason : lostLink(host, 'lock', error)),
+    )
   }).finally(() => signal.removeEventListener('abort', abort))
   const beat = setInterval(() => channel.stdin.write('beat\n'), BEAT_MS)
   beat.unref()
@@ -91,7 +103,10 @@ done`,
     release: async () => {
       clearInterval(beat)
       channel.stdin.end('bye\n')
+      // A link that is silent must not hold the end of the run.
+      const timer = setTimeout(() => channel.close(), RELEASE_MS)
       await channel.exit.catch(() => undefined)
+      clearTimeout(timer)
     },
   }
 }

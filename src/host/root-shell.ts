@@ -51,7 +51,7 @@ export function rootShell(transport: Transport, host: string, become: Become, on
       channel.stdin.write(preamble)
       return channel
     } catch (error) {
-      throw lost(host, what, error)
+      throw lostLink(host, what, error)
     }
   }
   return {
@@ -66,6 +66,7 @@ export function rootShell(transport: Transport, host: string, become: Become, on
       channel.stdin.end()
       const abort = () => channel.close()
       how.signal.addEventListener('abort', abort)
+      if (how.signal.aborted) abort()
       try {
         return await collect(channel, nonce, host, how, become)
       } finally {
@@ -84,7 +85,7 @@ export function rootShell(transport: Transport, host: string, become: Become, on
       })
       const sent = pipeline(input, channel.stdin, { signal }).catch((error: unknown) => error)
       const { code } = await channel.exit.catch((error: unknown) => {
-        throw lost(host, what, error)
+        throw lostLink(host, what, error)
       })
       const failure = await sent
       signal.throwIfAborted()
@@ -134,7 +135,7 @@ async function collect(
   const doing = () => how.names[last] ?? how.what
   const exit = await channel.exit.catch((error: unknown) => {
     how.signal.throwIfAborted()
-    throw lost(host, doing(), error)
+    throw lostLink(host, doing(), error)
   })
   how.signal.throwIfAborted()
   if (!finished) {
@@ -160,7 +161,8 @@ async function collect(
   )
 }
 
-function lost(host: string, doing: string, error: unknown): ProblemError {
+/** A link that ended, as a problem that says what was under way. */
+export function lostLink(host: string, doing: string, error: unknown): ProblemError {
   const why = error instanceof LinkError ? error.message : String(error)
   return new ProblemError(
     {

@@ -60,6 +60,7 @@ export function runCases(shell: Shell): void {
         fetch: (asset, signal) => fetchAsset(asset, join(at.root, 'mnt/cache'), signal),
         now: Date.now,
         lookMs: 10_000,
+        waitSeconds: 60,
         waiting: () => undefined,
       })
       lock = await backend.lock(never)
