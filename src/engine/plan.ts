@@ -10,7 +10,7 @@ export interface Change<R extends Resource = Resource> {
   readonly resource: R
   readonly op: Op
   readonly deltas: readonly Delta[]
-  /** For `action` what is done, for `owned` the owner, for `deferred` what it waits for. */
+  /** For `action` what is done, for `owned` the owner, for `deferred` what it waits for, for `create` and `update` a remark. */
   readonly note?: string
   /** Titles of the inputs that cause it. */
   readonly because: readonly string[]
@@ -82,5 +82,6 @@ function planOne<R extends Resource>(
   if (deltas.length === 0 && seen.actual !== null) return { ...done, op: 'none', because: [] }
   const action = resource.action?.(seen.actual, desired)
   if (action) return { ...done, op: 'action', note: action }
-  return { ...done, op: seen.actual === null ? 'create' : 'update' }
+  const remark = found.remark === undefined ? {} : { note: found.remark }
+  return { ...done, ...remark, op: seen.actual === null ? 'create' : 'update' }
 }

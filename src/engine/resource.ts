@@ -34,6 +34,8 @@ export interface Observed {
 export interface Observation extends Observed {
   /** null: should be absent. */
   readonly desired: State | null
+  /** What is worth saying of what it becomes: whose word its digest is. */
+  readonly remark?: string
 }
 
 export interface Stage<R extends Resource = Resource> {

@@ -80,10 +80,11 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       return {
         facts: seen,
         observations: new Map(
-          resources.map((resource, i) => [
-            resource.id,
-            { ...resource.read(answer(i + 1)), desired: resource.desired(seen) },
-          ]),
+          resources.map((resource, i) => {
+            const remark = resource.remark?.(seen)
+            const said = remark === undefined ? {} : { remark }
+            return [resource.id, { ...resource.read(answer(i + 1)), desired: resource.desired(seen), ...said }]
+          }),
         ),
       }
     },

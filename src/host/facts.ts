@@ -55,7 +55,8 @@ df -Pk $k_d | { read -r k_f; for d in $k_d; do read -r k_f k_f k_f k_f k_r; prin
 [ ! -x /usr/local/bin/k3s ] || echo k3s=binary
 [ ! -e /etc/systemd/system/k3s.service ] && [ ! -e /etc/init.d/k3s ] || echo k3s=service`
 
-const arches: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', armv7l: 'arm', armv8l: 'arm' }
+/** What uname calls a machine, and what k3s calls it. */
+export const arches: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', armv7l: 'arm', armv8l: 'arm' }
 
 /** `sent` and `received` are the workstation's clock around the exec, milliseconds since the epoch. */
 export function readFacts(answer: Answer, sent: number, received: number): Facts {

@@ -13,6 +13,8 @@ export interface HostResource extends Resource {
   /** Reads what the probe printed. A probe that exits with another code than 0 is a problem and never gets here. */
   read(answer: Answer): Observed
   desired(facts: Facts): State | null
+  /** Said of a change that makes or edits it: whose word its digest is. */
+  remark?(facts: Facts): string | undefined
   /** In order; they stop at the first that fails. */
   steps(change: HostChange): readonly Step[]
   /** Words for a step that failed; what it leaves out is filled in from the step. */

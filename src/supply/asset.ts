@@ -7,4 +7,8 @@ export interface Asset {
   readonly sha256: string | null
   /** A file of lines `<sha256>  <name>`, as releases publish it beside their assets. */
   readonly sums: { readonly url: string; readonly name: string } | null
+  /** An absolute path on the workstation: it is sent, and nothing is fetched. */
+  readonly file?: string
+  /** Whose word the digest is, for people. */
+  readonly by?: 'pinned' | 'locked' | 'as published' | 'of the file'
 }

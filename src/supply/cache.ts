@@ -8,24 +8,27 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ProblemError } from '../engine/problem.ts'
 import type { Asset } from './asset.ts'
+import { fetchSums, open, reasonOf } from './sums.ts'
 
 export interface Cached {
   readonly path: string
   readonly sha256: string
 }
 
+const TRIES = 3
+
 /** `directory` is made when it is missing. Resolves to a file whose digest was just computed; rejects with ProblemError. */
 export async function fetchAsset(asset: Asset, directory: string, signal: AbortSignal): Promise<Cached> {
+  if (asset.file !== undefined) return ownFile(asset.file, asset.sha256)
   const sha256 = asset.sha256 ?? (await publishedDigest(asset, signal))
   const path = join(directory, sha256)
-  if ((await exists(path)) && (await digestOf(path)) === sha256) return { path, sha256 }
+  if ((await sizeOf(path)) !== undefined && (await digestOf(path)) === sha256) return { path, sha256 }
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const part = `${path}.part-${process.pid}`
   const reasons: string[] = []
   for (const url of asset.urls) {
     try {
-      const response = await get(url, signal)
-      await pipeline(Readable.fromWeb(response), createWriteStream(part), { signal })
+      await fetchInto(part, url, signal)
       const got = await digestOf(part)
       if (got === sha256) {
         await rename(part, path)
@@ -48,6 +51,28 @@ export async function fetchAsset(asset: Asset, directory: string, signal: AbortS
   })
 }
 
+/** A connection that broke on the way is taken up where it broke. */
+async function fetchInto(part: string, url: string, signal: AbortSignal): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const had = (await sizeOf(part)) ?? 0
+    try {
+      const { body, continued } = await open(url, signal, had)
+      const flags = continued ? 'a' : 'w'
+      return await pipeline(Readable.fromWeb(body), createWriteStream(part, { flags }), { signal })
+    } catch (error) {
+      signal.throwIfAborted()
+      if (tries === TRIES || ((await sizeOf(part)) ?? 0) === had) throw error
+    }
+  }
+}
+
+async function ownFile(path: string, sha256: string | null): Promise<Cached> {
+  const got = await digestOf(path)
+  if (sha256 === null || got === sha256) return { path, sha256: got }
+  const why = `expected sha256 ${sha256}\ngot sha256      ${got}`
+  throw new ProblemError({ kind: 'failed', where: path, what: 'its digest is not the expected one', why })
+}
+
 async function publishedDigest(asset: Asset, signal: AbortSignal): Promise<string> {
   const { url, name } = asset.sums ?? { url: '', name: '' }
   const fail = (why: string) =>
@@ -58,23 +83,13 @@ async function publishedDigest(asset: Asset, signal: AbortSignal): Promise<strin
       why,
       hint: 'give k3s_platform_k3s_sha256, or check k3s_platform_k3s_version and the mirror',
     })
-  try {
-    const text = await new Response(await get(url, signal)).text()
-    for (const line of text.split('\n')) {
-      const [sum = '', file = ''] = line.trim().split(/\s+\*?/)
-      if (file === name && /^[0-9a-f]{64}$/.test(sum)) return sum
-    }
-  } catch (error) {
+  const sums = await fetchSums(url, signal).catch((error: unknown) => {
     signal.throwIfAborted()
     throw fail(reasonOf(error))
-  }
-  throw fail('the file of sums does not list it')
-}
-
-async function get(url: string, signal: AbortSignal) {
-  const response = await fetch(url, { signal, redirect: 'follow' })
-  if (!response.ok || response.body === null) throw new Error(`HTTP ${response.status} ${response.statusText}`)
-  return response.body
+  })
+  const found = sums.get(name)
+  if (found === undefined) throw fail('the file of sums does not list it')
+  return found
 }
 
 async function digestOf(path: string): Promise<string> {
@@ -83,15 +98,9 @@ async function digestOf(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-async function exists(path: string): Promise<boolean> {
+async function sizeOf(path: string): Promise<number | undefined> {
   return stat(path).then(
-    () => true,
-    () => false,
+    (found) => found.size,
+    () => undefined,
   )
-}
-
-/** fetch says only `fetch failed`; its cause says why. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }

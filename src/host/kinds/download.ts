@@ -3,13 +3,14 @@
 import type { Observed } from '../../engine/resource.ts'
 import type { State } from '../../engine/state.ts'
 import type { Asset } from '../../supply/asset.ts'
-import type { Facts } from '../facts.ts'
+import { arches, type Facts } from '../facts.ts'
 import type { Answer, HostResource, Step } from '../resource.ts'
 import { lines, type Sh, sh } from '../sh.ts'
 import { disturb } from './file.ts'
 
 export interface DownloadSpec {
-  readonly path: string
+  /** On the host; by k3s's name of the architecture where it is part of the path. */
+  readonly path: string | ((arch: string) => string)
   readonly title: string
   /** What people call this content: `v1.36.5+k3s1`. */
   readonly version: string
@@ -35,25 +36,24 @@ export function stampsOf(path: string): string {
  * so that one that is put back is known again.
  */
 export function download(spec: DownloadSpec): HostResource {
-  const { path, version, mode = '755' } = spec
-  const stamp = stampsOf(path)
-  const parts = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.`
-  const part = `${parts}${version}.part`
+  const { version, mode = '755' } = spec
+  const pathOn = typeof spec.path === 'string' ? () => String(spec.path) : spec.path
   const fits = (actual: State | null, facts: Facts): boolean => {
     const { sha256 } = spec.asset(facts)
     return sha256 === null ? actual?.version === version : actual?.sha256 === sha256
   }
   return {
-    id: `download:${path}`,
+    id: `download:${pathOn('*')}`,
     title: spec.title,
     meaning: version,
-    probe: sh`k_meta ${path}
-if [ -f ${path} ] && [ ! -L ${path} ]; then
-  k_is=$(k_stamp ${path}) k_h='' k_v=''
-  if [ -f ${stamp} ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || { k_h=$k_d k_v=$k_n; break; }; done <${stamp}; fi
+    probe: sh`${naming(spec.path)}
+k_meta "$k_path"
+if [ -f "$k_path" ] && [ ! -L "$k_path" ]; then
+  k_is=$(k_stamp "$k_path") k_h='' k_v=''
+  if [ -f "$k_stamps" ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || { k_h=$k_d k_v=$k_n; break; }; done <"$k_stamps"; fi
   if [ -z "$k_h" ]; then
-    k_h=$(k_sum_large ${path})
-    if [ -f ${stamp} ]; then while read -r k_s k_d k_n; do [ "$k_d" != "$k_h" ] || { k_v=$k_n; break; }; done <${stamp}; fi
+    k_h=$(k_sum_large "$k_path")
+    if [ -f "$k_stamps" ]; then while read -r k_s k_d k_n; do [ "$k_d" != "$k_h" ] || { k_v=$k_n; break; }; done <"$k_stamps"; fi
   fi
   printf 'content %s %s\n' "$k_h" "$k_v"
 fi`,
@@ -62,10 +62,14 @@ fi`,
       const { sha256 } = spec.asset(facts)
       return { type: 'file', version, ...(sha256 === null ? {} : { sha256 }), mode, owner: 'root', group: 'root' }
     },
+    remark: (facts) => spec.asset(facts).by,
     disturbs: ({ actual, desired }) =>
       actual?.version !== version || ('sha256' in (desired ?? {}) && actual.sha256 !== desired?.sha256),
     steps: ({ actual, facts }) => {
-      const place = sh`k_dest=${path} k_mode=${mode} k_owner=${OWNER} k_stampfile=${stamp} k_version=${version}
+      const path = pathOn(facts.arch)
+      const parts = `${path.slice(0, path.lastIndexOf('/'))}/.${path.slice(path.lastIndexOf('/') + 1)}.`
+      const part = `${parts}${version}.part`
+      const place = sh`k_dest=${path} k_mode=${mode} k_owner=${OWNER} k_stampfile=${stampsOf(path)} k_version=${version}
 ${placing}`
       if (actual?.type === 'file' && fits(actual, facts)) {
         return [{ title: `verify ${spec.title}`, run: sh`k_part=''; ${place}` }]
@@ -73,23 +77,36 @@ ${placing}`
       const asset = spec.asset(facts)
       const before = spec.mark === undefined ? sh`:` : disturb(spec.mark)
       const finish: Step = { title: `put ${spec.title} in place`, run: lines([sh`k_part=${part}`, before, place]) }
-      if (spec.via === 'workstation') {
+      if (spec.via === 'workstation' || asset.file !== undefined) {
         return [{ title: `send ${spec.title} ${version}`, upload: asset, to: part }, finish]
       }
       return [{ title: `fetch ${spec.title} ${version}`, run: fetching(asset, parts, part) }, finish]
     },
-    explain: ({ step, code, err }) =>
-      step.startsWith('fetch') || step.startsWith('send')
-        ? {
-            what: `${spec.title} ${version} could not be fetched${code === 65 ? ': its digest is not the expected one' : ''}`,
-            why: err.trim(),
-            hint:
-              code === 65
-                ? 'what is served is not what was released, or the digest in the inventory is of another version; the node was left as it was'
-                : 'check the URL and the way to it from the node, name a mirror (k3s_platform_k3s_mirror_url), or let the workstation fetch (k3s_platform_download: workstation)',
-          }
-        : {},
+    explain: ({ step, code, err }) => {
+      if (!step.startsWith('fetch') && !step.startsWith('send')) return {}
+      const [because, hint] = ENDS[code] ?? ['', ENDS_OTHERWISE]
+      return { what: `${spec.title} ${version} could not be fetched${because}`, why: err.trim(), hint }
+    },
   }
+}
+
+/** By exit code of the fetching: what it says, and the way out. */
+const ENDS: Readonly<Record<number, readonly [because: string, hint: string]>> = {
+  65: [
+    ': its digest is not the expected one',
+    'what is served is not what was released, or the digest in the inventory is of another version; the node was left as it was',
+  ],
+  74: [': the disk is full', 'make room on the host, then run apply again; the node was left as it was'],
+}
+const ENDS_OTHERWISE =
+  'check the URL and the way to it from the node, name a mirror (k3s_platform_k3s_mirror_url), or let the workstation fetch (k3s_platform_download: workstation)'
+
+/** Sets k_path and k_stamps. */
+function naming(path: DownloadSpec['path']): Sh {
+  const set = (one: string) => sh`k_path=${one} k_stamps=${stampsOf(one)}`
+  if (typeof path === 'string') return set(path)
+  const cases = Object.entries(arches).map(([machine, arch]) => sh`${machine}) ${set(path(arch))} ;;`)
+  return lines([sh`k_machine=$(uname -m); case $k_machine in`, ...cases, sh`*) ${set(path('other'))} ;;`, sh`esac`])
 }
 
 function readDownload({ text }: Answer): Observed {
@@ -101,8 +118,8 @@ function readDownload({ text }: Answer): Observed {
   return { actual: { type, version: version || null, sha256, mode, owner, group } }
 }
 
-// Its own exit code, 65 (EX_DATAERR), says that the content is wrong: then nothing of it is kept. What a broken
-// connection left is kept, and continued by the next run.
+// Exit code 65 (EX_DATAERR): the content is wrong; 74 (EX_IOERR): the disk is full. Then nothing of it is kept: others need
+// the room. What a broken connection left is kept, and continued by the next run.
 const fetching = (asset: Asset, others: string, part: string): Sh => sh`k_part=${part} k_want=${asset.sha256 ?? ''}
 k_dir=\${k_part%/*}; mkdir -p -- "$k_dir" || exit 1
 for f in ${others}*.part; do [ "$f" = "$k_part" ] || rm -f -- "$f"; done
@@ -138,7 +155,11 @@ for k_url in ${asset.urls}; do
   # A server that cannot continue a file, or a part of something else: once more from the start.
   case $k_had$k_code in yes1 | yes8 | yes22 | yes33 | yes36 | yes65) rm -f -- "$k_part"; k_fetch "$k_url" && exit 0; k_code=$? ;; esac
 done
-[ $k_code = 65 ] || exit 1
+if [ $k_code != 65 ]; then
+  k_free=$(df -Pk "$k_dir" | { read -r k_x; read -r k_x k_x k_x k_kib k_x; printf %s "$k_kib"; })
+  [ "\${k_free:-1024}" -lt 1024 ] || exit 1
+  rm -f -- "$k_part"; printf '%s: no space left on device\n' "$k_dir" >&2; exit 74
+fi
 printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65`
 
 const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
