@@ -39,20 +39,25 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
   )
   const offset = there <= size ? there : 0
   if (offset < there) await ask(sh`rm -f -- ${to}`, 'start again')
-  let sent = offset
-  const input = createReadStream(path, { start: offset, highWaterMark: 262_144 })
-  let told = 0
-  input.on('data', (chunk) => {
-    sent += chunk.length
-    if (sent - told < 4_194_304) return
-    told = sent
-    progress(`sending: ${mib(sent)} of ${mib(size)} MiB`)
-  })
-  await shell.feed(sh`cat >>${to}`, input, `send ${to}`, signal)
-  const got = await ask(
-    sh`s=$(k_sum_large ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
-    'verify what was sent',
-  )
+  const from = async (start: number): Promise<string> => {
+    let sent = start
+    let told = 0
+    const input = createReadStream(path, { start, highWaterMark: 262_144 })
+    input.on('data', (chunk) => {
+      sent += chunk.length
+      if (sent - told < 4_194_304) return
+      told = sent
+      progress(`sending: ${mib(sent)} of ${mib(size)} MiB`)
+    })
+    // A write fails when the disk is full: then others need the room.
+    await shell.feed(sh`cat >>${to} || { rm -f -- ${to}; exit 1; }`, input, `send ${to}`, signal)
+    return ask(
+      sh`s=$(k_sum_large ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
+      'verify what was sent',
+    )
+  }
+  let got = await from(offset)
+  if (got !== sha256 && offset > 0) got = await from(0) // what was there was a part of something else
   if (got === sha256) return
   throw new ProblemError({
     kind: 'failed',
