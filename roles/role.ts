@@ -15,6 +15,15 @@ export interface RoleContext {
   /** Bound of the longest wait, seconds; undefined: the role's own. */
   readonly boundSeconds: number | undefined
   readonly workstation: Workstation
+  /** Says who this host is; returns the other hosts of the run that have said so before. Default: there are none. */
+  readonly meet?: (self: Met) => readonly Met[]
+}
+
+/** What two machines may not have in common. */
+export interface Met {
+  readonly host: string
+  readonly machineId: string
+  readonly nodeName: string
 }
 
 /** The few files that a role has on the workstation. */

@@ -68,6 +68,7 @@ export async function open(
     io,
     stagesOf,
     defaults: await defaultsOf(options),
+    met: new Map(),
     emit: (event: Event) => {
       listen(event)
       reporter?.emit(event)

@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { allRoles } from '../../roles/index.ts'
-import type { Role, RoleContext } from '../../roles/role.ts'
+import type { Met, Role, RoleContext } from '../../roles/role.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
@@ -47,6 +47,8 @@ export interface Shared {
   readonly io: Io
   readonly stagesOf: StagesOf
   readonly defaults: ConnectionDefaults
+  /** The hosts that were looked at, by name: two of them may be one too many. */
+  readonly met: Map<string, Met>
   readonly emit: Emit
   /** An asset that several hosts get is fetched once. */
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
@@ -73,6 +75,11 @@ export function prepare(host: Host, shared: Shared): Prepared {
     address,
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io.env.HOME ?? '', io.cwd),
+    meet: (self) => {
+      const others = [...shared.met.values()].filter((one) => one.host !== self.host)
+      shared.met.set(self.host, self)
+      return others
+    },
   }
   const bound = roles.map((role) => bind(role, host, context, shared.stagesOf))
   problems.push(...bound.flatMap((one) => one.problems))

@@ -1,13 +1,36 @@
 // Facts: what a host is, read in the same exec as the probes.
 
+import { SERVICES } from './facts/probe.ts'
 import type { Answer } from './resource.ts'
-import { sh } from './sh.ts'
+
+export { factsProbe } from './facts/probe.ts'
 
 export type PackageManager = 'apt-get' | 'dnf' | 'zypper' | 'apk'
 export type Init = 'systemd' | 'openrc' | 'other'
+export type Service = (typeof SERVICES)[number]
+
+/** Who listens on a port. `process` and `pid` are null where nothing on the host could tell. */
+export interface Holder {
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
+  readonly process: string | null
+  readonly pid: number | null
+}
+
+/** A file system, by where it is mounted. */
+export interface Disk {
+  readonly path: string
+  readonly sizeMiB: number
+  /** For users who are not root. */
+  readonly freeMiB: number
+  /** null: made as they are needed (btrfs). */
+  readonly freeInodes: number | null
+}
 
 export interface Facts {
   readonly hostname: string
+  /** Empty where there is none. */
+  readonly machineId: string
   /** Numeric user id that probes run with; 0 unless becoming root was refused. */
   readonly uid: number
   readonly os: {
@@ -19,82 +42,119 @@ export interface Facts {
   /** As k3s names it: amd64, arm64, arm; otherwise what uname says. */
   readonly arch: string
   readonly kernel: string
+  /** Of the board, where the firmware tells it: `Raspberry Pi 4 Model B Rev 1.4`. */
+  readonly model: string
   readonly init: Init
+  /** A container has its host's kernel, clock and boot parameters. */
+  readonly container: boolean
   readonly packageManager: PackageManager | null
   readonly cpus: number
   readonly memoryMiB: number
   readonly swapMiB: number
-  readonly cgroup: { readonly version: 1 | 2; readonly memory: boolean }
+  /** Devices and files; `/dev/zram0` is memory. */
+  readonly swaps: readonly string[]
+  /** Controllers of v2, and those of v1 that the kernel has enabled. */
+  readonly cgroup: { readonly version: 1 | 2; readonly controllers: readonly string[] }
   /** Host clock minus workstation clock. */
   readonly clockSkewSeconds: number
-  /** Global unicast addresses, the one of the default route first. */
-  readonly addresses: readonly string[]
-  /** MiB free for root where k3s writes, by the deepest directory that exists. */
-  readonly freeMiB: { readonly root: number; readonly var: number; readonly opt: number; readonly tmp: number }
-  /** What is at /usr/local/bin/k3s and whether systemd or OpenRC knows its service. */
-  readonly k3s: { readonly binary: boolean; readonly service: boolean }
+  /** Global unicast addresses with their interface, those of the default route first. */
+  readonly addresses: readonly { readonly device: string; readonly address: string }[]
+  /** Interfaces with a default route, IPv4 first; the MTU is null where the kernel does not tell it. */
+  readonly routes: readonly { readonly device: string; readonly mtu: number | null }[]
+  readonly disks: readonly Disk[]
+  /** Those of `SERVICES` that run. */
+  readonly active: ReadonlySet<Service>
+  readonly firewall: {
+    /** ufw says so of itself in its settings. */
+    readonly ufw: boolean
+    /** Sources from which ufw or firewalld let everything in. */
+    readonly trusted: readonly string[]
+    /** Hooks where a chain of nftables drops what no rule accepts: `input`, `forward`. Known while nftables is active. */
+    readonly drops: readonly string[]
+  }
+  /** null: not in the kernel, or off. */
+  readonly selinux: 'enforcing' | 'permissive' | null
+  readonly apparmor: boolean
+  /** Modules that the running kernel has, and that it certainly has not. */
+  readonly modules: { readonly known: readonly string[]; readonly missing: readonly string[]; readonly dir: boolean }
+  /** Every port that is listened on; processes only for those that k3s and Caddy need. */
+  readonly listening: readonly Holder[]
+  /** Commands of package managers and boot loaders. */
+  readonly has: ReadonlySet<string>
+  /** Paths that are there, of those that are looked for. */
+  readonly there: ReadonlySet<string>
+  /** What is at /usr/local/bin/k3s, whether systemd or OpenRC has its service, and whether that was made by this tool. */
+  readonly k3s: { readonly binary: boolean; readonly service: boolean; readonly ours: boolean }
 }
 
-export const factsProbe = sh`read -r k_f </proc/sys/kernel/hostname; printf 'hostname=%s\n' "$k_f"
-printf 'uid=%s\n' "$(id -u)"
-k_f=/etc/os-release; [ -r $k_f ] || k_f=/usr/lib/os-release
-(. $k_f; printf 'os=%s|%s|%s|%s\n' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")
-printf 'uname=%s|%s\n' "$(uname -m)" "$(uname -r)"
-if [ -d /run/systemd/system ]; then echo init=systemd; elif [ -e /run/openrc ] || k_has openrc-run; then echo init=openrc; else echo init=other; fi
-for m in apt-get dnf zypper apk; do if k_has $m; then printf 'packages=%s\n' $m; break; fi; done
-printf 'cpus=%s\n' "$(grep -c '^processor' /proc/cpuinfo)"
-sed -n 's/^MemTotal: *\([0-9]*\).*/memory=\1/p; s/^SwapTotal: *\([0-9]*\).*/swap=\1/p' /proc/meminfo
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then k_f=''; read -r k_f </sys/fs/cgroup/cgroup.controllers; printf 'cgroup=2 %s\n' "$k_f"; else echo cgroup=1; fi
-sed -n 's/^memory[[:space:]].*[[:space:]]\([01]\)$/cgroupv1memory=\1/p' /proc/cgroups 2>/dev/null
-printf 'time=%s\n' "$(date +%s)"
-k_dev=$(ip -o route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
-ip -o addr show scope global 2>/dev/null | sed -n 's/^[0-9]*: *\([^ ]*\) *inet6* *\([^/ ]*\).*/address=\1 \2/p'
-printf 'default=%s\n' "$k_dev"
-k_d=''; for d in / /var/lib /opt /tmp; do [ ! -d $d ] || k_d="$k_d $d"; done
-df -Pk $k_d | { read -r k_f; for d in $k_d; do read -r k_f k_f k_f k_f k_r; printf 'free=%s %s\n' "$d" "$k_f"; done; }
-[ ! -x /usr/local/bin/k3s ] || echo k3s=binary
-[ ! -e /etc/systemd/system/k3s.service ] && [ ! -e /etc/init.d/k3s ] || echo k3s=service`
-
 /** What uname calls a machine, and what k3s calls it. */
-export const arches: Readonly<Record<string, string>> = { x86_64: 'amd64', aarch64: 'arm64', armv7l: 'arm', armv8l: 'arm' }
+export const arches: Readonly<Record<string, string>> = {
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  armv7l: 'arm',
+  armv8l: 'arm',
+}
 
 /** `sent` and `received` are the workstation's clock around the exec, milliseconds since the epoch. */
-export function readFacts(answer: Answer, sent: number, received: number): Facts {
-  const all = (key: string): string[] =>
-    answer.text.split('\n').flatMap((line) => (line.startsWith(`${key}=`) ? [line.slice(key.length + 1)] : []))
+export function readFacts(answer: Pick<Answer, 'text'>, sent: number, received: number): Facts {
+  const found = new Map<string, string[]>()
+  for (const line of answer.text.replaceAll('\0', '').split('\n')) {
+    const at = line.indexOf('=')
+    const key = at < 0 ? '' : line.slice(0, at)
+    found.set(key, [...(found.get(key) ?? []), line.slice(at + 1)])
+  }
+  const all = (key: string): readonly string[] => found.get(key) ?? []
   const one = (key: string): string => all(key)[0] ?? ''
   const [id = '', like = '', version = '', name = ''] = one('os').split('|')
-  const [machine = '', kernel = ''] = one('uname').split('|')
-  const [cgroup = '', ...controllers] = one('cgroup').split(' ')
-  const free = new Map(all('free').map((line): [string, number] => [line.split(' ')[0] ?? '', mib(line.split(' ')[1])]))
-  const onDefault = (line: string) => (line.split(' ')[0] === one('default') ? 0 : 1)
-  const k3s = all('k3s')
+  const [kernel = '', machine = ''] = one('uname').split(' ')
+  const there = new Set(all('there'))
+  const has = new Set(all('has'))
+  const active = new Set(SERVICES.filter((service) => all('active').includes(service)))
+  const devices = [...new Set(all('default'))].filter((device) => device !== 'lo')
+  const mtus = new Map(all('mtu').map((line): [string, string] => [line.split('=')[0] ?? '', line.split('=')[1] ?? '']))
+  const onDefault = ({ device }: { device: string }) => devices.indexOf(device) + 1 || 99
   return {
     hostname: one('hostname'),
+    machineId: one('machine'),
     uid: Number(one('uid')),
     os: { id, like: like.split(' ').filter(Boolean), version, name: name || id },
     arch: arches[machine] ?? machine,
     kernel,
+    model: one('model'),
     init: initOf(one('init')),
-    packageManager: managerOf(one('packages')),
-    cpus: Number(one('cpus')),
-    memoryMiB: mib(one('memory')),
-    swapMiB: mib(one('swap')),
+    container: there.has('/run/systemd/container'),
+    packageManager: managers.find((manager) => has.has(manager)) ?? null,
+    cpus: all('cpu').length,
+    memoryMiB: Math.floor(Number(one('memory')) / 1024),
+    swapMiB: Math.floor(Number(one('swap')) / 1024),
+    swaps: all('swapon'),
     cgroup: {
-      version: cgroup === '2' ? 2 : 1,
-      memory: controllers.includes('memory') || one('cgroupv1memory') === '1',
+      version: found.has('cgroup2') ? 2 : 1,
+      controllers: [...new Set([...one('cgroup2').split(' ').filter(Boolean), ...all('controller')])],
     },
     clockSkewSeconds: Math.round(Number(one('time')) - (sent + received) / 2000),
-    addresses: all('address')
-      .toSorted((a, b) => onDefault(a) - onDefault(b))
-      .map((line) => line.split(' ')[1] ?? ''),
-    freeMiB: {
-      root: free.get('/') ?? 0,
-      var: free.get('/var/lib') ?? 0,
-      opt: free.get('/opt') ?? free.get('/') ?? 0,
-      tmp: free.get('/tmp') ?? 0,
+    addresses: answer.text
+      .split('\n')
+      .flatMap((line) => {
+        const [, device, address] = /^\d+: +(\S+) +inet6? ([^/ ]+)/.exec(line) ?? []
+        return device === undefined || address === undefined ? [] : [{ device, address }]
+      })
+      .toSorted((a, b) => onDefault(a) - onDefault(b)),
+    routes: devices.map((device) => ({ device, mtu: Number(mtus.get(device)) || null })),
+    disks: all('disk').map(diskOf),
+    active,
+    firewall: { ufw: one('ufw') === 'yes', trusted: all('trusted'), drops: all('drops') },
+    selinux: one('selinux') === '' ? null : one('selinux') === '1' ? 'enforcing' : 'permissive',
+    apparmor: one('apparmor') === 'Y',
+    modules: { known: all('module'), missing: all('nomodule'), dir: !found.has('nomodules') },
+    listening: listeners(all('listen'), all('holder')),
+    has,
+    there,
+    k3s: {
+      binary: there.has('/usr/local/bin/k3s'),
+      service: there.has('/etc/systemd/system/k3s.service') || there.has('/etc/init.d/k3s'),
+      ours: there.has('/var/lib/k3s-platform/units'),
     },
-    k3s: { binary: k3s.includes('binary'), service: k3s.includes('service') },
   }
 }
 
@@ -104,14 +164,49 @@ export function aboutHost(facts: Facts): string {
   return `${name}, ${facts.arch}, ${facts.cpus} CPU, ${(facts.memoryMiB / 1024).toFixed(1)} GiB`
 }
 
-function mib(kib: string | undefined): number {
-  return Math.floor(Number(kib ?? 0) / 1024)
+/** The file system that a path is on, or will be; undefined when none is known. */
+export function diskAt({ disks }: Facts, path: string): Disk | undefined {
+  const above = disks.filter((disk) => `${path}/`.startsWith(disk.path === '/' ? '/' : `${disk.path}/`))
+  return above.toSorted((a, b) => b.path.length - a.path.length)[0]
 }
+
+const managers: readonly PackageManager[] = ['apt-get', 'dnf', 'zypper', 'apk']
 
 function initOf(text: string): Init {
   return text === 'systemd' || text === 'openrc' ? text : 'other'
 }
 
-function managerOf(text: string): PackageManager | null {
-  return text === 'apt-get' || text === 'dnf' || text === 'zypper' || text === 'apk' ? text : null
+/** `stat -f`: path, block size, free and all blocks, free and all inodes; a path may have spaces. */
+function diskOf(line: string): Disk {
+  const words = line.split(' ')
+  const [size = 0, free = 0, blocks = 0, freeInodes = 0, inodes = 0] = words.slice(-5).map(Number)
+  const mib = (count: number) => Math.floor((count * size) / 1_048_576)
+  return {
+    path: words.slice(0, -5).join(' '),
+    sizeMiB: mib(blocks),
+    freeMiB: mib(free),
+    freeInodes: inodes === 0 ? null : freeInodes,
+  }
+}
+
+/** Ports come as `tcp:192B`, who holds them as a line of ss or of netstat. */
+function listeners(ports: readonly string[], holders: readonly string[]): Holder[] {
+  const known = new Map(
+    holders.flatMap((line): [string, Pick<Holder, 'process' | 'pid'>][] => {
+      const words = line.split(/ +/)
+      const local = words[0] !== undefined && /^(tcp|udp)6?$/.test(words[0]) ? words : []
+      const address = local.find((word) => /:\d+$/.test(word)) ?? ''
+      const [, process, pid] = /users:\(\("([^"]*)",pid=(\d+)/.exec(line) ?? []
+      const [, netstatPid, netstatName] = / (\d+)\/([^ :]+)/.exec(line) ?? []
+      const name = process ?? netstatName
+      if (name === undefined) return []
+      const key = `${line.slice(0, 3)} ${address.slice(address.lastIndexOf(':') + 1)}`
+      return [[key, { process: name, pid: Number(pid ?? netstatPid) }]]
+    }),
+  )
+  return [...new Set(ports)].map((text) => {
+    const protocol = text.startsWith('udp') ? 'udp' : 'tcp'
+    const port = Number.parseInt(text.slice(4), 16)
+    return { protocol, port, process: null, pid: null, ...known.get(`${protocol} ${port}`) }
+  })
 }

@@ -6,7 +6,7 @@ import { availableParallelism, hostname, release, totalmem } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { aboutHost, type Facts, factsProbe, readFacts } from '../../src/host/facts.ts'
+import { aboutHost, diskAt, type Facts, factsProbe, readFacts } from '../../src/host/facts.ts'
 import { frame } from '../../src/host/frames.ts'
 import { prelude } from '../../src/host/prelude.ts'
 import { rootShell } from '../../src/host/root-shell.ts'
@@ -15,13 +15,21 @@ import { noSandbox, type Sandbox, SHELLS, sandbox } from './shells.ts'
 
 const recorded = z
   .array(
-    z.strictObject({ host: z.string(), answer: z.string(), about: z.string(), facts: z.record(z.string(), z.json()) }),
+    z.strictObject({
+      host: z.string(),
+      source: z.string(),
+      answer: z.string(),
+      about: z.string(),
+      facts: z.record(z.string(), z.json()),
+      /** For the test of preflight. */
+      finds: z.array(z.string()),
+    }),
   )
   .parse(parse(readFileSync(new URL('facts.yaml', import.meta.url), 'utf8')))
 
-test.each(recorded)('$host', ({ answer, about, facts }) => {
+test.each(recorded)('$host ($source)', ({ answer, about, facts }) => {
   // The exec took two seconds; the clock of the host is compared with the middle of them.
-  const read = readFacts({ text: answer, bytes: Buffer.from(answer), err: '', code: 0 }, 999_000, 1_001_000)
+  const read = readFacts({ text: answer }, 999_000, 1_001_000)
   expect(read).toMatchObject(facts)
   expect(aboutHost(read)).toBe(about)
 })
@@ -57,24 +65,25 @@ describe.skipIf(why !== undefined).each(SHELLS)('on this machine under %s', (she
       arch: uname === 'x86_64' ? 'amd64' : uname === 'aarch64' ? 'arm64' : uname,
       packageManager: null,
       init: 'other',
-      k3s: { binary: false, service: false },
+      k3s: { binary: false, service: false, ours: false },
     })
     expect(Math.abs(seen.clockSkewSeconds)).toBeLessThanOrEqual(1)
     expect(seen.os.id).toMatch(/^[a-z-]+$/)
     expect(seen.os.name).not.toBe('')
     expect(seen.cpus).toBeGreaterThanOrEqual(availableParallelism())
     expect(Math.abs(seen.memoryMiB - totalmem() / 1_048_576)).toBeLessThan(2)
-    expect(seen.freeMiB.opt).toBeGreaterThan(10)
-    for (const address of seen.addresses) expect(address).toMatch(/^[0-9a-f.:]+$/)
+    expect(diskAt(seen, '/')?.freeMiB).toBeGreaterThan(10)
+    for (const { address } of seen.addresses) expect(address).toMatch(/^[0-9a-f.:]+$/)
   })
 
-  test('each directory has the room of its own file system', async () => {
+  test('a directory has the room of the file system that it is on', async () => {
     at.reset()
-    at.sh('/mnt/bin/mount -t tmpfs -o size=3m tmpfs /opt')
-    const { freeMiB } = await facts()
-    expect(freeMiB.opt).toBe(3)
-    expect(freeMiB.var).toBeGreaterThan(3)
-    at.sh('/mnt/bin/umount /opt')
+    at.sh('/mnt/bin/mount -t tmpfs -o size=3m,nr_inodes=100 tmpfs /tmp')
+    const seen = await facts()
+    at.sh('/mnt/bin/umount /tmp')
+    expect(diskAt(seen, '/tmp/deep/in/it')).toMatchObject({ path: '/tmp', sizeMiB: 3, freeMiB: 3, freeInodes: 99 })
+    expect(diskAt(seen, '/tmpfiles')?.path).not.toBe('/tmp')
+    expect(diskAt(seen, '/opt/rancher/k3s')?.freeMiB).toBeGreaterThan(3)
   })
 
   test('what os-release says is taken as it says it, quotes and all', async () => {
@@ -95,6 +104,6 @@ describe.skipIf(why !== undefined).each(SHELLS)('on this machine under %s', (she
     at.sh(
       'mkdir -p /etc/systemd/system; : >/usr/local/bin/k3s; chmod 755 /usr/local/bin/k3s; : >/etc/systemd/system/k3s.service',
     )
-    expect((await facts()).k3s).toEqual({ binary: true, service: true })
+    expect((await facts()).k3s).toEqual({ binary: true, service: true, ours: false })
   })
 })
