@@ -2,6 +2,7 @@
 
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { ProblemError } from '../engine/problem.ts'
 import { frame } from './frames.ts'
 import { prelude } from './prelude.ts'
@@ -39,16 +40,20 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
   )
   const offset = there <= size ? there : 0
   if (offset < there) await ask(sh`rm -f -- ${to}`, 'start again')
-  const from = async (start: number): Promise<string> => {
+  async function* told(input: AsyncIterable<Buffer>, start: number): AsyncGenerator<Buffer> {
     let sent = start
-    let told = 0
-    const input = createReadStream(path, { start, highWaterMark: 262_144 })
-    input.on('data', (chunk) => {
+    let last = start
+    for await (const chunk of input) {
+      yield chunk
       sent += chunk.length
-      if (sent - told < 4_194_304) return
-      told = sent
+      if (sent - last < 4_194_304) continue
+      last = sent
       progress(`sending: ${mib(sent)} of ${mib(size)} MiB`)
-    })
+    }
+  }
+  const from = async (start: number): Promise<string> => {
+    // A listener for `data` would let the file flow before the channel takes it: the first megabyte would be lost.
+    const input = Readable.from(told(createReadStream(path, { start, highWaterMark: 262_144 }), start))
     // A write fails when the disk is full: then others need the room.
     await shell.feed(sh`cat >>${to} || { rm -f -- ${to}; exit 1; }`, input, `send ${to}`, signal)
     return ask(
