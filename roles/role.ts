@@ -32,6 +32,22 @@ export interface Workstation {
   read(path: string): { readonly content: string; readonly mode: string } | null
   /** Atomic; missing directories are made with mode 700, the file gets 600. */
   write(path: string, content: string): Promise<void>
+  /** The kubeconfigs that kubectl reads. */
+  readonly kubeconfigs: readonly string[]
+  /** Changes a kubeconfig that others write, too: under kubectl's lock, with a backup beside it, atomically, keeping a link. */
+  edit(path: string, change: (text: string | null) => string): Promise<void>
+  /** Absent is fine. */
+  remove(path: string): Promise<void>
+}
+
+/** What of a host's cluster the command `kubeconfig` needs. */
+export interface ClusterAccess {
+  /** The kubeconfig on the node, as k3s writes it. */
+  readonly source: string
+  /** Of the API. */
+  readonly port: number
+  /** Names and addresses in the API's certificate, besides the one that SSH goes to. */
+  readonly sans: readonly string[]
 }
 
 export interface Role<Vars extends z.ZodObject> {
@@ -42,4 +58,7 @@ export interface Role<Vars extends z.ZodObject> {
   /** How many things preflight looks at. */
   readonly checks: number
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+  /** Takes all of it away again; throws a usage ProblemError where that would take more. */
+  reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+  access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess
 }

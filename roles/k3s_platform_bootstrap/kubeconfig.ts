@@ -1,10 +1,13 @@
 // The node's kubeconfig on the workstation: its server is the address that the workstation knows, its names are the host's.
 
-import { parseDocument } from 'yaml'
+import { stringify } from 'yaml'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { HostResource } from '../../src/host/resource.ts'
 import { sh } from '../../src/host/sh.ts'
-import type { Workstation } from '../role.ts'
+import { accessOf, kubeconfigOf } from '../../src/kubeconfig/merge.ts'
+import type { ClusterAccess, RoleContext, Workstation } from '../role.ts'
+import { wholeConfigOf } from './config.ts'
+import type { Vars } from './vars.ts'
 
 const MARK = '# Managed by k3s-platform.'
 
@@ -16,7 +19,7 @@ export interface KubeconfigSpec {
   readonly server: string
   /** Of cluster, user and context. */
   readonly name: string
-  readonly workstation: Workstation
+  readonly workstation: Pick<Workstation, 'read' | 'write'>
 }
 
 export function kubeconfig(spec: KubeconfigSpec): HostResource {
@@ -29,7 +32,7 @@ export function kubeconfig(spec: KubeconfigSpec): HostResource {
       if (text === '') return { actual: null, deferred: 'k3s writes it at its first start' }
       const here = workstation.read(path)
       if (here === null) return { actual: null }
-      if (!here.content.startsWith(MARK)) throw notOurs(spec)
+      if (!isOurs(here.content)) throw notOurs(spec)
       const content = here.content === localKubeconfig(text, spec) ? 'that of the node' : 'another'
       return { actual: { content, mode: here.mode } }
     },
@@ -56,12 +59,29 @@ function notOurs({ path, name }: KubeconfigSpec): ProblemError {
 }
 
 /** k3s names everything `default` and points to 127.0.0.1. */
-export function localKubeconfig(text: string, { server, name }: Pick<KubeconfigSpec, 'server' | 'name'>): string {
-  const document = parseDocument(text)
-  for (const list of ['clusters', 'users', 'contexts']) document.setIn([list, 0, 'name'], name)
-  document.setIn(['clusters', 0, 'cluster', 'server'], server)
-  document.setIn(['contexts', 0, 'context', 'cluster'], name)
-  document.setIn(['contexts', 0, 'context', 'user'], name)
-  document.setIn(['current-context'], name)
-  return `${MARK} Kubeconfig of ${name}; changes here are put back.\n${document.toString({ lineWidth: 0 })}`
+export function localKubeconfig(text: string, spec: Pick<KubeconfigSpec, 'server' | 'name'>): string {
+  const { server, name } = spec
+  const access = accessOf(text, { name, server, where: `${name} kubeconfig of k3s` })
+  return `${MARK} Kubeconfig of ${name}; changes here are put back.\n${stringify(kubeconfigOf([access]), { lineWidth: 0 })}`
+}
+
+/** Where the role's own copy is on the workstation. */
+export function kubeconfigDest(v: Vars, { host }: Pick<RoleContext, 'host'>): string {
+  return v.k3s_platform_kubeconfig_dest ?? `~/.kube/k3s-platform/${host}.yaml`
+}
+
+/** Whether a file of the workstation was written by this role. */
+export function isOurs(content: string): boolean {
+  return content.startsWith(MARK)
+}
+
+/** What the command `kubeconfig` needs to know of a host. */
+export function access(v: Vars, context: RoleContext): ClusterAccess {
+  const config = wholeConfigOf(v, context)
+  const sans = [config['tls-san']].flat().filter((san) => typeof san === 'string')
+  return {
+    source: String(config['write-kubeconfig'] ?? v.k3s_platform_kubeconfig_path),
+    port: Number(config['https-listen-port'] ?? 6443),
+    sans: sans.filter((san) => san !== context.address),
+  }
 }

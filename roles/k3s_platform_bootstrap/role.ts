@@ -16,7 +16,7 @@ import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
-import { kubeconfig } from './kubeconfig.ts'
+import { access, kubeconfig, kubeconfigDest } from './kubeconfig.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
 import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
@@ -33,6 +33,7 @@ export const bootstrap: Role<typeof vars> = {
   vars,
   preflight: (v, look, context) => [...preflight(v, look, context), ...releaseProblems(v, look, context)],
   checks: checkCount + 1,
+  access,
   stages: (v, context) => {
     const role = bootstrap.name
     const configPath = v.k3s_platform_k3s_config_path
@@ -123,7 +124,7 @@ export const bootstrap: Role<typeof vars> = {
         resources: [
           kubeconfig({
             source: v.k3s_platform_kubeconfig_path,
-            path: v.k3s_platform_kubeconfig_dest ?? `~/.kube/k3s-platform/${context.host}.yaml`,
+            path: kubeconfigDest(v, context),
             server: `https://${bracketed(context.address)}:${check.port}`,
             name: context.host,
             workstation: context.workstation,

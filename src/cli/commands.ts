@@ -44,6 +44,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'kubeconfig',
+    about: 'fetch, rename, merge into ~/.kube/config',
+    group: 'Access',
+    mode: 'apply',
+    operands: 'hosts',
+    examples: [
+      ['k3s-platform kubeconfig edge-1', 'context edge-1 in ~/.kube/config, or the first file of KUBECONFIG'],
+      ['k3s-platform kubeconfig edge-1 --tunnel -- kubectl get nodes', 'port 6443 need not be open'],
+      ['k3s-platform kubeconfig --use -l prod', 'all of a group, the first one as current context'],
+    ],
+  },
+  {
     name: 'upgrade',
     about: 'another k3s release, guarded, with a snapshot first',
     group: 'Lifecycle',
@@ -52,6 +64,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       ['k3s-platform upgrade edge-1 --to v1.36.5+k3s1', 'one host; then says which line keeps it'],
       ['k3s-platform upgrade -l edge --to v1.36.5+k3s1 -C', 'only shows what would be done'],
+    ],
+  },
+  {
+    name: 'reset',
+    about: 'take k3s and all that it made off a host',
+    group: 'Lifecycle',
+    mode: 'apply',
+    operands: 'hosts',
+    examples: [
+      ['k3s-platform reset -l edge-1 -C', 'only shows what would go'],
+      ['k3s-platform reset -l edge-1', 'shows it, asks, does it'],
+      ['k3s-platform reset edge-1 --yes', 'for scripts'],
     ],
   },
 ]

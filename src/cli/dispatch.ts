@@ -11,6 +11,8 @@ const roles = async (): Promise<Run> => (await import('./run.ts')).runRoles
 const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
   apply: roles,
   plan: roles,
+  kubeconfig: async () => (await import('./commands/kubeconfig.ts')).run,
+  reset: async () => (await import('./commands/reset.ts')).run,
   upgrade: async () => (await import('./commands/upgrade.ts')).run,
 }
 

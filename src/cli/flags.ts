@@ -1,6 +1,6 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
-export type CommandName = 'apply' | 'plan' | 'upgrade'
+export type CommandName = 'apply' | 'plan' | 'upgrade' | 'kubeconfig' | 'reset'
 
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
@@ -56,6 +56,7 @@ export const FLAGS = {
   },
   How: {
     to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
+    yes: { flags: '-y, --yes', kind: 'switch', only: ['reset'], about: 'do not ask' },
     check: { flags: '-C, --check', kind: 'switch', about: 'do nothing, show what would be done: the same as plan' },
     diff: { flags: '-D, --diff', kind: 'switch', about: "show files' contents, those of new files included" },
     forks: { flags: '-f, --forks <n>', kind: 'value', again: true, about: 'hosts at a time (default: 10)' },
@@ -64,6 +65,34 @@ export const FLAGS = {
       kind: 'value',
       again: true,
       about: 'bound of the longest wait: 90s, 10m, 1h30m',
+    },
+  },
+  Kubeconfig: {
+    context: {
+      flags: '--context <name>',
+      kind: 'value',
+      only: ['kubeconfig'],
+      about: "name of context, cluster and user (default: the host's)",
+    },
+    server: {
+      flags: '--server <address>',
+      kind: 'value',
+      only: ['kubeconfig'],
+      about: "ssh-host (default), tls-san (the first one), one of the certificate's names, or a URL",
+    },
+    use: { flags: '--use', kind: 'switch', only: ['kubeconfig'], about: 'make it the current context' },
+    replace: {
+      flags: '--replace',
+      kind: 'switch',
+      only: ['kubeconfig'],
+      about: 'take the place of entries of the same name that belong to another cluster',
+    },
+    print: { flags: '--print', kind: 'switch', only: ['kubeconfig'], about: 'print it, with its key; write no file' },
+    tunnel: {
+      flags: '--tunnel',
+      kind: 'switch',
+      only: ['kubeconfig'],
+      about: 'through the SSH connection: until Ctrl-C, or as long as the command behind -- runs',
     },
   },
   'Logging in': {

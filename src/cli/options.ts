@@ -38,6 +38,19 @@ export interface CliOptions extends ReportOptions {
   readonly debug: boolean
   /** Of `upgrade`. */
   readonly to: string | null
+  /** Of `reset`: do not ask. */
+  readonly yes: boolean
+  /** Of `kubeconfig`. */
+  readonly kubeconfig: {
+    readonly context: string | null
+    readonly server: string | null
+    readonly use: boolean
+    readonly replace: boolean
+    readonly print: boolean
+    readonly tunnel: boolean
+    /** What stands behind `--`. */
+    readonly command: readonly string[]
+  }
 }
 
 export type Parsed =
@@ -59,7 +72,10 @@ const OFF = ['0', 'false', 'no', 'off']
 
 /** `argv` without node and script. Never throws for what a user typed. */
 export function parse(argv: readonly string[], env: Env, program: Program): Parsed {
-  const [name = '', ...rest] = argv
+  const [name = '', ...all] = argv
+  // `kubeconfig --tunnel -- kubectl get pods -A`: those flags are not ours.
+  const end = name === 'kubeconfig' && all.includes('--') ? all.indexOf('--') : all.length
+  const [rest, behind] = [all.slice(0, end), all.slice(end + 1)]
   const problems: Problem[] = []
   if (name === '' || name === '-h' || name === '--help' || (name === 'help' && rest.length === 0)) {
     return { is: 'print', text: mainHelp() }
@@ -89,7 +105,7 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   const read = reader(raw, env, problems)
   const named = command?.operands === 'roles' && words.length > 0
   const options = {
-    ...optionsOf(read, command?.mode ?? 'apply'),
+    ...optionsOf(read, command?.mode ?? 'apply', behind),
     command: command?.name ?? 'apply',
     hosts: command?.operands === 'hosts' ? words : [],
     roles: program.roles.filter((r) => !named || words.includes(r)),
@@ -102,7 +118,7 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   return { is: 'run', options: { ...options, again } }
 }
 
-function optionsOf(read: Read, mode: Mode): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
+function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
   return {
     mode: read.on('check') ? 'check' : mode,
     inventory: read.all('inventory'),
@@ -128,6 +144,16 @@ function optionsOf(read: Read, mode: Mode): Omit<CliOptions, 'command' | 'hosts'
     verbosity: read.count('verbose'),
     debug: read.on('debug'),
     to: read.last('to'),
+    yes: read.on('yes'),
+    kubeconfig: {
+      context: read.last('context'),
+      server: read.last('server'),
+      use: read.on('use'),
+      replace: read.on('replace'),
+      print: read.on('print'),
+      tunnel: read.on('tunnel'),
+      command: behind,
+    },
     again: '',
   }
 }

@@ -16,6 +16,7 @@ import { aboutHost, type Facts } from '../host/facts.ts'
 import type { HostResource } from '../host/resource.ts'
 import { rootShell } from '../host/root-shell.ts'
 import { connect } from '../host/ssh/connect.ts'
+import type { Transport } from '../host/transport.ts'
 import {
   bindVars,
   type Connection,
@@ -32,7 +33,12 @@ import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
 import { workstation } from './workstation.ts'
 
-export type HostTarget = Target<HostResource, Facts>
+/** A session that also opens streams to what the host can reach. */
+export type HostSession = Session<HostResource, Facts> & Pick<Transport, 'forward'>
+
+export interface HostTarget extends Target<HostResource, Facts> {
+  connect(signal: AbortSignal): Promise<HostSession>
+}
 
 const LOOK_MS = 120_000
 /** --timeout can only shorten it. */
@@ -74,7 +80,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     host: host.name,
     address,
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
-    workstation: workstation(io.env.HOME ?? '', io.cwd),
+    workstation: workstation(io),
     meet: (self) => {
       const others = [...shared.met.values()].filter((one) => one.host !== self.host)
       shared.met.set(self.host, self)
@@ -115,12 +121,25 @@ interface BoundRole {
 function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext, stagesOf: StagesOf): BoundRole {
   const { value, problems } = bindVars(host, role.vars)
   if (value === undefined) return { problems, stages: [], secrets: [], checks: 0, preflight: () => [] }
+  const refused: Problem[] = []
+  const stages = refusing(() => stagesOf(role)(value, context), refused) ?? []
   return {
-    problems,
-    stages: stagesOf(role)(value, context),
+    problems: [...problems, ...refused],
+    stages,
     secrets: secretsIn(value),
     checks: role.checks,
     preflight: (look) => role.preflight(value, look, context),
+  }
+}
+
+/** A role may refuse what it is asked for before any host is spoken to. */
+function refusing<T>(make: () => T, problems: Problem[]): T | undefined {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error
+    problems.push(...error.problems)
+    return undefined
   }
 }
 
@@ -153,7 +172,7 @@ async function session(
   connection: Connection,
   { options, io, emit, fetch }: Shared,
   signal: AbortSignal,
-): Promise<Session<HostResource, Facts>> {
+): Promise<HostSession> {
   const { env } = io
   const transport = await connect({
     ...connection,
@@ -177,7 +196,7 @@ async function session(
       emit({ at: io.now(), event: 'wire', host, exec: number, what, script })
     }
   })
-  return hostBackend({
+  const backend = hostBackend({
     host,
     shell,
     holder: `${userInfo().username}@${hostname()}, process ${process.pid}, since ${new Date(io.now()).toISOString()}`,
@@ -187,6 +206,7 @@ async function session(
     waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? LOCK_MS, LOCK_MS) / 1000),
     waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
   })
+  return Object.assign(backend, { forward: transport.forward })
 }
 
 /** Fetches each asset once in a run, however many hosts ask for it. */

@@ -57,6 +57,7 @@ export function kubeconfigOf(access: readonly Access[]): Kubeconfig {
   return {
     apiVersion: 'v1',
     kind: 'Config',
+    preferences: {},
     clusters: access.map(({ name, cluster }) => ({ name, cluster })),
     users: access.map(({ name, user }) => ({ name, user })),
     contexts: access.map(({ name }) => ({ name, context: { cluster: name, user: name } })),

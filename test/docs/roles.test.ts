@@ -12,7 +12,13 @@ test('the README of k3s_platform_bootstrap says what its variables and stages ar
     host: 'HOST',
     address: 'HOST',
     boundSeconds: undefined,
-    workstation: { read: () => null, write: () => Promise.resolve() },
+    workstation: {
+      kubeconfigs: [],
+      read: () => null,
+      write: () => Promise.resolve(),
+      edit: () => Promise.resolve(),
+      remove: () => Promise.resolve(),
+    },
   })
   const text = page({
     role: bootstrap.name,

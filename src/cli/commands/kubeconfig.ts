@@ -1,0 +1,202 @@
+// kubeconfig: from the hosts into the workstation's kubeconfig, onto stdout, or through a tunnel.
+
+import { existsSync } from 'node:fs'
+import { stringify } from 'yaml'
+import type { ClusterAccess } from '../../../roles/role.ts'
+import { type Problem, ProblemError } from '../../engine/problem.ts'
+import type { HostResource } from '../../host/resource.ts'
+import { sh } from '../../host/sh.ts'
+import { type Access, accessOf, kubeconfigOf, type Merged, merge } from '../../kubeconfig/merge.ts'
+import { kubeconfigPath } from '../../kubeconfig/path.ts'
+import { EXIT } from '../../report/outcome.ts'
+import type { Io } from '../io.ts'
+import type { CliOptions } from '../options.ts'
+import { open } from '../run.ts'
+import type { HostTarget } from '../targets.ts'
+import { tunnel } from '../tunnel.ts'
+import { locate, workstation } from '../workstation.ts'
+
+interface Wanted extends ClusterAccess {
+  readonly target: HostTarget
+  /** The address that SSH goes to. */
+  readonly address: string
+  readonly server: string
+}
+
+interface Line {
+  readonly host: string
+  readonly context: string
+  readonly server: string
+  readonly is: Merged['is']
+}
+
+export async function run(options: CliOptions, io: Io): Promise<number> {
+  const how = options.kubeconfig
+  const found = new Map<string, ClusterAccess & { readonly address: string }>()
+  const opened = await open(options, io, (role) => (vars, context) => {
+    const access = role.access?.(vars, context)
+    if (access !== undefined) found.set(context.host, { ...access, address: context.address })
+    return []
+  })
+  if (options.listHosts) {
+    io.stdout.write(opened.targets.map(({ host }) => `${host}\n`).join(''))
+    return EXIT.ok
+  }
+  const problems = contradictions(options, opened.targets)
+  const wanted = opened.targets.flatMap((target): Wanted[] => {
+    const access = found.get(target.host)
+    const server = access && serverOf(how.server ?? 'ssh-host', access, target.host, problems)
+    return access && server ? [{ ...access, target, server }] : []
+  })
+  if (problems.length > 0) throw new ProblemError(problems)
+
+  const [only] = wanted
+  if (how.tunnel && only) {
+    const session = await only.target.connect(new AbortController().signal)
+    try {
+      const fetched = await fetchFrom(only, session, options)
+      return await tunnel(fetched, only.port, session, how.command, io)
+    } finally {
+      await session.close()
+    }
+  }
+
+  const fetched = await inTurns(wanted, options.forks, async (one): Promise<Access | Problem[]> => {
+    try {
+      const session = await one.target.connect(new AbortController().signal)
+      try {
+        return await fetchFrom(one, session, options)
+      } finally {
+        await session.close()
+      }
+    } catch (error) {
+      if (!(error instanceof ProblemError)) throw error
+      return [...error.problems]
+    }
+  })
+  const failed = fetched.flatMap((one) => (Array.isArray(one) ? one : []))
+  const got = wanted.flatMap((one, i) => {
+    const access = fetched[i]
+    return access === undefined || Array.isArray(access) ? [] : [{ host: one.target.host, server: one.server, access }]
+  })
+  if (how.print) {
+    if (failed.length > 0) throw new ProblemError(failed)
+    io.stdout.write(stringify(kubeconfigOf(got.map(({ access }) => access)), { lineWidth: 0 }))
+    return EXIT.ok
+  }
+
+  const here = workstation(io)
+  const path = kubeconfigPath(io.env.KUBECONFIG, (file) => existsSync(locate(io, file)))
+  const lines: Line[] = []
+  const mergeAll = (text: string | null): string => {
+    for (const { host, server, access } of got) {
+      try {
+        const first = lines.length === 0
+        const merged = merge(text, access, { where: path, use: how.use && first, replace: how.replace })
+        lines.push({ host, context: access.name, server, is: merged.is })
+        text = merged.text
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error
+        failed.push(...error.problems)
+      }
+    }
+    return text ?? ''
+  }
+  if (options.mode === 'check') mergeAll(here.read(path)?.content ?? null)
+  else if (got.length > 0) await here.edit(path, mergeAll)
+  io.stdout.write(
+    options.output === 'json' ? document(path, lines) : lines.map((line) => sentence(line, path)).join(''),
+  )
+  if (failed.length > 0) throw new ProblemError(failed)
+  return options.mode === 'check' && lines.some(({ is }) => is !== 'unchanged') ? EXIT.pending : EXIT.ok
+}
+
+const SIGNS = { added: '+', updated: '~', unchanged: '=' } as const
+
+function sentence({ host, context, server, is }: Line, path: string): string {
+  return `${host}  ${SIGNS[is]} context ${context} (${server}) in ${path}\n`
+}
+
+function document(path: string, contexts: readonly Line[]): string {
+  return `${JSON.stringify({ schema: 'k3s-platform/kubeconfig/v1', path, contexts }, null, 2)}\n`
+}
+
+/** One exec: the look at the host with nothing to look at but this file. */
+async function fetchFrom(
+  { source, target, address, server }: Wanted,
+  session: Awaited<ReturnType<HostTarget['connect']>>,
+  { kubeconfig }: CliOptions,
+): Promise<Access> {
+  let text = ''
+  const resource: HostResource = {
+    id: `kubeconfig:${source}`,
+    title: source,
+    probe: sh`[ ! -f ${source} ] || cat -- ${source}`,
+    read: (answer) => {
+      text = answer.text
+      return { actual: null }
+    },
+    desired: () => null,
+    steps: () => [],
+  }
+  await session.observe([resource], new AbortController().signal)
+  if (text === '') {
+    throw new ProblemError({
+      kind: 'failed',
+      where: `${target.host} ${source}`,
+      what: 'there is no kubeconfig',
+      why: 'k3s writes it at its first start',
+      hint: `k3s-platform apply -l ${target.host}`,
+    })
+  }
+  const name = kubeconfig.context ?? target.host
+  return accessOf(text, { name, server, origin: { host: target.host, address }, where: `${target.host} ${source}` })
+}
+
+function serverOf(
+  server: string,
+  { address, port, sans }: ClusterAccess & { address: string },
+  host: string,
+  problems: Problem[],
+): string | undefined {
+  if (/^https:\/\//.test(server)) return server
+  const name = server === 'ssh-host' ? address : server === 'tls-san' ? sans[0] : server
+  if (name !== undefined && (name === address || sans.includes(name))) {
+    return `https://${name.includes(':') ? `[${name}]` : name}:${port}`
+  }
+  const what =
+    name === undefined ? 'k3s_platform_tls_sans is empty' : `the certificate of ${host}'s API does not name ${name}`
+  const hint = 'add the name to k3s_platform_tls_sans and apply, or give a whole URL: --server https://...'
+  problems.push({ kind: 'usage', where: `--server ${server}`, what, hint })
+  return undefined
+}
+
+function contradictions({ kubeconfig: how }: CliOptions, targets: readonly HostTarget[]): Problem[] {
+  const usage = (where: string, what: string, hint: string): Problem => ({ kind: 'usage', where, what, hint })
+  const on = (['use', 'replace', 'print', 'server'] as const).filter((flag) => how[flag])
+  return [
+    ...(how.tunnel ? on : []).map((flag) =>
+      usage(`--${flag}`, 'has no meaning with --tunnel, which touches no kubeconfig', 'leave out one of them'),
+    ),
+    ...(how.print ? on.filter((flag) => flag === 'use' || flag === 'replace') : []).map((flag) =>
+      usage(`--${flag}`, 'has no meaning with --print, which writes no file', 'leave out one of them'),
+    ),
+    ...(how.command.length > 0 && !how.tunnel
+      ? [usage('--', 'a command is run only through a tunnel', 'add --tunnel')]
+      : []),
+    ...((how.tunnel || how.context !== null) && targets.length !== 1
+      ? [usage(how.tunnel ? '--tunnel' : '--context', `is for one host, not ${targets.length}`, 'name one host')]
+      : []),
+  ]
+}
+
+/** Results in order; `width` at a time. */
+async function inTurns<T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  const queue = items.entries()
+  const worker = async () => {
+    for (const [i, item] of queue) results[i] = await work(item)
+  }
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker))
+  return results
+}
