@@ -11,6 +11,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestNode } from '../testbed/node.ts'
 import { K3S_VERSIONS, Testbed } from '../testbed/testbed.ts'
 
+const PROGRAM = fileURLToPath(new URL('../../dist/k3s-platform.js', import.meta.url))
+
 const RUNS = Number(process.env.BENCH_RUNS ?? 7)
 
 let testbed: Testbed
@@ -26,7 +28,11 @@ beforeAll(async () => {
   const made = await testbed.cli(['apply', '-i', inventory], { timeout: 300_000 })
   expect(made.code, made.stdout + made.stderr).toBe(0)
   const root = nodes[0]?.root ?? ''
-  for (const file of ['etc/rancher/k3s/config.yaml', 'etc/systemd/system/k3s.service', 'etc/systemd/system/k3s.service.env']) {
+  for (const file of [
+    'etc/rancher/k3s/config.yaml',
+    'etc/systemd/system/k3s.service',
+    'etc/systemd/system/k3s.service.env',
+  ]) {
     await cp(join(root, file), join(files, file.slice(file.lastIndexOf('/') + 1)))
   }
   await mkdir(join(testbed.home, '.ssh'), { recursive: true, mode: 0o700 })
@@ -65,7 +71,8 @@ test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on eac
         const all = await Promise.all(chosen.map((node) => testbed.spawn([...sshTo(node), 'true'])))
         return all.find((one) => one.exitCode !== 0) ?? { exitCode: 0, stdout: '', stderr: '' }
       }),
-    [`apply, Node ${process.versions.node}`]: () => clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit])),
+    [`apply, Node ${process.versions.node}`]: () =>
+      clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit])),
   }
   const lts = process.env.BENCH_NODE
   if (lts !== undefined) {
@@ -90,8 +97,36 @@ test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on eac
     const m = median(all)
     return `${name.padEnd(22)} ${m.toFixed(2).padStart(7)} s   ${(m / base).toFixed(2).padStart(6)} x   (${Math.min(...all).toFixed(2)}-${Math.max(...all).toFixed(2)}, ${all.length} runs)`
   })
-  process.stdout.write(`\n${count} converged node${count > 1 ? 's' : ''}, median of whole processes\n${rows.join('\n')}\n`)
+  process.stdout.write(
+    `\n${count} converged node${count > 1 ? 's' : ''}, median of whole processes\n${rows.join('\n')}\n`,
+  )
   expect(await readdir(files)).toContain(`kubeconfig-${nodes[0]?.name}`)
+})
+
+test('the workstation CPU of each further host in a converged run', async () => {
+  const cpu = async (count: number) => {
+    const limit = nodes
+      .slice(0, count)
+      .map((node) => node.name)
+      .join(',')
+    const all: number[] = []
+    for (let i = 0; i < RUNS; i++) {
+      const program = [process.execPath, PROGRAM, 'apply', '-i', inventory, '-l', limit]
+      const timed = ['bash', '-c', 'TIMEFORMAT="cpu %U %S"; time "$@"', 'bash', ...program]
+      const { exitCode, stderr } = await testbed.spawn(timed)
+      expect(exitCode, stderr).toBe(0)
+      const [, user = '', system = ''] = /cpu ([\d.]+) ([\d.]+)/.exec(stderr) ?? []
+      all.push(Number(user) + Number(system))
+    }
+    return median(all)
+  }
+  const one = await cpu(1)
+  const five = await cpu(5)
+  const each = ((five - one) / 4) * 1000
+  process.stdout.write(
+    `\nCPU on the workstation: 1 host ${one.toFixed(2)} s, 5 hosts ${five.toFixed(2)} s: ${each.toFixed(0)} ms for each further host\n`,
+  )
+  expect(each).toBeGreaterThan(0)
 })
 
 function sshTo(node: TestNode): string[] {
