@@ -76,6 +76,7 @@ done`,
     })
     channel.exit.then(
       ({ code }) => {
+        if (signal.aborted) return reject(signal.reason)
         reject(
           new ProblemError(
             code === 75

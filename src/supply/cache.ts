@@ -1,6 +1,6 @@
 // The workstation's cache of release assets: fetched once, verified always.
 
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,7 +24,8 @@ export async function fetchAsset(asset: Asset, directory: string, signal: AbortS
   const path = join(directory, sha256)
   if ((await sizeOf(path)) !== undefined && (await digestOf(path)) === sha256) return { path, sha256 }
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const part = `${path}.part-${process.pid}`
+  // Several hosts of a run, or several runs, may fetch it at the same time.
+  const part = `${path}.part-${randomBytes(6).toString('hex')}`
   const reasons: string[] = []
   for (const url of asset.urls) {
     try {
