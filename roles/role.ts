@@ -5,6 +5,8 @@ import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
 import type { Facts } from '../src/host/facts.ts'
 import type { HostResource } from '../src/host/resource.ts'
+import type { Lockable } from '../src/supply/resolve.ts'
+import type { Supply } from '../src/supply/supply.ts'
 
 /** What a role may know of the run besides its variables. */
 export interface RoleContext {
@@ -15,6 +17,8 @@ export interface RoleContext {
   /** Bound of the longest wait, seconds; undefined: the role's own. */
   readonly boundSeconds: number | undefined
   readonly workstation: Workstation
+  /** The lock file and the workstation's own files; undefined: this command installs nothing. */
+  readonly supply?: Supply | undefined
   /** Says who this host is; returns the other hosts of the run that have said so before. Default: there are none. */
   readonly meet?: (self: Met) => readonly Met[]
 }
@@ -50,9 +54,29 @@ export interface ClusterAccess {
   readonly sans: readonly string[]
 }
 
+/** Something about a value that is well-formed by itself. */
+export interface Finding {
+  /** The value at fault: variable, key or index, and so on. */
+  readonly path: readonly PropertyKey[]
+  readonly what: string
+  readonly hint?: string
+  /** It is told, and the run goes on. */
+  readonly warning?: true
+}
+
+/** What of the variables was written, and what of that is usable. */
+export interface Written {
+  /** Whether the inventory sets it: what is not set has its default. */
+  given(variable: string): boolean
+  /** Whether its value is ill-formed and already told of; it then has its default, too. */
+  broken(variable: string): boolean
+}
+
 export interface Role<Vars extends z.ZodObject> {
   readonly name: string
   readonly vars: Vars
+  /** What the variables alone say is wrong; asked before any host is spoken to. */
+  rules?(vars: z.output<Vars>, context: RoleContext, written: Written): readonly Finding[]
   /** What forbids the run, or is worth a warning, from variables and the first look; nothing was touched yet. */
   preflight(vars: z.output<Vars>, look: Look<Facts>, context: RoleContext): readonly Problem[]
   /** How many things preflight looks at. */
@@ -60,5 +84,7 @@ export interface Role<Vars extends z.ZodObject> {
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
   /** Takes all of it away again; throws a usage ProblemError where that would take more. */
   reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+  /** What `lock` writes down for it. */
+  locks?(vars: z.output<Vars>): readonly Lockable[]
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess
 }

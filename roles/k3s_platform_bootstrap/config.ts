@@ -33,6 +33,7 @@ interface Own {
 }
 
 const filled = <T>(list: readonly T[]) => (list.length > 0 ? list : undefined)
+const textsOf = (entries: readonly { readonly text: string }[]) => entries.map(({ text }) => text)
 const but = (value: string, normal: string) => (value === normal ? undefined : value)
 
 /** Keys that variables of their own make, in the order of the original role. */
@@ -68,8 +69,8 @@ export const own: readonly Own[] = [
   },
   { key: 'node-name', from: ['k3s_platform_node_name'], value: (v) => v.k3s_platform_node_name },
   { key: 'node-ip', from: ['k3s_platform_node_ip'], value: (v) => filled(v.k3s_platform_node_ip) },
-  { key: 'node-label', from: ['k3s_platform_node_labels'], value: (v) => filled(v.k3s_platform_node_labels) },
-  { key: 'node-taint', from: ['k3s_platform_node_taints'], value: (v) => filled(v.k3s_platform_node_taints) },
+  { key: 'node-label', from: ['k3s_platform_node_labels'], value: (v) => filled(textsOf(v.k3s_platform_node_labels)) },
+  { key: 'node-taint', from: ['k3s_platform_node_taints'], value: (v) => filled(textsOf(v.k3s_platform_node_taints)) },
   { key: 'flannel-iface', from: ['k3s_platform_flannel_iface'], value: (v) => v.k3s_platform_flannel_iface },
   {
     key: 'secrets-encryption',

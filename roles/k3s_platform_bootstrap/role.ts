@@ -11,7 +11,6 @@ import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
 import { type Sh, sh } from '../../src/host/sh.ts'
-import type { Asset } from '../../src/supply/asset.ts'
 import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
@@ -19,6 +18,7 @@ import { inputFiles, inputPlaces } from './inputs.ts'
 import { access, kubeconfig, kubeconfigDest } from './kubeconfig.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
+import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from './release.ts'
 import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
 import { type Vars, vars } from './vars.ts'
 
@@ -31,8 +31,14 @@ const READY_SECONDS = 180
 export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  preflight: (v, look, context) => [...preflight(v, look, context), ...releaseProblems(v, look, context)],
-  checks: checkCount + 1,
+  rules: supplyRules,
+  preflight: (v, look, context) => [
+    ...preflight(v, look, context),
+    ...releaseProblems(v, look, context),
+    ...supplyProblems(v, look, context),
+  ],
+  checks: checkCount + 2,
+  locks: lockableOf,
   access,
   stages: (v, context) => {
     const role = bootstrap.name
@@ -45,7 +51,7 @@ export const bootstrap: Role<typeof vars> = {
       path: BINARY,
       title: BINARY,
       version: v.k3s_platform_k3s_version,
-      asset: (facts) => k3sAsset(v, facts),
+      asset: ({ arch }) => assetOf('binary', v, context, arch),
       via: v.k3s_platform_download,
       mark,
     })
@@ -100,6 +106,7 @@ export const bootstrap: Role<typeof vars> = {
             unit: UNIT,
           }),
           binary,
+          ...imagesArchive(v, context, check.dataDir),
           ...files.map(({ resource }) => resource),
           others,
           unit,
@@ -151,19 +158,6 @@ function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown
     service: UNIT,
     boundSeconds: context.boundSeconds ?? READY_SECONDS,
   }
-}
-
-/** Names of k3s's release assets: the amd64 binary has no suffix, the 32 bit arm one is called armhf. */
-function k3sAsset(v: Vars, { arch }: Facts): Asset {
-  const base = `${v.k3s_platform_k3s_mirror_url}/${encodeURIComponent(v.k3s_platform_k3s_version)}`
-  const name = { amd64: 'k3s', arm64: 'k3s-arm64', arm: 'k3s-armhf' }[arch] ?? `k3s-${arch}`
-  const given = v.k3s_platform_k3s_sha256
-  const sha256 = typeof given === 'string' ? given : given && isArch(arch) ? given[arch] : undefined
-  return { urls: [`${base}/${name}`], sha256: sha256 ?? null, sums: { url: `${base}/sha256sum-${arch}.txt`, name } }
-}
-
-function isArch(arch: string): arch is 'amd64' | 'arm64' | 'arm' {
-  return arch === 'amd64' || arch === 'arm64' || arch === 'arm'
 }
 
 /** Flags of `k3s server` that its help does not show (pkg/cli/cmds/server.go: Hidden). */

@@ -10,6 +10,7 @@ const octal = z
   .union([z.string(), z.number().transform(String)])
   .pipe(z.string().regex(/^0?[0-7]{3}$/, 'expected an octal mode in quotes, such as "0600"'))
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256 digest: 64 lower case hex digits')
+const digests = z.union([digest, z.record(z.enum(['amd64', 'arm64', 'arm']), digest.optional())])
 const cidr = z
   .string()
   .refine(isCidrList, 'expected a network such as 10.42.0.0/16, or an IPv4 and an IPv6 one with a comma')
@@ -19,7 +20,6 @@ const baseUrl = z
   .transform((url) => url.replace(/\/+$/, ''))
 
 const word = z.union([z.string(), z.array(z.string())]).transform((given) => listOf(given))
-const addresses = word.pipe(z.array(z.string().refine((text) => isIP(text) > 0, 'expected an IP address')))
 const configMap = z.record(z.string(), z.json())
 const secret = z.string().meta({ secret: true })
 const hidden = secret.transform((text) => new Secret(text))
@@ -102,16 +102,30 @@ export const vars = z.object({
     .describe(
       'Base URL of the releases; below it lie `<version, + as %2B>/k3s`, `sha256sum-amd64.txt` and the others.',
     ),
-  k3s_platform_k3s_sha256: z
-    .union([digest, z.record(z.enum(['amd64', 'arm64', 'arm']), digest.optional())])
+  k3s_platform_k3s_sha256: digests
     .optional()
     .describe(
-      'Digest of the binary, or a map from architecture to digest; default: the one that the release publishes.',
+      'Digest of the binary, or a map from architecture to digest; default: that of `k3s-platform.lock`, else the one that the release publishes.',
     ),
+  k3s_platform_k3s_file: z
+    .string()
+    .optional()
+    .describe('The binary as a file of the workstation, which is sent; `~` or relative to the inventory.'),
+  k3s_platform_airgap_images: z
+    .boolean()
+    .default(false)
+    .describe("Put the release's archive of container images on the node, for nodes that reach no registry."),
+  k3s_platform_k3s_images_file: z
+    .string()
+    .optional()
+    .describe('That archive as a file of the workstation; given, it is put there.'),
+  k3s_platform_k3s_images_sha256: digests
+    .optional()
+    .describe('Digest of that archive, as `k3s_platform_k3s_sha256` is that of the binary.'),
   k3s_platform_download: z
     .enum(['node', 'workstation'])
     .default('node')
-    .describe('Who fetches the binary; `workstation` fetches once and sends it over the connection.'),
+    .describe('Who fetches; `workstation` fetches once and sends it over the connection.'),
   k3s_platform_k3s_config: configMap
     .default({})
     .describe('Map merged into config.yaml: any key of k3s; `key+` appends to the list that the role makes.'),
@@ -156,25 +170,19 @@ export const vars = z.object({
   k3s_platform_node_labels: z
     .union([z.record(z.string(), scalar), words])
     .default({})
-    .transform((given) =>
-      Array.isArray(given) ? given : Object.entries(given).map(([name, value]) => `${name}=${value}`),
-    )
+    .transform((given) => entriesOf(given, (name, value) => `${name}=${value}`))
     .describe('Labels of the node, map or list of `name=value`; k3s sets them when the node joins.'),
   k3s_platform_node_taints: z
     .union([z.record(z.string(), z.string()), words])
     .default([])
-    .transform((given) =>
-      Array.isArray(given)
-        ? given
-        : Object.entries(given).map(([name, rest]) => `${name}${rest.includes(':') ? '=' : ':'}${rest}`),
-    )
+    .transform((given) => entriesOf(given, (name, rest) => `${name}${rest.includes(':') ? '=' : ':'}${rest}`))
     .describe('Taints of the node, list of `name=value:Effect` or map from name to `value:Effect` or `Effect`.'),
   k3s_platform_node_name: z
     .string()
     .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/, 'expected a name of lower case letters, digits, dots and dashes')
     .optional()
     .describe("Name of the node in the cluster; default: the host's own."),
-  k3s_platform_node_ip: addresses
+  k3s_platform_node_ip: word
     .default([])
     .describe('Address of the node, or an IPv4 and an IPv6 one; default: that of the default route.'),
   k3s_platform_flannel_iface: z
@@ -223,6 +231,18 @@ export const vars = z.object({
     Object.keys(unused).map((name) => [name, z.unknown().optional().describe('Not used any more.')]),
   ),
 })
+
+/** What a list says, or a map by `write`; `at` is the index or the key. */
+function entriesOf(
+  given: readonly string[] | Readonly<Record<string, string>>,
+  write: (key: string, value: string) => string,
+): { readonly at: PropertyKey; readonly text: string }[] {
+  return isList(given)
+    ? given.map((text, at) => ({ at, text }))
+    : Object.entries(given).map(([at, value]) => ({ at, text: write(at, value) }))
+}
+
+const isList = (given: unknown): given is readonly string[] => Array.isArray(given)
 
 /** A list, or a text with commas. */
 function listOf(given: string | readonly string[]): string[] {

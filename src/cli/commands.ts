@@ -44,6 +44,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'lock',
+    about: 'resolve versions to digests and write the lock file',
+    group: 'Files',
+    mode: 'apply',
+    operands: 'none',
+    examples: [
+      ['k3s-platform lock -i inventories/prod', 'writes inventories/prod/k3s-platform.lock: commit it'],
+      ['k3s-platform lock -C', 'exit code 2: it is behind'],
+      ['k3s-platform apply --locked', 'installs nothing else'],
+    ],
+  },
+  {
     name: 'kubeconfig',
     about: 'fetch, rename, merge into ~/.kube/config',
     group: 'Access',

@@ -1,6 +1,6 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
-export type CommandName = 'apply' | 'plan' | 'upgrade' | 'kubeconfig' | 'reset'
+export type CommandName = 'apply' | 'plan' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
 
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
@@ -56,7 +56,14 @@ export const FLAGS = {
   },
   How: {
     to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
-    yes: { flags: '-y, --yes', kind: 'switch', only: ['reset'], about: 'do not ask' },
+    yes: { flags: '-y, --yes', kind: 'switch', only: ['lock', 'reset'], about: 'do not ask' },
+    locked: {
+      flags: '--locked',
+      kind: 'switch',
+      again: true,
+      only: ['apply', 'plan', 'upgrade'],
+      about: 'only what k3s-platform.lock has (default where CI=true and there is one)',
+    },
     check: { flags: '-C, --check', kind: 'switch', about: 'do nothing, show what would be done: the same as plan' },
     diff: { flags: '-D, --diff', kind: 'switch', about: "show files' contents, those of new files included" },
     forks: { flags: '-f, --forks <n>', kind: 'value', again: true, about: 'hosts at a time (default: 10)' },

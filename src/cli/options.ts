@@ -38,7 +38,9 @@ export interface CliOptions extends ReportOptions {
   readonly debug: boolean
   /** Of `upgrade`. */
   readonly to: string | null
-  /** Of `reset`: do not ask. */
+  /** Whether only what is locked may be installed; null: not said. */
+  readonly locked: boolean | null
+  /** Of `reset`: do not ask; of `lock`: take over a digest that changed. */
   readonly yes: boolean
   /** Of `kubeconfig`. */
   readonly kubeconfig: {
@@ -145,6 +147,7 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
     debug: read.on('debug'),
     to: read.last('to'),
     yes: read.on('yes'),
+    locked: read.said('locked'),
     kubeconfig: {
       context: read.last('context'),
       server: read.last('server'),
@@ -160,6 +163,8 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
 
 interface Read {
   on(name: FlagName): boolean
+  /** As `on`, and null when neither the flag nor its variable says anything. */
+  said(name: FlagName): boolean | null
   count(name: FlagName): number
   last(name: FlagName): string | null
   all(name: FlagName): readonly string[]
@@ -184,6 +189,7 @@ function reader(raw: Raw, env: Env, problems: Problem[]): Read {
     if (value === undefined) problems.push(usage(where, `expected ${expected}, got ${JSON.stringify(text)}`))
     return value
   }
+  const said: Read['said'] = (name) => find(name).typed || (as(name, 'true or false', truth) ?? null)
   const all = (name: FlagName) => {
     const { where, values } = find(name)
     for (const value of values)
@@ -194,7 +200,8 @@ function reader(raw: Raw, env: Env, problems: Problem[]): Read {
     as,
     all,
     last: (name) => all(name).at(-1) ?? null,
-    on: (name) => find(name).typed || (as(name, 'true or false', truth) ?? false),
+    on: (name) => said(name) ?? false,
+    said,
     count: (name) => {
       const { typed, values } = find(name)
       return Math.min(

@@ -4,11 +4,13 @@ import type { Event, HostResult, Mode } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { run } from '../engine/runner.ts'
 import { preload } from '../host/ssh/connect.ts'
-import { type ConnectionDefaults, loadInventory, selectHosts, unique } from '../inventory/index.ts'
+import { type ConnectionDefaults, loadInventory, selectHosts, sorted } from '../inventory/index.ts'
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { Reporter } from '../report/sink.ts'
+import { openSupply } from '../supply/supply.ts'
+import type { CommandName } from './flags.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -63,6 +65,8 @@ export async function open(
   stopAt(inventory.problems)
   const selected = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
   stopAt([...inventory.problems, ...selected.problems])
+  const { supply, problems: unread } = await supplyOf(inventory.directories, options, io)
+  stopAt(unread)
   let reporter: Reporter | undefined
   const shared: Shared = {
     options,
@@ -70,6 +74,7 @@ export async function open(
     stagesOf,
     defaults: await defaultsOf(options),
     met: new Map(),
+    supply: INSTALLS.includes(options.command) ? supply : undefined,
     emit: (event: Event) => {
       listen(event)
       reporter?.emit(event)
@@ -77,7 +82,7 @@ export async function open(
     fetch: sharedFetch(io.env),
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))
-  const problems = unique([...inventory.problems, ...prepared.flatMap((one) => one.problems)])
+  const problems = sorted([...inventory.problems, ...prepared.flatMap((one) => one.problems)])
   stopAt(problems)
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
   stopAt(unknownTags(options, tags))
@@ -110,7 +115,15 @@ export async function open(
   }
 }
 
-function stopAt(problems: readonly Problem[]): void {
+const INSTALLS: readonly CommandName[] = ['apply', 'plan', 'upgrade']
+
+/** The lock file is that of the first `-i` that is a file or a directory. */
+export function supplyOf([directory]: readonly string[], { locked }: CliOptions, { env, cwd }: Io) {
+  const ci = ['1', 'true'].includes(env.CI ?? '')
+  return openSupply({ directory, cwd, home: env.HOME ?? '', locked, ci })
+}
+
+export function stopAt(problems: readonly Problem[]): void {
   if (problems.some((problem) => problem.kind !== 'warning')) throw new ProblemError(problems)
 }
 

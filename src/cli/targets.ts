@@ -28,6 +28,7 @@ import {
 } from '../inventory/index.ts'
 import type { Asset } from '../supply/asset.ts'
 import { type Cached, fetchAsset } from '../supply/cache.ts'
+import type { Supply } from '../supply/supply.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -56,6 +57,8 @@ export interface Shared {
   /** The hosts that were looked at, by name: two of them may be one too many. */
   readonly met: Map<string, Met>
   readonly emit: Emit
+  /** undefined: nothing is installed. */
+  readonly supply: Supply | undefined
   /** An asset that several hosts get is fetched once. */
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
 }
@@ -81,6 +84,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     address,
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
+    supply: shared.supply,
     meet: (self) => {
       const others = [...shared.met.values()].filter((one) => one.host !== self.host)
       shared.met.set(self.host, self)
@@ -89,7 +93,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
   }
   const bound = roles.map((role) => bind(role, host, context, shared.stagesOf))
   problems.push(...bound.flatMap((one) => one.problems))
-  if (connection.value === undefined || problems.length > 0)
+  if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
     return { target: undefined, problems, secrets: [], tags: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
@@ -119,7 +123,21 @@ interface BoundRole {
 }
 
 function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext, stagesOf: StagesOf): BoundRole {
-  const { value, problems } = bindVars(host, role.vars)
+  const { value, sound, broken, ...bound } = bindVars(host, role.vars)
+  const written = new Set(host.names())
+  const findings =
+    (sound &&
+      role.rules?.(sound, context, { given: (name) => written.has(name), broken: (name) => broken.has(name) })) ??
+    []
+  const told = findings.map(
+    ({ path, what, hint, warning }): Problem => ({
+      kind: warning ? 'warning' : 'usage',
+      where: host.where(path),
+      what,
+      ...(hint === undefined ? {} : { hint }),
+    }),
+  )
+  const problems = [...bound.problems, ...told]
   if (value === undefined) return { problems, stages: [], secrets: [], checks: 0, preflight: () => [] }
   const refused: Problem[] = []
   const stages = refusing(() => stagesOf(role)(value, context), refused) ?? []
@@ -214,7 +232,7 @@ export function sharedFetch(env: Io['env']): Shared['fetch'] {
   const cache = join(env.XDG_CACHE_HOME || join(env.HOME ?? '', '.cache'), 'k3s-platform')
   const under = new Map<string, Promise<Cached>>()
   return (asset, signal) => {
-    const key = asset.sha256 ?? asset.urls.join(' ')
+    const key = asset.file ?? asset.sha256 ?? asset.urls.join(' ')
     const found = under.get(key) ?? fetchAsset(asset, cache, signal)
     under.set(key, found)
     return found

@@ -15,6 +15,13 @@ export interface Bound<T> {
   readonly problems: readonly Problem[]
 }
 
+export interface BoundVars<T> extends Bound<T> {
+  /** The value with the defaults of the variables that have problems; undefined when there is none even so. */
+  readonly sound: T | undefined
+  /** Variables that have problems. */
+  readonly broken: ReadonlySet<string>
+}
+
 /**
  * Takes the variables that `schema` names from the host and parses them. Text that spells a number or a boolean is taken
  * as one where one is expected, because `-e` and INI files only have text; a number or a boolean where text is expected is
@@ -25,7 +32,7 @@ export function bindVars<S extends z.ZodObject>(
   host: Host,
   schema: S,
   options: { readonly emptyIsUnset?: boolean } = {},
-): Bound<z.output<S>> {
+): BoundVars<z.output<S>> {
   const problems: Problem[] = []
   const values = new Map<string, Value>()
   for (const name of Object.keys(schema.shape)) {
@@ -53,7 +60,11 @@ export function bindVars<S extends z.ZodObject>(
       if (!failed.has(String(issue.path[0]))) problems.push(...explain(host, schema, root, issue))
     }
   }
-  return { value: result.success && problems.length === 0 ? result.data : undefined, problems: sorted(problems) }
+  const broken = new Set([...failed, ...(result.error?.issues ?? []).map((issue) => String(issue.path[0]))])
+  const usable = Object.entries(Object(input)).filter(([name]) => !broken.has(name))
+  const sound = result.success ? result.data : schema.safeParse(Object.fromEntries(usable)).data
+  const value = result.success && problems.length === 0 ? result.data : undefined
+  return { value, problems: sorted(problems), sound, broken }
 }
 
 /** A union whose alternatives fail deeper inside: the mistake is what the alternative that came furthest says. */

@@ -5,4 +5,4 @@ export { type Connection, type ConnectionDefaults, connectionNames, connectionOf
 export type { Host } from './host.ts'
 export { loadInventory } from './load.ts'
 export { selectHosts } from './pattern.ts'
-export { unique } from './problems.ts'
+export { sorted, unique } from './problems.ts'

@@ -40,6 +40,8 @@ export interface Inventory {
   readonly groups: ReadonlyMap<string, Group>
   /** What is wrong with the files; templates are checked where their values are used. Warnings do not stop a run. */
   readonly problems: readonly Problem[]
+  /** The directories of its files, in the order of `-i`. */
+  readonly directories: readonly string[]
   /** Where `--limit @file` starts. */
   readonly cwd: string
 }
@@ -51,8 +53,9 @@ export async function loadInventory(options: InventoryOptions): Promise<Inventor
   const tree = new Tree()
   const extra = extraVariables(files, options.extraVars ?? [])
   const sources = await findSources(files, options.sources ?? [])
+  const directories = directoriesOf(sources)
   const [beside, besidePlaybook] = await Promise.all([
-    Promise.all(directoriesOf(sources).map((directory) => varsBeside(files, directory, true))),
+    Promise.all(directories.map((directory) => varsBeside(files, directory, true))),
     varsBeside(files, cwd, false),
     readSources(files, tree, sources),
   ])
@@ -72,7 +75,7 @@ export async function loadInventory(options: InventoryOptions): Promise<Inventor
       return new Host(node.name, names, whereOf(node.place), written, resolver(all, env))
     }),
   )
-  return { hosts, groups, problems: sorted([...files.problems, ...tree.problems]), cwd }
+  return { hosts, groups, directories, problems: sorted([...files.problems, ...tree.problems]), cwd }
 }
 
 function membersOf(group: Parameters<typeof hostsBelow>[0]) {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { allRoles } from '../../roles/index.ts'
 import { COMMANDS, helpOf, mainHelp } from '../../src/cli/commands.ts'
-import { allFlags, variableOf } from '../../src/cli/flags.ts'
+import { allFlags, belongs, variableOf } from '../../src/cli/flags.ts'
 import { parse } from '../../src/cli/options.ts'
 import { roles } from '../../src/cli/roles.ts'
 
@@ -53,6 +53,9 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
     {},
     { become: true, askBecomePass: true, askPass: true, user: 'ops', privateKey: 'k' },
   ],
+  [['apply', '--locked'], { K3S_PLATFORM_LOCKED: 'false' }, { locked: true }],
+  [['apply'], { K3S_PLATFORM_LOCKED: 'false' }, { locked: false }],
+  [['apply'], {}, { locked: null }],
   [['apply', '-vv', '-v'], {}, { verbosity: 3 }],
   [['apply', '-vvvvv'], {}, { verbosity: 3 }],
   [
@@ -85,7 +88,7 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
 
 test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [['aply'], ['aply: unknown command (did you mean apply?)']],
-  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan)']],
+  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan, lock, kubeconfig, upgrade, reset)']],
   [
     ['-i', 'x', 'plan'],
     ['-i: stands where a command is expected (flags come after the command: k3s-platform plan -i ...)'],
@@ -154,7 +157,11 @@ describe('help', () => {
   })
 
   test('names every flag', () => {
-    for (const [name] of allFlags()) expect(helpOf('apply')).toContain(`--${name}`)
+    for (const [name, flag] of allFlags()) {
+      const having = COMMANDS.filter((command) => belongs(flag, command.name))
+      expect(having.length).toBeGreaterThan(0)
+      for (const command of having) expect(helpOf(command.name)).toContain(`--${name}`)
+    }
   })
 
   test('reads well', () => {

@@ -12,7 +12,8 @@ import { open } from '../run.ts'
 const VERSION = 'k3s_platform_k3s_version'
 
 /** What an upgrade is made of; anything else that is pending is for `apply`. */
-const PARTS = [SNAPSHOT_ID, 'download:/usr/local/bin/k3s', 'service:k3s.service', 'k3s:ready']
+const PARTS = [SNAPSHOT_ID, 'service:k3s.service', 'k3s:ready']
+const isPart = (id: string) => PARTS.includes(id) || id.startsWith('download:')
 
 /** Looks first: with other changes pending nothing is touched. */
 export async function run(options: CliOptions, io: Io): Promise<number> {
@@ -65,7 +66,7 @@ async function advice(options: CliOptions, io: Io, to: string): Promise<string> 
 function otherChanges(event: Event): Problem[] {
   if (event.event !== 'plan') return []
   return changesOf(event.plan)
-    .filter((change) => pending(change) && !PARTS.includes(change.resource.id))
+    .filter((change) => pending(change) && !isPart(change.resource.id))
     .map(({ resource }) => ({
       kind: 'failed',
       where: `${event.host} ${resource.title}`,

@@ -1,0 +1,89 @@
+// lock: digests of every version that the inventory's hosts want, from what releases publish, into the lock file.
+
+import type { z } from 'zod'
+import { allRoles } from '../../../roles/index.ts'
+import type { Role } from '../../../roles/role.ts'
+import { type Problem, ProblemError } from '../../engine/problem.ts'
+import { bindVars, type Host, loadInventory, selectHosts, unique } from '../../inventory/index.ts'
+import { EXIT } from '../../report/outcome.ts'
+import { lockText, writeLock } from '../../supply/lock.ts'
+import { changed, type Difference, type Lockable, type Resolved, resolveLock, titleOf } from '../../supply/resolve.ts'
+import type { Io } from '../io.ts'
+import type { CliOptions } from '../options.ts'
+import { stopAt, supplyOf } from '../run.ts'
+
+const ANSWER_MS = 60_000
+
+/** With `--check` it writes nothing and ends with 2 when the file is behind. */
+export async function run(options: CliOptions, io: Io): Promise<number> {
+  const inventory = await loadInventory({
+    sources: options.inventory,
+    extraVars: options.extraVars,
+    cwd: io.cwd,
+    env: io.env,
+  })
+  stopAt(inventory.problems)
+  const { hosts, problems } = selectHosts(inventory, 'all', options.limit ?? undefined)
+  stopAt([...inventory.problems, ...problems])
+  if (inventory.directories.length === 0) {
+    const what = 'hosts that are named on the command line have no directory for a lock file'
+    throw new ProblemError({ kind: 'usage', where: '-i', what, hint: 'write an inventory: hosts.yaml in a directory' })
+  }
+  const wanted = hosts.flatMap((host) => allRoles.map((role) => wantedBy(role, host)))
+  stopAt(unique(wanted.flatMap((one) => one.problems)))
+  const opened = await supplyOf(inventory.directories, options, io)
+  stopAt(opened.problems)
+  const { lock, lockShown } = opened.supply
+  const entries = wanted.flatMap((one) => one.entries)
+  const resolved = await resolveLock(lock, entries, options.timeoutMs ?? ANSWER_MS)
+  const replaced = resolved.differences.filter(({ from }) => from !== null)
+  const refused = options.yes ? [] : replaced.map((one) => changed(one, lockShown))
+  stopAt(unique([...resolved.problems, ...refused]))
+
+  const check = options.mode === 'check'
+  const behind = resolved.differences.length > 0
+  if (behind && !check) {
+    await writeLock(
+      lock,
+      lockText(
+        lock,
+        resolved.differences.map(({ entry, to }) => [entry, to] as const),
+      ),
+    )
+  }
+  const exitCode = behind && check ? EXIT.pending : EXIT.ok
+  io.stdout.write(
+    options.output === 'json' ? documentOf(lockShown, resolved, check, exitCode) : textOf(lockShown, resolved, check),
+  )
+  return exitCode
+}
+
+function wantedBy<V extends z.ZodObject>(
+  role: Role<V>,
+  host: Host,
+): { readonly problems: readonly Problem[]; readonly entries: readonly Lockable[] } {
+  const { value, problems } = bindVars(host, role.vars)
+  return { problems, entries: (value && role.locks?.(value)) ?? [] }
+}
+
+function textOf(path: string, { differences, same, missing }: Resolved, check: boolean): string {
+  const lines = [...differences.map(lineOf), ...missing.map((entry) => `  ? ${titleOf(entry)}  not published`)]
+  const added = differences.filter(({ from }) => from === null).length
+  const counts = `${added} added, ${differences.length - added} changed, ${same} unchanged`
+  const told =
+    check && differences.length > 0
+      ? `Lock: ${path} is behind: ${counts}. Nothing was written.`
+      : `Lock: ${path}: ${counts}.`
+  return `${[...lines, told].join('\n')}\n`
+}
+
+function lineOf({ entry, from, to }: Difference): string {
+  return from === null ? `  + ${titleOf(entry)}  ${short(to)}` : `  ~ ${titleOf(entry)}  ${short(from)} -> ${short(to)}`
+}
+
+const short = (digest: string) => `${digest.slice(0, 6)}…`
+
+function documentOf(path: string, { differences, same, missing }: Resolved, check: boolean, exitCode: number): string {
+  const document = { schema: 'k3s-platform/lock/v1', path, check, exitCode, differences, unchanged: same, missing }
+  return `${JSON.stringify(document, null, 2)}\n`
+}

@@ -1,0 +1,215 @@
+// The lock command: what it writes, byte for byte, what it refuses, and what it says.
+
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { stringify } from 'yaml'
+import { dispatch } from '../../src/cli/dispatch.ts'
+import type { Io } from '../../src/cli/io.ts'
+import { program } from '../../src/cli/program.ts'
+import { roles } from '../../src/cli/roles.ts'
+import { type Served, serve } from '../host/kinds/served.ts'
+
+const sum = (text: string) => createHash('sha256').update(text).digest('hex')
+const FOUR = 'v1.36.4+k3s1'
+const FIVE = 'v1.36.5+k3s1'
+
+let web: Served
+let dir: string
+beforeAll(async () => {
+  web = await serve()
+})
+afterAll(() => web.close())
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'k3sp-lock-'))
+  mkdirSync(join(dir, 'prod'))
+  web.requests = []
+  web.answers = { ...release(FOUR), ...release(FIVE) }
+  inventory({ 'edge-1': {} }, { k3s_platform_k3s_version: FIVE })
+  return () => rmSync(dir, { recursive: true })
+})
+
+/** The files of sums of a release, by the mirror's paths. */
+function release(version: string, arches: readonly string[] = ['amd64', 'arm64', 'arm'], salt = '') {
+  const name = (arch: string) => ({ amd64: 'k3s', arm: 'k3s-armhf' })[arch] ?? `k3s-${arch}`
+  return Object.fromEntries(
+    arches.map((arch) => {
+      const names = [
+        `k3s-airgap-images-${arch}.tar.gz`,
+        `k3s-airgap-images-${arch}.tar.zst`,
+        name(arch),
+        'k3s-images.txt',
+      ]
+      const content = names.map((one) => `${sum(`${one} ${version}${salt}`)}  ${one}\n`).join('')
+      return [`/${encodeURIComponent(version)}/sha256sum-${arch}.txt`, { content, status: 200, ranges: true }]
+    }),
+  )
+}
+
+function inventory(hosts: object, vars: object, file = 'prod/hosts.yaml') {
+  const all = { hosts, vars: { k3s_platform_k3s_mirror_url: web.url, ...vars } }
+  writeFileSync(join(dir, file), stringify({ all }))
+}
+
+async function cli(...argv: string[]) {
+  const told = { stdout: '', stderr: '' }
+  const io: Io = {
+    stdout: { write: (text: string) => (told.stdout += text) },
+    stderr: { write: (text: string) => (told.stderr += text) },
+    env: { HOME: dir },
+    cwd: dir,
+    now: () => 0,
+    onExit: () => () => {},
+  }
+  const code = await program(argv, io, { version: '1.2.3', roles }, async () => dispatch)
+  const clean = (text: string) => text.replaceAll(web.url, 'URL')
+  return { code, stdout: clean(told.stdout), stderr: clean(told.stderr) }
+}
+const lockFile = () => readFileSync(join(dir, 'prod/k3s-platform.lock'), 'utf8')
+const short = (text: string) => `${sum(text).slice(0, 6)}…`
+
+test('the digests of every architecture of the version go beside the inventory, and the next run changes nothing', async () => {
+  expect(await cli('lock', '-i', 'prod')).toEqual({
+    code: 0,
+    stdout: `  + k3s ${FIVE} binary amd64  ${short(`k3s ${FIVE}`)}
+  + k3s ${FIVE} binary arm64  ${short(`k3s-arm64 ${FIVE}`)}
+  + k3s ${FIVE} binary arm  ${short(`k3s-armhf ${FIVE}`)}
+Lock: prod/k3s-platform.lock: 3 added, 0 changed, 0 unchanged.
+`,
+    stderr: '',
+  })
+  const written = `# Digests of what is installed, written by k3s-platform lock. Commit it; what no host wants any more may be deleted.
+version: 1
+k3s:
+  ${FIVE}:
+    binary:
+      amd64: ${sum(`k3s ${FIVE}`)}
+      arm: ${sum(`k3s-armhf ${FIVE}`)}
+      arm64: ${sum(`k3s-arm64 ${FIVE}`)}
+`
+  expect(lockFile()).toBe(written)
+  expect(await cli('lock', '-i', 'prod')).toMatchObject({
+    code: 0,
+    stdout: 'Lock: prod/k3s-platform.lock: 0 added, 0 changed, 3 unchanged.\n',
+  })
+  expect(lockFile()).toBe(written)
+  expect(readdirSync(join(dir, 'prod')).toSorted()).toEqual(['hosts.yaml', 'k3s-platform.lock'])
+})
+
+test('every version that a host wants is locked, the images where they are wanted, and each source is asked once', async () => {
+  inventory(
+    { 'edge-1': {}, 'edge-2': {}, 'edge-3': { k3s_platform_k3s_version: FOUR, k3s_platform_airgap_images: true } },
+    { k3s_platform_k3s_version: FIVE },
+  )
+  expect((await cli('lock', '-i', 'prod')).stdout).toContain('9 added, 0 changed, 0 unchanged')
+  expect(web.requests).toHaveLength(6)
+  const text = lockFile()
+  expect(text.indexOf(FOUR)).toBeLessThan(text.indexOf(FIVE))
+  expect(text.match(/^ {4}images:\n {6}amd64: .*$/m)?.[0]).toContain(sum(`k3s-airgap-images-amd64.tar.zst ${FOUR}`))
+  expect(text.match(/images:/g)).toHaveLength(1)
+})
+
+test('a file as inventory has its lock beside it, and --check writes nothing and exits 2 while it is behind', async () => {
+  const behind = await cli('lock', '-i', 'prod/hosts.yaml', '-C')
+  expect(behind).toMatchObject({ code: 2, stdout: expect.stringContaining('is behind: 3 added, 0 changed') })
+  expect(existsSync(join(dir, 'prod/k3s-platform.lock'))).toBe(false)
+  await cli('lock', '-i', 'prod/hosts.yaml')
+  expect(await cli('lock', '-i', 'prod/hosts.yaml', '--check')).toMatchObject({ code: 0, stderr: '' })
+})
+
+test('what else is in the file stays, other versions too, and the same content is the same text', async () => {
+  const digest = 'a'.repeat(64)
+  const k3s = { 'v1.36.10+k3s1': { binary: { amd64: digest } }, 'v1.36.4+k3s1': { binary: { amd64: digest } } }
+  const charts = { 'cert-manager': { 'v1.21.2': digest } }
+  writeFileSync(join(dir, 'prod/k3s-platform.lock'), stringify({ k3s, version: 1, charts }))
+  await cli('lock', '-i', 'prod')
+  const names = lockFile()
+    .match(/^ *\S+:(?= |$)/gm)
+    ?.map((line) => line.trim())
+  expect(names?.slice(0, 4)).toEqual(['version:', 'charts:', 'cert-manager:', 'v1.21.2:'])
+  expect(names?.filter((name) => name.startsWith('v1.36'))).toEqual([`${FOUR}:`, `${FIVE}:`, 'v1.36.10+k3s1:'])
+})
+
+test('a digest that changed for the same version is refused with both, and taken over with --yes', async () => {
+  await cli('lock', '-i', 'prod')
+  const before = lockFile()
+  web.answers = { ...release(FIVE), ...release(FIVE, ['arm64'], ' again') }
+  const refused = await cli('lock', '-i', 'prod')
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toMatch(
+    /^✗ prod\/k3s-platform.lock k3s v1.36.5\+k3s1 binary arm64: another digest is published/m,
+  )
+  for (const word of [
+    sum(`k3s-arm64 ${FIVE}`),
+    sum(`k3s-arm64 ${FIVE} again`),
+    'a release does not change',
+    'lock --yes',
+  ])
+    expect(refused.stderr).toContain(word)
+  expect(await cli('lock', '-i', 'prod', '--check')).toMatchObject({ code: 1 })
+  expect(lockFile()).toBe(before)
+  const taken = await cli('lock', '-i', 'prod', '--yes')
+  expect(taken.stdout).toContain(
+    `~ k3s ${FIVE} binary arm64  ${short(`k3s-arm64 ${FIVE}`)} -> ${short(`k3s-arm64 ${FIVE} again`)}`,
+  )
+  expect(lockFile()).toBe(before.replace(sum(`k3s-arm64 ${FIVE}`), sum(`k3s-arm64 ${FIVE} again`)))
+})
+
+test('a pinned digest needs no lock', async () => {
+  inventory({ 'edge-1': { k3s_platform_k3s_sha256: { amd64: 'b'.repeat(64) } } }, { k3s_platform_k3s_version: FIVE })
+  expect((await cli('lock', '-i', 'prod')).stdout).toContain('2 added')
+  expect(lockFile()).not.toContain('amd64')
+})
+
+test('an architecture that a mirror does not have is told, and the others are locked', async () => {
+  web.answers = release(FIVE, ['amd64'])
+  const done = await cli('lock', '-i', 'prod')
+  expect(done).toMatchObject({ code: 0, stderr: '' })
+  expect(done.stdout).toContain(`  ? k3s ${FIVE} binary arm64  not published\n`)
+  expect(done.stdout).toContain('1 added')
+})
+
+test.each([
+  [
+    'a version that is not there',
+    {},
+    /✗ URL\/v9\.9\.9%2Bk3s1\/sha256sum-amd64\.txt: no digest of .*\n +why: +HTTP 404/,
+  ],
+  [
+    'a server that is not there',
+    { k3s_platform_k3s_mirror_url: 'http://127.0.0.1:4999' },
+    /✗ http:\/\/127\.0\.0\.1:4999\/v9.*\n +why: +.*ECONNREFUSED/,
+  ],
+])('%s is told by URL and reason, and nothing is written', async (_title, vars, says) => {
+  inventory({ 'edge-1': {} }, { ...vars, k3s_platform_k3s_version: 'v9.9.9+k3s1' })
+  const done = await cli('lock', '-i', 'prod')
+  expect(done).toMatchObject({ code: 1, stdout: '', stderr: expect.stringMatching(says) })
+  expect(existsSync(join(dir, 'prod/k3s-platform.lock'))).toBe(false)
+})
+
+test.each([
+  ['of conflict', '<<<<<<< HEAD\nversion: 1\n', 'k3s-platform.lock:1:'],
+  ['with a bad digest', `version: 1\nk3s:\n  ${FIVE}:\n    binary:\n      amd64: 12ab\n`, 'k3s-platform.lock:5:14'],
+  ['of another version', 'version: 2\n', 'k3s-platform.lock:1:10'],
+])('a lock file %s is a problem with its place', async (_title, text, where) => {
+  writeFileSync(join(dir, 'prod/k3s-platform.lock'), text)
+  for (const command of ['lock', 'plan']) {
+    const done = await cli(command, '-i', 'prod')
+    expect(done).toMatchObject({ code: 64, stdout: '', stderr: expect.stringContaining(`✗ prod/${where}`) })
+  }
+})
+
+test('hosts that are named on the command line have no place for a lock file', async () => {
+  expect(await cli('lock', '-i', '203.0.113.7,')).toMatchObject({ code: 64, stdout: '' })
+})
+
+test('-o json is one document', async () => {
+  const done = await cli('lock', '-i', 'prod', '-o', 'json')
+  expect(JSON.parse(done.stdout)).toMatchObject({
+    schema: 'k3s-platform/lock/v1',
+    path: 'prod/k3s-platform.lock',
+    differences: [{ entry: ['k3s', FIVE, 'binary', 'amd64'], from: null, to: sum(`k3s ${FIVE}`) }, {}, {}],
+  })
+})
