@@ -19,6 +19,7 @@ import { access, kubeconfig, kubeconfigDest } from './kubeconfig.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
 import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from './release.ts'
+import { findings } from './rules.ts'
 import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
 import { type Vars, vars } from './vars.ts'
 
@@ -31,7 +32,7 @@ const READY_SECONDS = 180
 export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  rules: supplyRules,
+  rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],
   preflight: (v, look, context) => [
     ...preflight(v, look, context),
     ...releaseProblems(v, look, context),

@@ -26,6 +26,7 @@ const counted: Readonly<Record<string, string>> = {
 
 /** zod's error map: one sentence `expected ..., got ...`. A message of the schema itself wins over it. */
 export function describe(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_key') return `${issue.issues[0]?.message}, got ${name(issue.input)}`
   const expected = expectation(issue)
   if (expected === undefined) return undefined
   return `expected ${expected}, got ${name(issue.input)}`

@@ -1,0 +1,70 @@
+// Rules about registries.yaml.
+
+import type { Finding } from '../../role.ts'
+import type { Asked } from './rule.ts'
+
+export function registryFindings({ v }: Asked): Finding[] {
+  const { mirrors = {}, configs = {} } = v.k3s_platform_registries ?? {}
+  const root = 'k3s_platform_registries'
+  const names = Object.entries({ mirrors, configs }).flatMap(([part, map]) =>
+    Object.keys(map)
+      .filter((name) => !(part === 'mirrors' && name === '*') && !/^[a-z0-9*]([\w.-]*[a-z0-9])?(:\d+)?$/i.test(name))
+      .map(
+        (name): Finding => ({
+          path: [root, part, name],
+          what: `expected the name of a registry, got "${name}"`,
+          hint: 'host or host:port, without scheme and path',
+        }),
+      ),
+  )
+  const endpoints = Object.entries(mirrors).flatMap(([name, mirror]) =>
+    (mirror?.endpoint ?? []).flatMap((url, i): Finding[] =>
+      /^https?:\/\/[^\s/@]+(\/\S*)?$/.test(url)
+        ? []
+        : [
+            {
+              path: [root, 'mirrors', name, 'endpoint', i],
+              what: `expected an http or https URL, got ${withoutLogin(url)}`,
+            },
+          ],
+    ),
+  )
+  const settings = Object.entries(configs).flatMap(([name, { auth, tls }]): Finding[] => {
+    const at = (...path: string[]) => [root, 'configs', name, ...path]
+    const found: [boolean, Finding][] = [
+      [
+        auth !== undefined && (auth.username === undefined) !== (auth.password === undefined),
+        { path: at('auth'), what: 'username and password belong together' },
+      ],
+      [
+        auth !== undefined &&
+          [auth.password, auth.auth, auth.identity_token].filter((one) => one !== undefined).length > 1,
+        { path: at('auth'), what: 'two ways to log in', hint: 'keep one of password, auth and identity_token' },
+      ],
+      [
+        tls?.ca !== undefined && tls.ca_file !== undefined,
+        { path: at('tls', 'ca_file'), what: 'ca and ca_file are two values for one setting', hint: 'keep one' },
+      ],
+      [
+        (tls?.cert_file === undefined) !== (tls?.key_file === undefined),
+        { path: at('tls'), what: 'cert_file and key_file belong together' },
+      ],
+      [
+        tls?.insecure_skip_verify === true,
+        {
+          path: at('tls', 'insecure_skip_verify'),
+          what: `anybody can pose as ${name}`,
+          hint: 'give its CA: tls.ca',
+          warning: true,
+        },
+      ],
+    ]
+    return found.flatMap(([is, finding]) => (is ? finding : []))
+  })
+  return [...names, ...endpoints, ...settings]
+}
+
+/** An endpoint may hold a password. */
+function withoutLogin(url: string): string {
+  return url.includes('@') ? 'one with a login in it (use configs)' : JSON.stringify(url)
+}

@@ -1,0 +1,63 @@
+// Rules about the values of settings and of arguments: their shape, and one value for each.
+
+import type { Finding } from '../../role.ts'
+import { flags, repeatable, type Shape, secretKeys } from '../k3s-flags.ts'
+import type { Element, Setting } from '../settings.ts'
+import type { Vars } from '../vars.ts'
+
+export const expected: Readonly<Record<Shape, string>> = {
+  text: 'a text',
+  number: 'a whole number',
+  'true or false': 'true or false',
+  list: 'a list of texts',
+}
+
+export function fits(shape: Shape, value: unknown): boolean {
+  const scalar = ['string', 'number', 'boolean'].includes(typeof value)
+  if (shape === 'list') return scalar || (Array.isArray(value) && value.every((one) => fits('text', one)))
+  if (shape === 'number') return scalar && /^\d+$/.test(String(value))
+  if (shape === 'true or false') return scalar && /^(true|false)$/.test(String(value))
+  return scalar
+}
+
+export function differ(v: Vars): boolean {
+  const trim = (path = '') => path.replace(/\/+$/, '')
+  return trim(v.k3s_platform_install_dir) !== trim(v.k3s_platform_data_dir)
+}
+
+/** Settings whose value an earlier one contradicts. */
+export function twice(all: readonly Pick<Setting, 'key' | 'value' | 'path'>[]): Finding[] {
+  return all.flatMap(({ key, value, path }, i): Finding[] => {
+    const first = all.slice(0, i).find((one) => one.key === key && JSON.stringify(one.value) !== JSON.stringify(value))
+    if (first === undefined || secretKeys[key] !== undefined) return []
+    const list = flags.get(key) === 'list'
+    return [
+      {
+        path,
+        what: `two values for ${key}: ${Array.isArray(value) ? 'another list' : String(first.value)} in ${String(first.path[0])}${Array.isArray(value) ? '' : `, here ${String(value)}`}`,
+        hint: list ? `keep one, or add to the list with ${key}+` : 'keep one',
+      },
+    ]
+  })
+}
+
+export function argument({ text, path }: Element): Finding[] {
+  if (text.startsWith('-'))
+    return [{ path, what: `"${text}" begins with a dash`, hint: `write ${text.replace(/^-+/, '')}` }]
+  if (/^[a-z][a-z0-9-]*(=.*)?$/s.test(text)) return []
+  return [{ path, what: `expected name=value, got "${text}"` }]
+}
+
+export function asSetting({ text, path }: Element): Pick<Setting, 'key' | 'value' | 'path'>[] {
+  const [key = '', ...value] = text.split('=')
+  return repeatable.has(key) ? [] : [{ key, value: value.join('='), path }]
+}
+
+export function isPortRange(text: string): boolean {
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(text) ?? []
+  return from !== undefined && Number(from) <= Number(to) && Number(to) <= 65_535
+}
+
+export function badRange({ text, path }: Element): Finding {
+  return { path, what: `service-node-port-range: expected a range such as 30000-32767, got "${text}"` }
+}
