@@ -26,7 +26,8 @@ function isInventoryFile(name: string): boolean {
   return !(name.startsWith('.') || name.endsWith('~') || skipped.has(extname(name)) || isSecretsFile(name))
 }
 
-const folders = new Set(['group_vars', 'host_vars', 'vars_plugins'])
+/** What `files` holds is for hosts, as beside a playbook. */
+const folders = new Set(['group_vars', 'host_vars', 'vars_plugins', 'files'])
 
 async function filesIn(directory: string): Promise<readonly string[]> {
   const entries = (await list(directory)).filter(({ name }) => isInventoryFile(name) && !folders.has(name))

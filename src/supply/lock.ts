@@ -1,7 +1,7 @@
 // The lock file of an inventory: digests by version, part and architecture, as text that is the same for the same content.
 
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import { isMap, isScalar, LineCounter, parseDocument, stringify, type YAMLError } from 'yaml'
+import { isMap, isScalar, LineCounter, parse, parseDocument, stringify, type YAMLError } from 'yaml'
 import { z } from 'zod'
 import type { Problem } from '../engine/problem.ts'
 
@@ -53,7 +53,7 @@ export async function readLock(
     )
     return { lock: noLock(path), problems: told.slice(0, 1) }
   }
-  const parsed = content.safeParse(document.toJS() ?? {})
+  const parsed = content.safeParse(withPlainDigests(document.toJS(), text))
   if (parsed.success) return { lock: { path, text, content: parsed.data }, problems: [] }
   const placeOf = (steps: readonly PropertyKey[]): number | undefined => {
     const node = document.getIn(steps, true)
@@ -65,6 +65,12 @@ export async function readLock(
       problem(placeOf(steps), `${steps.map(String).join('.') || 'the file'}: ${message}`),
     ),
   }
+}
+
+/** A digest without letters, or with one e, would be a number to YAML. */
+function withPlainDigests(value: unknown, text: string): unknown {
+  if (typeof value !== 'object' || value === null || !('k3s' in value)) return value ?? {}
+  return { ...value, k3s: parse(text, { schema: 'failsafe' }).k3s }
 }
 
 export function digestIn({ content }: Lock, [section, version, part, arch]: Entry): string | undefined {

@@ -157,6 +157,17 @@ test('a digest that changed for the same version is refused with both, and taken
   expect(lockFile()).toBe(before.replace(sum(`k3s-arm64 ${FIVE}`), sum(`k3s-arm64 ${FIVE} again`)))
 })
 
+test('a digest of digits only, or with one e, is text', async () => {
+  const digests = { amd64: '0'.repeat(64), arm: `${'1'.repeat(40)}e${'2'.repeat(23)}`, arm64: 'f'.repeat(64) }
+  const lines = Object.entries(digests).map(([arch, digest]) => `      ${arch}: ${digest}\n`)
+  writeFileSync(join(dir, 'prod/k3s-platform.lock'), `version: 1\nk3s:\n  ${FIVE}:\n    binary:\n${lines.join('')}`)
+  const refused = await cli('lock', '-i', 'prod')
+  for (const digest of Object.values(digests)) expect(refused.stderr).toContain(`locked     ${digest}`)
+  await cli('lock', '-i', 'prod', '-e', `k3s_platform_k3s_version=${FOUR}`)
+  for (const digest of Object.values(digests)) expect(lockFile()).toContain(digest)
+  expect((await cli('lock', '-i', 'prod', '-C', '-e', `k3s_platform_k3s_version=${FOUR}`)).code).toBe(0)
+})
+
 test('a pinned digest needs no lock', async () => {
   inventory({ 'edge-1': { k3s_platform_k3s_sha256: { amd64: 'b'.repeat(64) } } }, { k3s_platform_k3s_version: FIVE })
   expect((await cli('lock', '-i', 'prod')).stdout).toContain('2 added')
