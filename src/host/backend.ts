@@ -143,6 +143,9 @@ async function applyStage(
   await flush()
 }
 
+/** The exit code of a step that failed when its run no longer had the lock. */
+const LOCK_LOST = 76
+
 /** Steps in one exec: each in a shell of its own, the first that fails is the last. */
 async function runSteps(work: readonly Work[], go: string, options: HostBackendOptions, how: Applying): Promise<void> {
   const script = lines([
@@ -157,7 +160,7 @@ k_begin ${i}
 ( exec 8>&-
 ${'run' in step ? step.run : sh`:`}
 ) </dev/null
-k_code=$?; k_end ${i} $k_code; [ $k_code = 0 ] || { k_finish; exit 0; }`,
+k_code=$?; [ $k_code = 0 ] || k_alive || k_code=${LOCK_LOST}; k_end ${i} $k_code; [ $k_code = 0 ] || { k_finish; exit 0; }`,
     ),
     sh`k_finish`,
   ])
@@ -188,6 +191,16 @@ k_code=$?; k_end ${i} $k_code; [ $k_code = 0 ] || { k_finish; exit 0; }`,
         kind: 'failed',
         where: `${options.host} ${change.resource.title}`,
         what: `${step.title}: not started, the lock on the host was lost`,
+        hint: 'run apply again',
+      })
+    }
+    if (result.code === LOCK_LOST) {
+      const why = result.err.trim()
+      throw new ProblemError({
+        kind: 'failed',
+        where: `${options.host} ${change.resource.title}`,
+        what: `${step.title}: ended early, the lock on the host was lost`,
+        why: why || 'nothing was heard of this workstation for 20 s: it was asleep, or its link was',
         hint: 'run apply again',
       })
     }

@@ -41,9 +41,11 @@ const points = [
   {
     name: 'the download',
     when: DOWNLOAD,
-    done: ['/etc/modules-load.d/k3s-platform.conf', '/usr/local/bin/k3s'],
-    open: ['/etc/rancher/k3s/config.yaml', 'k3s.service'],
-    after: 'test -x /usr/local/bin/k3s && test ! -e /etc/rancher/k3s/config.yaml',
+    // What was fetched is kept: the next run puts it in place.
+    done: ['/etc/modules-load.d/k3s-platform.conf'],
+    open: ['/usr/local/bin/k3s', '/etc/rancher/k3s/config.yaml', 'k3s.service'],
+    after:
+      'f=$(echo /usr/local/bin/.k3s.*.part); chmod +x $f; $f --version && test ! -e /usr/local/bin/k3s && test ! -e /etc/rancher/k3s/config.yaml',
   },
   {
     name: 'the start of k3s',

@@ -302,7 +302,7 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
       const gone = once(answers[0] ?? server, 'close')
       channels[1]?.stdin.end() // the lock's channel: its connection is dead
       await gone
-      expect(await work).toMatchObject([{ what: expect.stringContaining('could not be fetched') }])
+      expect(await work).toMatchObject([{ what: expect.stringContaining('the lock on the host was lost') }])
       expect(part()).toBeGreaterThan(0)
     })
   })
