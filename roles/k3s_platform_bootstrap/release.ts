@@ -134,7 +134,7 @@ function unlocked(
 ): Pick<Problem, 'what' | 'hint'> {
   return {
     what: `${v.k3s_platform_k3s_version} (${part}, ${arches.join(', ')}) is not locked`,
-    hint: `${lock.text === null ? 'there is no' : 'it is missing in'} ${lockShown}: run k3s-platform lock and commit the file (only what is locked or pinned is installed with --locked, and where CI=true)`,
+    hint: `${lock.text === null ? 'there is no' : 'it is missing in'} ${lockShown}: run k3s-platform lock -e k3s_platform_k3s_version=${v.k3s_platform_k3s_version} and commit the file (only what is locked or pinned is installed with --locked, and where CI=true)`,
   }
 }
 
