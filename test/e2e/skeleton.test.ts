@@ -82,7 +82,7 @@ test('a plan on a fresh node exits 2, names every change and touches nothing at 
       "~ sysctls net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables  net.ipv4.ip_forward: 0 -> 1",
       "+ /etc/rancher/k3s/",
       "+ /opt/rancher/k3s/",
-      "+ /usr/local/bin/k3s  v1.36.4+k3s1",
+      "+ /usr/local/bin/k3s  v1.36.4+k3s1 (sha256 as published)",
       "+ /etc/rancher/k3s/config.yaml",
       "+ /etc/systemd/system/k3s.service.env",
       "+ /etc/systemd/system/k3s.service",
