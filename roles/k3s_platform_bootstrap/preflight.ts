@@ -4,11 +4,11 @@ import type { Problem } from '../../src/engine/problem.ts'
 import type { Look } from '../../src/engine/resource.ts'
 import type { Facts } from '../../src/host/facts.ts'
 import type { RoleContext } from '../role.ts'
-import type { Check, Finding } from './checks/check.ts'
+import type { Check } from './checks/check.ts'
 import { machineChecks } from './checks/machine.ts'
 import { networkChecks, nodeName } from './checks/network.ts'
 import { otherChecks, twins } from './checks/others.ts'
-import { unused, type Vars } from './vars.ts'
+import type { Vars } from './vars.ts'
 
 const checks: readonly Check[] = [...machineChecks, ...networkChecks, ...otherChecks]
 
@@ -21,13 +21,10 @@ export function preflight(
   { host, meet }: Pick<RoleContext, 'host' | 'meet'>,
 ): Problem[] {
   const findings = checks.flatMap((check) => check(facts, vars) || [])
-  const ignored = Object.entries(unused).flatMap(([name, why]): Finding[] =>
-    Object.hasOwn(vars, name) ? [{ kind: 'warning', what: `${name} has no effect`, why }] : [],
-  )
   const self = { facts, nodeName: nodeName(facts, vars) }
   const met = meet?.({ host, machineId: facts.machineId, nodeName: self.nodeName }) ?? []
   return [
-    ...[...findings, ...ignored].map((finding) => ({ where: host, ...finding })),
+    ...findings.map((finding) => ({ where: host, ...finding })),
     ...twins(self, met).map(({ other, ...finding }) => ({ where: `${other}, ${host}`, ...finding })),
   ]
 }

@@ -16,6 +16,7 @@ import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
 import { access, kubeconfig, kubeconfigDest } from './kubeconfig.ts'
+import { liveCount, liveProblems } from './live.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
 import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from './release.ts'
@@ -36,9 +37,10 @@ export const bootstrap: Role<typeof vars> = {
   preflight: (v, look, context) => [
     ...preflight(v, look, context),
     ...releaseProblems(v, look, context),
+    ...liveProblems(v, look, context, UNIT),
     ...supplyProblems(v, look, context),
   ],
-  checks: checkCount + 2,
+  checks: checkCount + liveCount + 2,
   locks: lockableOf,
   access,
   stages: (v, context) => {

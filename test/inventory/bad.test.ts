@@ -26,7 +26,15 @@ async function problemsOf(files: Readonly<Record<string, string>>): Promise<stri
       writeFileSync(join(cwd, path), text)
     }
     const stream = () => Object.assign(new PassThrough(), { isTTY: false, columns: 80 })
-    const io = { cwd, env: { HOME: cwd }, now: () => 0, stdin: stream(), stdout: stream(), stderr: stream() }
+    const io = {
+      cwd,
+      env: { HOME: cwd },
+      now: () => 0,
+      onExit: () => () => {},
+      stdin: stream(),
+      stdout: stream(),
+      stderr: stream(),
+    }
     const parsed = parseArguments(['plan', '-i', cwd], {}, { version: '0', roles })
     if (parsed.is !== 'run') throw new Error('the command line is wrong')
     const problems = await open(parsed.options, io, (role) => role.stages).then(

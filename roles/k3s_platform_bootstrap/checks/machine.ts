@@ -1,6 +1,7 @@
 // What a machine must have: a kernel with its controllers and modules, room, memory, a clock that is right.
 
 import { diskAt, type Facts } from '../../../src/host/facts.ts'
+import { dataDirOf } from '../config.ts'
 import { bootingWith, type Check, enabling, type Finding, installing } from './check.ts'
 
 const SKEW_SECONDS = 60
@@ -118,7 +119,7 @@ export const machineChecks: readonly Check[] = [
     },
 
   (facts, vars) => {
-    const data = vars.k3s_platform_install_dir
+    const data = dataDirOf(vars)
     const dirs = [data, '/var/lib/kubelet', '/usr/local/bin']
     const first = (dir: string, i: number) => dirs.findIndex((one) => diskAt(facts, one) === diskAt(facts, dir)) === i
     return dirs.filter(first).flatMap((dir) => room(facts, dir, dir === data))
@@ -166,7 +167,7 @@ function room(facts: Facts, dir: string, data: boolean): readonly Finding[] {
     ]
   }
   const needed = dir === '/usr/local/bin' ? BINARY_MIB : FIRST_INSTALL_MIB
-  const move = data ? `, or move the data with k3s_platform_install_dir (now ${dir})` : ''
+  const move = data ? `, or move the data with k3s_platform_data_dir (now ${dir})` : ''
   if (freeMiB < needed) {
     return [
       {

@@ -1,6 +1,7 @@
 // What else is on the machine and wants the same: another Kubernetes, another k3s, security modules; and its twins.
 
 import type { Facts } from '../../../src/host/facts.ts'
+import { dataDirOf } from '../config.ts'
 import { type Check, disabling, type Finding, installed, installing } from './check.ts'
 
 const DEFAULT_DATA = '/var/lib/rancher/k3s'
@@ -48,16 +49,16 @@ export const otherChecks: readonly Check[] = [
     },
 
   (facts, vars) => {
-    const dir = vars.k3s_platform_install_dir
+    const dir = dataDirOf(vars)
     return (
       !facts.k3s.ours &&
       dir !== DEFAULT_DATA &&
       !facts.there.has(`${dir}/server/db`) &&
       facts.there.has(`${DEFAULT_DATA}/server/db`) && {
         kind: 'failed',
-        what: `a k3s has its data in ${DEFAULT_DATA}, and k3s_platform_install_dir is ${dir}`,
+        what: `a k3s has its data in ${DEFAULT_DATA}, and k3s_platform_data_dir is ${dir}`,
         why: 'k3s would start there with an empty cluster, and all that runs in this one would be gone',
-        hint: `to take it over: k3s_platform_install_dir: ${DEFAULT_DATA}; to start anew: k3s-uninstall.sh on the host`,
+        hint: `to take it over: k3s_platform_data_dir: ${DEFAULT_DATA}; to start anew: k3s-uninstall.sh on the host`,
       }
     )
   },
