@@ -76,6 +76,8 @@ export async function sandbox(shell: Shell): Promise<Sandbox> {
       }
     } else link('wget', 'wget')
   }
+  let made = false
+  let hidden: readonly string[] = []
   const it: Sandbox = {
     shell,
     root,
@@ -98,7 +100,10 @@ export async function sandbox(shell: Shell): Promise<Sandbox> {
         for (const name of readdirSync(join(root, path))) rmSync(join(root, path, name), { recursive: true })
       }
       rmSync(join(root, FAKE), { recursive: true, force: true })
-      tools()
+      // Making all the links takes longer than most cases.
+      if (hidden.length > 0 || !made) tools()
+      made = true
+      hidden = without
       for (const name of without) rmSync(join(root, 'usr/bin', name))
       mkdirSync(join(root, FAKE, 'bin'), { recursive: true })
       mkdirSync(join(root, 'usr/local/bin'))
