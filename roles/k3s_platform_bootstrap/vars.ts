@@ -222,6 +222,10 @@ export const vars = z.object({
     .string()
     .optional()
     .describe('Where the kubeconfig goes on the workstation; default `~/.kube/k3s-platform/<host>.yaml`.'),
+  k3s_platform_reset_keep: z
+    .array(absolute.refine((path) => !/(^|\/)\.{1,2}(\/|$)/.test(path), 'expected a path without . and ..'))
+    .default([])
+    .describe('Paths on the node that `reset` keeps with all below them; /opt/cloud-neutral is always kept.'),
   k3s_platform_cluster_name: z
     .string()
     .optional()

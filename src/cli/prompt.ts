@@ -38,6 +38,28 @@ export async function askSecret(prompt: string, flag: string, instead: string): 
   }
 }
 
+/** Whether somebody can be asked. */
+export function hasTerminal(): boolean {
+  const terminal = openTerminal()
+  terminal?.input.destroy()
+  terminal?.output.destroy()
+  return terminal !== undefined
+}
+
+/** One line from the terminal, with echo, without the spaces around it. Ctrl-C ends the program, as nothing else listens. */
+export async function ask(prompt: string): Promise<string> {
+  const terminal = openTerminal()
+  if (terminal === undefined) return ''
+  const { input, output } = terminal
+  try {
+    output.write(prompt)
+    return (await readLine(input)).trim()
+  } finally {
+    input.destroy()
+    output.destroy()
+  }
+}
+
 function openTerminal(): { input: ReadStream; output: WriteStream } | undefined {
   try {
     return { input: new ReadStream(openSync('/dev/tty', 'r')), output: new WriteStream(openSync('/dev/tty', 'w')) }
