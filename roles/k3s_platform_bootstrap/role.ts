@@ -6,11 +6,13 @@ import type { Facts } from '../../src/host/facts.ts'
 import { directory } from '../../src/host/kinds/directory.ts'
 import { download, stampsOf } from '../../src/host/kinds/download.ts'
 import { file } from '../../src/host/kinds/file.ts'
+import { onInit, unitPath } from '../../src/host/kinds/init.ts'
 import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
 import { type Sh, sh } from '../../src/host/sh.ts'
+import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
@@ -20,14 +22,18 @@ import { liveCount, liveProblems } from './live.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
 import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from './release.ts'
+import { reset } from './reset.ts'
 import { findings } from './rules.ts'
 import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
 import { type Vars, vars } from './vars.ts'
 
 const UNIT = 'k3s.service'
 const BINARY = '/usr/local/bin/k3s'
-const UNIT_FILE = `/etc/systemd/system/${UNIT}`
+const UNIT_FILE = unitPath('systemd', UNIT)
 const ENV_FILE = `${UNIT_FILE}.env`
+const OPENRC_FILE = unitPath('openrc', UNIT)
+/** openrc-run reads it by itself, as shell; what systemd takes for a value there is one here, too. */
+const OPENRC_ENV = '/etc/conf.d/k3s'
 const READY_SECONDS = 180
 
 export const bootstrap: Role<typeof vars> = {
@@ -43,6 +49,7 @@ export const bootstrap: Role<typeof vars> = {
   checks: checkCount + liveCount + 2,
   locks: lockableOf,
   access,
+  reset,
   stages: (v, context) => {
     const role = bootstrap.name
     const configPath = v.k3s_platform_k3s_config_path
@@ -58,10 +65,14 @@ export const bootstrap: Role<typeof vars> = {
       via: v.k3s_platform_download,
       mark,
     })
-    const files = inputFiles(v, context, ENV_FILE).map((spec) => ({
-      resource: file({ ...spec, mode: '600', mark }),
-      path: spec.path,
-    }))
+    const files = inputFiles(v, context, ENV_FILE).flatMap((spec) => {
+      const input = file({ ...spec, mode: '600', mark })
+      if (spec.path !== ENV_FILE) return [{ resource: input, path: spec.path }]
+      return [
+        { resource: onInit('systemd', input), path: spec.path },
+        { resource: onInit('openrc', file({ ...spec, path: OPENRC_ENV, mode: '600', mark })), path: OPENRC_ENV },
+      ]
+    })
     const others = strays({
       title: `${paths(v).dropins}/`,
       places: inputPlaces(v),
@@ -69,15 +80,13 @@ export const bootstrap: Role<typeof vars> = {
       ours: OURS,
       mark,
     })
-    const unit = file({
-      path: UNIT_FILE,
-      content: unitFile({
-        binary: BINARY,
-        envFile: ENV_FILE,
-        config: configPath === '/etc/rancher/k3s/config.yaml' ? null : configPath,
-      }),
-      mark,
-    })
+    const started = { binary: BINARY, config: configPath === '/etc/rancher/k3s/config.yaml' ? null : configPath }
+    const systemdUnit = file({ path: UNIT_FILE, content: unitFile({ ...started, envFile: ENV_FILE }), mark })
+    const openrcScript = file({ path: OPENRC_FILE, content: openrcFile(started), mode: '755', mark })
+    const units = [
+      { resource: onInit('systemd', systemdUnit), path: UNIT_FILE },
+      { resource: onInit('openrc', openrcScript), path: OPENRC_FILE },
+    ]
 
     return [
       {
@@ -112,15 +121,10 @@ export const bootstrap: Role<typeof vars> = {
           ...imagesArchive(v, context, check.dataDir),
           ...files.map(({ resource }) => resource),
           others,
-          unit,
+          ...units.map(({ resource }) => resource),
           service({
             unit: UNIT,
-            inputs: [
-              { resource: binary, path: BINARY },
-              ...files,
-              { resource: others },
-              { resource: unit, path: UNIT_FILE },
-            ],
+            inputs: [{ resource: binary, path: BINARY }, ...files, { resource: others }, ...units],
             health: readyCheck(check),
             validate: knownFlags(BINARY, config),
             boundSeconds: check.boundSeconds,

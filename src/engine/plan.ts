@@ -54,7 +54,8 @@ export function plan<R extends Resource>(
     stages: stages.map((stage) => ({
       role: stage.role,
       name: stage.name,
-      changes: stage.resources.map((resource) => {
+      changes: stage.resources.flatMap((resource) => {
+        if (observations.get(resource.id)?.elsewhere) return []
         const change = planOne(resource, observations.get(resource.id), changed)
         if (pending(change) && (resource.disturbs?.(change) ?? true)) changed.set(resource.id, resource.title)
         return change

@@ -32,6 +32,8 @@ export interface Observed {
 }
 
 export interface Observation extends Observed {
+  /** Set when the resource is not for this target: it has no part in the plan. */
+  readonly elsewhere?: true
   /** null: should be absent. */
   readonly desired: State | null
   /** What is worth saying of what it becomes: whose word its digest is. */

@@ -1,11 +1,12 @@
 // Carries host resources over one connection: probes as one framed script, the steps of a stage as one more, under a lock.
 
 import { type Problem, ProblemError } from '../engine/problem.ts'
-import type { Applying, Look, PendingChange } from '../engine/resource.ts'
+import type { Applying, Look, Observation, PendingChange } from '../engine/resource.ts'
 import type { Session } from '../engine/runner.ts'
 import type { Asset } from '../supply/asset.ts'
 import { type Facts, factsProbe, readFacts } from './facts.ts'
 import { frame } from './frames.ts'
+import { belongs } from './kinds/init.ts'
 import { type HostLock, takeLock } from './lock.ts'
 import { prelude } from './prelude.ts'
 import type { HostResource, Step } from './resource.ts'
@@ -80,7 +81,8 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       return {
         facts: seen,
         observations: new Map(
-          resources.map((resource, i) => {
+          resources.map((resource, i): [string, Observation] => {
+            if (!belongs(resource, seen)) return [resource.id, { actual: null, desired: null, elsewhere: true }]
             const remark = resource.remark?.(seen)
             const said = remark === undefined ? {} : { remark }
             return [resource.id, { ...resource.read(answer(i + 1)), desired: resource.desired(seen), ...said }]

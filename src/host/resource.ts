@@ -8,6 +8,8 @@ import type { Facts } from './facts.ts'
 import type { Sh } from './sh.ts'
 
 export interface HostResource extends Resource {
+  /** Only for hosts with this init; elsewhere it is left out of the plan. Default: for every host. */
+  readonly on?: 'systemd' | 'openrc'
   /** Looks and changes nothing. Runs as root in a subshell after the prelude; stdin is /dev/null. */
   readonly probe: Sh
   /** Reads what the probe printed. A probe that exits with another code than 0 is a problem and never gets here. */

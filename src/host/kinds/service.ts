@@ -1,14 +1,16 @@
-// A systemd unit that runs with the inputs it should: restarted only when they changed, watched until it is healthy,
-// and put back to the last good inputs when it is not.
+// A service of systemd or OpenRC that runs with the inputs it should: restarted only when they changed, watched until it is
+// healthy, and put back to the last good inputs when it is not.
 
 import { createHash } from 'node:crypto'
 import type { Problem } from '../../engine/problem.ts'
 import type { State } from '../../engine/state.ts'
+import type { Facts } from '../facts.ts'
 import type { Failure, HostResource } from '../resource.ts'
 import { type Sh, sh } from '../sh.ts'
+import { belongs, initOf, speaking, stateOf } from './init.ts'
 
 export interface ServiceSpec {
-  /** `k3s.service`; its unit file is one of the inputs. */
+  /** `k3s.service`, also where OpenRC has it as `k3s`; its unit file or service script is one of the inputs. */
   readonly unit: string
   /** What the unit is started with. Each is made with `mark: disturbedMark(unit)`; the file at `path` is put back after a bad start. */
   readonly inputs: readonly { readonly resource: HostResource; readonly path?: string }[]
@@ -41,17 +43,20 @@ const REFUSED_FIRST = 74
  */
 export function service(spec: ServiceSpec): HostResource {
   const { unit } = spec
-  const wanted = createHash('sha256')
-    .update(JSON.stringify(spec.inputs.map(({ resource }) => [resource.id, resource.meaning ?? null])))
-    .digest('hex')
-  const needsStart = (actual: State | null): boolean =>
-    actual?.active !== true || actual.inputs !== wanted || actual.loaded !== 'the unit file'
+  // What is for hosts with the other init has no part in it: what it means there restarts nothing here.
+  const inputsOf = (facts: Facts) => spec.inputs.filter(({ resource }) => belongs(resource, facts))
+  const wanted = (facts: Facts) =>
+    createHash('sha256')
+      .update(JSON.stringify(inputsOf(facts).map(({ resource }) => [resource.id, resource.meaning ?? null])))
+      .digest('hex')
+  const needsStart = (actual: State | null, desired: State | null): boolean =>
+    actual?.active !== true || actual.inputs !== desired?.inputs || actual.loaded !== 'the unit file'
   return {
     id: `service:${unit}`,
     title: unit,
     inputs: spec.inputs.map(({ resource }) => resource.id),
     afterInputs: (actual) => ({ actual: actual && { ...actual, inputs: 'changed' } }),
-    probe: sh`systemctl show -p LoadState -p ActiveState -p SubState -p UnitFileState -p NeedDaemonReload ${unit} || exit 1
+    probe: sh`${stateOf(unit)}
 if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'inputs=%s\n' "$(cat ${home(unit)}/inputs 2>/dev/null)"; fi`,
     read: ({ text }) => {
       const show = new Map(
@@ -67,17 +72,25 @@ if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'input
         },
       }
     },
-    desired: () => ({ active: true, enabled: true, loaded: 'the unit file', inputs: wanted }),
+    desired: (facts) => ({ active: true, enabled: true, loaded: 'the unit file', inputs: wanted(facts) }),
     // A unit that is only enabled goes on as it is: what depends on it need not be looked at again.
-    disturbs: ({ actual }) => needsStart(actual),
-    action: (actual) => {
-      if (!needsStart(actual)) return `enable ${unit}`
+    disturbs: ({ actual, desired }) => needsStart(actual, desired),
+    action: (actual, desired) => {
+      if (!needsStart(actual, desired)) return `enable ${unit}`
       return actual?.active === true ? `restart ${unit}` : `start ${unit}`
     },
-    steps: ({ actual }) => {
-      const settings = sh`k_unit=${unit} k_home=${home(unit)} k_bound=${spec.boundSeconds} k_inputs=${wanted}`
-      const paths = spec.inputs.flatMap(({ path }) => path ?? [])
-      if (!needsStart(actual)) return [{ title: `enable ${unit}`, run: sh`systemctl enable -q ${unit}` }]
+    steps: ({ actual, desired, facts }) => {
+      const settings = sh`k_unit=${unit} k_home=${home(unit)} k_bound=${spec.boundSeconds} k_inputs=${wanted(facts)}
+${speaking[initOf(facts)]}`
+      const paths = inputsOf(facts).flatMap(({ path }) => path ?? [])
+      if (!needsStart(actual, desired))
+        return [
+          {
+            title: `enable ${unit}`,
+            run: sh`${settings}
+k_enable`,
+          },
+        ]
       return [
         {
           title: `${actual?.active === true ? 'restart' : 'start'} ${unit}`,
@@ -97,22 +110,16 @@ ${starting}`,
   }
 }
 
-// The unit writes READY=1 when it is up (Type=notify); a start blocks until then, so it is started without blocking and
-// watched. A unit with Restart=always never says `failed`: it failed when systemd tries it for the third time.
-const starting = sh`k_state() { systemctl show -p "$1" --value "$k_unit"; }
-k_now() { cut -d. -f1 /proc/uptime; }
+const starting = sh`k_now() { cut -d. -f1 /proc/uptime; }
 k_up() { # starts the unit; 0 when it is healthy
-  k_t0=$(k_now) k_why='systemctl would not start it'
-  systemctl daemon-reload; systemctl enable -q "$k_unit" || return 1
-  systemctl reset-failed "$k_unit" 2>/dev/null
-  systemctl restart --no-block "$k_unit" || return 1
+  k_t0=$(k_now) k_why="$k_tool would not start it"
+  k_load; k_enable || return 1
+  k_start || return 1
   while :; do
-    k_why=''
-    case $(k_state ActiveState)/$(k_state SubState) in
-      active/*) if k_why=$(k_health 2>&1); then return 0; fi ;;
-      failed/*) k_why="$(k_state Result)"; return 1 ;;
-      */auto-restart*) [ "$(k_state NRestarts)" -lt 1 ] || return 1; k_why='it ended, systemd starts it again' ;;
-      *) k_why="$(k_state ActiveState)" ;;
+    k_look
+    case $k_is in
+      up) if k_why=$(k_health 2>&1); then return 0; fi ;;
+      down) return 1 ;;
     esac
     k_alive || exit 1
     [ $(( $(k_now) - k_t0 )) -lt "$k_bound" ] || return 1
@@ -154,13 +161,13 @@ mkdir -p -m 700 "$k_home" && : >"$k_home/disturbed" || exit 1
 if ! k_why=$(k_validate 2>&1); then
   printf '%s\n' "$k_why" >&2
   k_put_back "$@" || exit ${REFUSED_FIRST}
-  systemctl daemon-reload; rm -f -- "$k_home/disturbed"
+  k_load; rm -f -- "$k_home/disturbed"
   exit ${REFUSED}
 fi
-k_since=$(date '+%Y-%m-%d %H:%M:%S')
 if k_up; then k_remember "$@" || k_fail 'it runs, but that could not be recorded'; exit 0; fi
-printf 'state=%s (%s), exit %s, after %s s: %s\n' "$(k_state ActiveState)" "$(k_state SubState)" "$(k_state ExecMainStatus)" "$(( $(k_now) - k_t0 ))" "$k_why"
-journalctl -u "$k_unit" --since "$k_since" -o cat --no-pager -n 400 2>/dev/null | grep -v '^Scheduled restart job' | tail -n 40 >&2
+[ -z "$k_logfile" ] || printf 'log=%s\n' "$k_logfile"
+printf 'state=%s, after %s s: %s\n' "$(k_tell)" "$(( $(k_now) - k_t0 ))" "$k_why"
+k_log >&2
 k_put_back "$@" || exit ${NO_GOOD}
 k_wait "$k_bound" 'putting the last good configuration back'
 if k_up; then
@@ -181,13 +188,14 @@ function explain(
     return { what: `${what}; ${back}`, why: err.trim(), hint, rescued: true }
   }
   const state = /^state=(.*)$/m.exec(out)?.[1] ?? 'it did not come up'
+  const log = /^log=(.*)$/m.exec(out)?.[1]
   const journal = err.trim().split('\n')
   const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))
   const why =
     err.trim() === ''
-      ? 'the journal is silent'
-      : `journal: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
-  const hint = `journalctl -u ${unit} on the host has all of it; correct the inventory and run apply again`
+      ? `${log ?? 'the journal'} is silent`
+      : `${log ?? 'journal'}: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
+  const hint = `${log ?? `journalctl -u ${unit}`} on the host has all of it; correct the inventory and run apply again`
   const after = `not healthy after the restart: ${state}`
   if (code === PUT_BACK) {
     return { what: `${after}; the last good configuration is back and running`, why, hint, rescued: true }

@@ -38,8 +38,10 @@ test('the stages with the default variables', () => {
       /usr/local/bin/k3s
       /etc/rancher/k3s/config.yaml
       /etc/systemd/system/k3s.service.env
+      /etc/conf.d/k3s
       /etc/rancher/k3s/config.yaml.d/
       /etc/systemd/system/k3s.service
+      /etc/init.d/k3s
       k3s.service
     ready
       API and node
