@@ -11,6 +11,7 @@ import { file } from '../../../src/host/kinds/file.ts'
 import { kernelModules, sysctls } from '../../../src/host/kinds/kernel.ts'
 import { packages } from '../../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../../src/host/kinds/service.ts'
+import { strays } from '../../../src/host/kinds/strays.ts'
 import type { HostResource } from '../../../src/host/resource.ts'
 import { Sh } from '../../../src/host/sh.ts'
 
@@ -45,6 +46,15 @@ const wanted = z.union([
     }),
   }),
   z.strictObject({ packages: z.array(z.string()) }),
+  z.strictObject({
+    strays: z.strictObject({
+      title: z.string(),
+      places: z.array(z.strictObject({ directory: z.string(), pattern: z.string() })),
+      wanted: z.array(z.string()).default([]),
+      ours: z.string(),
+      mark: z.string(),
+    }),
+  }),
   z.strictObject({ kernelModules: z.array(z.string()) }),
   z.strictObject({ sysctls: z.record(z.string(), z.string()) }),
   /** A unit with its inputs, which are made before it. */
@@ -163,6 +173,7 @@ export function resourcesOf(wants: Case['wants']): HostResource[] {
   return wants.flatMap((want) => {
     if ('directory' in want) return directory(given(want.directory))
     if ('file' in want) return fileOf(want.file)
+    if ('strays' in want) return strays(want.strays)
     if ('packages' in want) return packages(want.packages)
     if ('kernelModules' in want) return kernelModules(want.kernelModules)
     if ('sysctls' in want) return sysctls(want.sysctls)

@@ -93,7 +93,7 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
       fetch: () => Promise.reject(new Error('nothing is fetched')),
       now: Date.now,
       lookMs: 10_000,
-      waitSeconds: null,
+      waitSeconds: 10,
       waiting: () => undefined,
     })
     await backend.lock(never)
