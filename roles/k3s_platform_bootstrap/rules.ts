@@ -5,6 +5,7 @@ import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, Role, Written } from '../role.ts'
 import { dropinFile, paths } from './config.ts'
 import { choices, components, flags, formerChoices, renamed, secretKeys } from './k3s-flags.ts'
+import { dangerOf } from './reset.ts'
 import { networkFindings } from './rules/networks.ts'
 import { label, taint } from './rules/node.ts'
 import { registryFindings } from './rules/registries.ts'
@@ -16,10 +17,7 @@ import { unused, type Vars, type vars } from './vars.ts'
 type Name = keyof Vars & `k3s_platform_${string}`
 const CONFIG: readonly Name[] = ['k3s_platform_k3s_config', 'k3s_platform_k3s_config_dropins']
 
-/** Directories that a machine cannot be without: `reset` removes the data directory, k3s fills it. */
-const NOT_FOR_DATA =
-  /^\/(usr|etc|var|home|opt|root|boot|bin|sbin|lib\w*|srv|mnt|media|var\/lib|var\/log|usr\/.*|etc\/.*|opt\/cloud-neutral(\/.*)?)?$/
-const LOST_AT_BOOT = /^\/(proc|sys|dev|run|tmp|var\/run)(\/|$)/
+const LOST_AT_BOOT = /^\/+(run|tmp|var\/+run)(\/|$)/
 
 /** Ports of a server that are taken by something else than the one that listens for the API. */
 const TAKEN: Readonly<Record<number, string>> = {
@@ -251,18 +249,9 @@ const rules: readonly Rule[] = [
       const found = settings.of('data-dir')
       if (found === undefined) return []
       const path = String(found.value)
-      const clean = path.replace(/\/+/g, '/').replace(/(.)\/$/, '$1')
-      const why = !path.startsWith('/')
-        ? 'is not an absolute path'
-        : /\/\.\.?(\/|$)/.test(path)
-          ? 'has . or .. in it'
-          : LOST_AT_BOOT.test(clean)
-            ? 'is lost at every boot'
-            : NOT_FOR_DATA.test(clean)
-              ? 'belongs to the system'
-              : undefined
-      if (why === undefined) return []
-      const what = `the data of k3s cannot be in ${path}: it ${why}`
+      const why = LOST_AT_BOOT.test(path) ? 'it is lost at every boot' : dangerOf(path)
+      if (why === null) return []
+      const what = `the data of k3s cannot be in ${path}: ${why}`
       return [{ path: found.path, what, hint: 'give it a directory of its own, such as /var/lib/rancher/k3s' }]
     },
   },

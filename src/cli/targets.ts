@@ -133,8 +133,8 @@ function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleCon
     ({ path, what, hint, warning }): Problem => ({
       kind: warning ? 'warning' : 'usage',
       where: host.where(path),
-      what,
-      ...(hint === undefined ? {} : { hint }),
+      what: host.hiding(path, what),
+      ...(hint === undefined ? {} : { hint: host.hiding(path, hint) }),
     }),
   )
   const problems = [...bound.problems, ...told]

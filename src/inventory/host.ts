@@ -46,10 +46,21 @@ export class Host {
    * `name.key[0]` or the steps. What is not set has the place of the nearest thing around it, at last of the host.
    */
   where(path: string | readonly PropertyKey[]): string {
+    const value = this.#at(path)
+    return value === undefined ? this.place : whereOf(value)
+  }
+
+  /** A text about the value at a path, without the value where that is a secret. */
+  hiding(path: readonly PropertyKey[], text: string): string {
+    const { secret, data } = this.#at(path) ?? {}
+    return secret && data !== '' && typeof data === 'string' ? text.replaceAll(data, '***') : text
+  }
+
+  #at(path: string | readonly PropertyKey[]): Value | undefined {
     const steps = typeof path === 'string' ? (path.match(/[^.[\]]+/g) ?? []) : path
     const [name = '', ...below] = steps
     const value = this.get(String(name)).value ?? this.written.get(String(name))
-    return value === undefined ? this.place : whereOf(descend(value, below))
+    return value && descend(value, below)
   }
 }
 
