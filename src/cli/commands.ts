@@ -44,6 +44,17 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'doctor',
+    about: 'check workstation and hosts; every finding names its fix',
+    group: 'Every day',
+    mode: 'check',
+    operands: 'hosts',
+    examples: [
+      ['k3s-platform doctor', 'exit code 2: warnings; 1: something keeps apply from working'],
+      ['k3s-platform doctor edge-1 -o json', 'for programs'],
+    ],
+  },
+  {
     name: 'lock',
     about: 'resolve versions to digests and write the lock file',
     group: 'Files',

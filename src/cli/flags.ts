@@ -1,6 +1,6 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
-export type CommandName = 'apply' | 'plan' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
+export type CommandName = 'apply' | 'plan' | 'doctor' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
 
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */

@@ -88,7 +88,7 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
 
 test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [['aply'], ['aply: unknown command (did you mean apply?)']],
-  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan, lock, kubeconfig, upgrade, reset)']],
+  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan, doctor, lock, kubeconfig, upgrade, reset)']],
   [
     ['-i', 'x', 'plan'],
     ['-i: stands where a command is expected (flags come after the command: k3s-platform plan -i ...)'],
