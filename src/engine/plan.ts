@@ -18,7 +18,7 @@ export interface Change<R extends Resource = Resource> {
   readonly desired: State | null
 }
 
-export interface StagePlan<R extends Resource = Resource> {
+interface StagePlan<R extends Resource = Resource> {
   readonly role: string
   readonly name: string
   readonly changes: readonly Change<R>[]

@@ -28,7 +28,7 @@ export interface HostResource extends Resource {
   readonly meaning?: string
 }
 
-export interface HostChange extends Pick<PendingChange<HostResource>, 'actual' | 'desired'> {
+interface HostChange extends Pick<PendingChange<HostResource>, 'actual' | 'desired'> {
   readonly facts: Facts
 }
 

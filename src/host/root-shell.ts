@@ -16,7 +16,7 @@ export interface FrameResult {
   readonly err: string
 }
 
-export interface RunHow {
+interface RunHow {
   /** For people: what is under way. */
   readonly what: string
   readonly signal: AbortSignal

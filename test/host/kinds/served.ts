@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export interface Answer {
+interface Answer {
   readonly content: string | Buffer
   readonly status: number
   /** Whether it can continue a file. */
