@@ -147,7 +147,7 @@ export function readFacts(answer: Pick<Answer, 'text'>, sent: number, received: 
     selinux: one('selinux') === '' ? null : one('selinux') === '1' ? 'enforcing' : 'permissive',
     apparmor: one('apparmor') === 'Y',
     modules: { known: all('module'), missing: all('nomodule'), dir: !found.has('nomodules') },
-    listening: listeners(all('listen'), all('holder')),
+    listening: listeners(answer.text.split('\n'), all('holder')),
     has,
     there,
     k3s: {
@@ -189,24 +189,23 @@ function diskOf(line: string): Disk {
   }
 }
 
-/** Ports come as `tcp:192B`, who holds them as a line of ss or of netstat. */
-function listeners(ports: readonly string[], holders: readonly string[]): Holder[] {
-  const known = new Map(
-    holders.flatMap((line): [string, Pick<Holder, 'process' | 'pid'>][] => {
-      const words = line.split(/ +/)
-      const local = words[0] !== undefined && /^(tcp|udp)6?$/.test(words[0]) ? words : []
-      const address = local.find((word) => /:\d+$/.test(word)) ?? ''
-      const [, process, pid] = /users:\(\("([^"]*)",pid=(\d+)/.exec(line) ?? []
-      const [, netstatPid, netstatName] = / (\d+)\/([^ :]+)/.exec(line) ?? []
-      const name = process ?? netstatName
-      if (name === undefined) return []
-      const key = `${line.slice(0, 3)} ${address.slice(address.lastIndexOf(':') + 1)}`
-      return [[key, { process: name, pid: Number(pid ?? netstatPid) }]]
-    }),
-  )
-  return [...new Set(ports)].map((text) => {
-    const protocol = text.startsWith('udp') ? 'udp' : 'tcp'
-    const port = Number.parseInt(text.slice(4), 16)
-    return { protocol, port, process: null, pid: null, ...known.get(`${protocol} ${port}`) }
-  })
+/** Lines of ss or netstat, those of `holders` with the processes: `users:(("nginx",pid=811,fd=6))` or `811/nginx: master`. */
+function listeners(lines: readonly string[], holders: readonly string[]): Holder[] {
+  const found = new Map<string, Holder>()
+  for (const line of [...lines, ...holders]) {
+    const [, protocol, port] = /^(tcp|udp)6? .*?:(\d+) /.exec(line) ?? []
+    if (protocol === undefined) continue
+    const key = `${protocol}:${port}`
+    if (found.get(key)?.process) continue // the first of those that share a socket
+    const [, process, pid] = /users:\(\("([^"]*)",pid=(\d+)/.exec(line) ?? []
+    const [, netstatPid, netstatName] = / (\d+)\/([^ :]+)/.exec(line) ?? []
+    const name = process ?? netstatName ?? null
+    found.set(key, {
+      protocol: protocol === 'udp' ? 'udp' : 'tcp',
+      port: Number(port),
+      process: name,
+      pid: name === null ? null : Number(pid ?? netstatPid),
+    })
+  }
+  return [...found.values()]
 }
