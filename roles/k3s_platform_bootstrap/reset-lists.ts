@@ -72,9 +72,12 @@ export function processes(dirs: Sh): Listed {
     list: lines([
       dirs,
       sh`k_exes=$(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's:.* /proc/\([0-9]*\)/exe -> \(.*\):\1 \2:p')
+k_groups='/k3s(-agent)?\.service|openrc[./]k3s'
+# Pods are another's where a kubelet of its own runs; k3s has it built in.
+case $k_exes in *'/kubelet'*) ;; *) k_groups="$k_groups|:/kubepods([./]|\$)" ;; esac
 k_all=$(for k_d in /usr/local/bin/k3s /opt/bin/k3s $(k_dirs); do
   printf '%s\n' "$k_exes" | while read -r k_p k_x; do case $k_x in "$k_d" | "$k_d (deleted)" | "$k_d"/*) echo "$k_p" ;; esac; done
-done; grep -sE '/k3s(-agent)?\.service|openrc[./]k3s' /proc/[0-9]*/cgroup | sed 's:^/proc/\([0-9]*\)/.*:\1:')
+done; grep -sE "$k_groups" /proc/[0-9]*/cgroup | sed 's:^/proc/\([0-9]*\)/.*:\1:')
 k_tree=$(grep -s '^PPid:' /proc/[0-9]*/status | sed 's:^/proc/\([0-9]*\)/status\:PPid\:[^0-9]*\([0-9]*\)$:\1 \2:')
 k_all=" $(printf '%s' "$k_all" | tr '\n' ' ') "
 k_grown=yes
