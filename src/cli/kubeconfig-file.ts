@@ -12,7 +12,7 @@ const BACKUPS = 5
 /** Writes atomically with mode 600; missing directories get 700. */
 export async function writePrivate(file: string, content: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const part = `${file}.${process.pid}.part`
+  const part = `${file}.k3s-platform.part` // always the same name: what a killed run left is written over
   try {
     const handle = await open(part, 'w', 0o600)
     try {

@@ -66,7 +66,7 @@ fi`,
 
 /** Says, so that a power cut does not forget it, that what a unit was started with is about to change. */
 export function disturb(marker: string): Sh {
-  return sh`mkdir -p ${marker.slice(0, marker.lastIndexOf('/'))} && : >${marker} && k_sync ${marker} || exit 1`
+  return sh`mkdir -p -m 700 ${marker.slice(0, marker.lastIndexOf('/'))} && : >${marker} && k_sync ${marker} || exit 1`
 }
 
 function readFile(answer: Answer, digest: string, content: string, secret: boolean): Observed {
