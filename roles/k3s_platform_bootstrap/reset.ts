@@ -62,6 +62,7 @@ export function reset(v: Vars, context: RoleContext): readonly Stage<HostResourc
       ...['k3s', 'k3s-agent'].flatMap((name) => [
         ...['.d', '.env', ''].map((end) => gone({ path: `${UNITS}/${name}.service${end}`, keep, after: reload })),
         remove(`/etc/init.d/${name}`),
+        remove(`/etc/conf.d/${name}`),
         remove(`/etc/logrotate.d/${name}`),
       ]),
       remove('/etc/sysctl.d/90-k3s-platform.conf'),
