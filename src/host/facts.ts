@@ -6,8 +6,8 @@ import type { Answer } from './resource.ts'
 export { factsProbe } from './facts/probe.ts'
 
 export type PackageManager = 'apt-get' | 'dnf' | 'zypper' | 'apk'
-export type Init = 'systemd' | 'openrc' | 'other'
-export type Service = (typeof SERVICES)[number]
+type Init = 'systemd' | 'openrc' | 'other'
+type Service = (typeof SERVICES)[number]
 
 /** Who listens on a port. `process` and `pid` are null where nothing on the host could tell. */
 export interface Holder {
