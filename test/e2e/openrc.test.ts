@@ -175,8 +175,12 @@ echo default >root/run/openrc/softlevel; printf ready; read -r end`
 const FAKE = `#!/bin/sh
 printf '%s\\n' "$1 HTTPS_PROXY=$HTTPS_PROXY"
 if grep -q broken ${CONFIG}; then echo 'level=fatal msg="no such flag"'; exit 7; fi
+echo $$ >/run/ready
 exec sleep 1000
 `
+
+/** The child that runs now has said so: one that is about to end was alive for a moment, too. */
+const HEALTH = sh`[ "$(cat /run/ready)" = "$(cat /run/openrc/options/k3s/child_pid)" ]`
 
 function wanted(content: string): HostResource[] {
   const mark = disturbedMark(UNIT)
@@ -202,7 +206,7 @@ function wanted(content: string): HostResource[] {
       ),
     },
   ]
-  return [...inputs.map(({ resource }) => resource), service({ unit: UNIT, inputs, health: sh`:`, boundSeconds: 40 })]
+  return [...inputs.map(({ resource }) => resource), service({ unit: UNIT, inputs, health: HEALTH, boundSeconds: 40 })]
 }
 
 /** Debian's packages, unpacked. */
