@@ -23,7 +23,7 @@ export interface HostResource extends Resource {
   explain?(failure: Failure): Partial<Pick<Problem, 'what' | 'why' | 'hint' | 'rescued'>>
   /**
    * What of this resource matters to a unit that is started with it, in a canonical form: two forms of one meaning need no
-   * restart. Default: all of its desired state.
+   * restart. Without one it matters only when it changes.
    */
   readonly meaning?: string
 }

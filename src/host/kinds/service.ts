@@ -47,7 +47,9 @@ export function service(spec: ServiceSpec): HostResource {
   const inputsOf = (facts: Facts) => spec.inputs.filter(({ resource }) => belongs(resource, facts))
   const wanted = (facts: Facts) =>
     createHash('sha256')
-      .update(JSON.stringify(inputsOf(facts).map(({ resource }) => [resource.id, resource.meaning ?? null])))
+      .update(
+        JSON.stringify(inputsOf(facts).flatMap(({ resource: { id, meaning } }) => (meaning ? [[id, meaning]] : []))),
+      )
       .digest('hex')
   const needsStart = (actual: State | null, desired: State | null): boolean =>
     actual?.active !== true || actual.inputs !== desired?.inputs || actual.loaded !== 'the unit file'
