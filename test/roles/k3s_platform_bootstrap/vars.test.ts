@@ -40,6 +40,7 @@ test('the defaults', () => {
         "curl",
         "tar",
       ],
+      "k3s_platform_reset_keep": [],
       "k3s_platform_secrets_encryption": false,
       "k3s_platform_service_cidr": "10.43.0.0/16",
       "k3s_platform_sysctls": {
