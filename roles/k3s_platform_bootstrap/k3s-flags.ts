@@ -32,6 +32,12 @@ export const flags: ReadonlyMap<string, Shape> = new Map(
   ),
 )
 
+/** Those that `k3s server --help` does not show (pkg/cli/cmds/server.go and agent.go: Hidden). */
+export const hidden: readonly string[] = [
+  ...['disable-agent', 'disable-apiserver', 'disable-controller-manager', 'disable-etcd', 'airgap-extra-registry'],
+  ...['supervisor-port', 'apiserver-port', 'apiserver-bind-address'],
+]
+
 /** Keys that k3s has no more, or only to complain about them, and what to write instead. */
 export const renamed: Readonly<Record<string, string>> = {
   'no-deploy': 'use k3s_platform_disable_components',

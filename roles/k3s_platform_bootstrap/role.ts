@@ -11,7 +11,6 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
-import { type Sh, sh } from '../../src/host/sh.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
@@ -25,6 +24,7 @@ import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from 
 import { reset } from './reset.ts'
 import { findings } from './rules.ts'
 import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
+import { knownFlags } from './validate.ts'
 import { type Vars, vars } from './vars.ts'
 
 const UNIT = 'k3s.service'
@@ -165,30 +165,6 @@ function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown
     service: UNIT,
     boundSeconds: context.boundSeconds ?? READY_SECONDS,
   }
-}
-
-/** Flags of `k3s server` that its help does not show (pkg/cli/cmds/server.go: Hidden). */
-const HIDDEN_FLAGS = [
-  ...['disable-agent', 'disable-apiserver', 'disable-controller-manager', 'disable-etcd', 'airgap-extra-registry'],
-  ...[
-    'kube-controller-arg',
-    'kube-cloud-controller-arg',
-    'supervisor-port',
-    'apiserver-port',
-    'apiserver-bind-address',
-  ],
-]
-
-/** What this release of k3s says of itself: a key that is no flag would only be warned of, and have no effect. */
-function knownFlags(binary: string, config: Record<string, unknown>): Sh {
-  const keys = Object.keys(config).filter((key) => !HIDDEN_FLAGS.includes(key))
-  return sh`k_help=$(timeout 20 ${binary} server --help 2>/dev/null)
-case $k_help in *'--data-dir '*) ;; *) exit 0 ;; esac
-k_bad=''
-for k_key in ${keys}; do
-  case $k_help in *"--$k_key "*|*"--$k_key,"*) ;; *) k_bad="$k_bad $k_key" ;; esac
-done
-[ -z "$k_bad" ] || k_fail "$(${binary} --version | head -n 1) has no flag for these keys of config.yaml:$k_bad"`
 }
 
 function listText(entries: readonly string[]): string {

@@ -44,4 +44,6 @@ k_place() {
   chown -- "$4" "$1" && chmod -- "$3" "$1" && k_sync "$1" && { [ ! -d "$2" ] || rm -f -- "$2"; } && mv -f -- "$1" "$2" && k_sync "\${2%/*}/" || {
     rm -f -- "$1"; k_fail "cannot put $2 in place"
   }
+  # where SELinux is, a file made beside its place has not yet the label of that place
+  ! k_has restorecon || restorecon -- "$2" 2>/dev/null || :
 }`
