@@ -6,7 +6,7 @@ const count = z.int().nonnegative()
 const seconds = z.number().nonnegative()
 const op = z.enum(['none', 'create', 'update', 'delete', 'action', 'owned', 'deferred'])
 
-const problem = z
+export const problem = z
   .strictObject({
     kind: z.enum(['usage', 'unreachable', 'failed', 'warning', 'interrupted']),
     where: z.string().describe('file:line:column path, host, or host and resource'),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { doctorDocument, kubeconfigDocument, lockDocument } from '../../src/report/documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 
@@ -40,12 +41,17 @@ describe.each(runs)('$name', (run) => {
   })
 })
 
-test('the JSON Schema that ships is the one the program prints by (vitest -u writes it)', async () => {
-  const schema = z.toJSONSchema(runDocument, { target: 'draft-2020-12' })
+test.each([
+  ['run-v1', runDocument],
+  ['doctor-v1', doctorDocument],
+  ['lock-v1', lockDocument],
+  ['kubeconfig-v1', kubeconfigDocument],
+])('the JSON Schema that ships is the one the program prints by: %s (vitest -u writes it)', async (name, document) => {
+  const schema = z.toJSONSchema(document, { target: 'draft-2020-12' })
   const oneLineLists = JSON.stringify(schema, null, 2).replace(/\[\n([^[\]{}]*)\]/g, (_, items: string) => {
     return `[${items.trim().replace(/\s*\n\s*/g, ' ')}]`
   })
-  await expect(`${oneLineLists}\n`).toMatchFileSnapshot('../../docs/schema/run-v1.json')
+  await expect(`${oneLineLists}\n`).toMatchFileSnapshot(`../../docs/schema/${name}.json`)
 })
 
 test('an events file that cannot be opened is a usage problem', () => {

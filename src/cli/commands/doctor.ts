@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
+import type { DoctorDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
 import { redactor } from '../../report/redact.ts'
 import { painter, wantsColour } from '../../report/style.ts'
@@ -113,11 +114,11 @@ async function workstationReport(env: Io['env']): Promise<Report> {
   }
 }
 
-const worst = (findings: readonly Problem[]) =>
+const worst = (findings: readonly Problem[]): DoctorDocument['status'] =>
   findings.some(({ kind }) => kind !== 'warning') ? 'failed' : findings.length > 0 ? 'warnings' : 'ok'
 
-function exitCode(reports: readonly Report[]): number {
-  return { ok: 0, warnings: 2, failed: 1 }[worst(reports.flatMap(({ findings }) => findings))]
+function exitCode(reports: readonly Report[]): 0 | 1 | 2 {
+  return ({ ok: 0, warnings: 2, failed: 1 } as const)[worst(reports.flatMap(({ findings }) => findings))]
 }
 
 function counts(reports: readonly Report[]): { hosts: number; failures: number; warnings: number } {
@@ -136,8 +137,13 @@ function document(reports: readonly Report[]): string {
   }))
   const status = worst(reports.flatMap(({ findings }) => findings))
   const { failures, warnings } = counts(reports)
-  const schema = 'k3s-platform/doctor/v1'
-  return `${JSON.stringify({ schema, status, exitCode: exitCode(reports), failures, warnings, workstation, hosts }, null, 2)}\n`
+  const document: DoctorDocument = {
+    schema: 'k3s-platform/doctor/v1',
+    ...{ status, exitCode: exitCode(reports), failures, warnings },
+    workstation,
+    hosts,
+  }
+  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 /** Name, sign, what and why on one line; the command that fixes it alone on the next, to be copied. */

@@ -8,6 +8,7 @@ import type { HostResource } from '../../host/resource.ts'
 import { sh } from '../../host/sh.ts'
 import { type Access, accessOf, kubeconfigOf, type Merged, merge } from '../../kubeconfig/merge.ts'
 import { kubeconfigPath } from '../../kubeconfig/path.ts'
+import type { KubeconfigDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
@@ -118,7 +119,8 @@ function sentence({ host, context, server, is }: Line, path: string): string {
 }
 
 function document(path: string, contexts: readonly Line[]): string {
-  return `${JSON.stringify({ schema: 'k3s-platform/kubeconfig/v1', path, contexts }, null, 2)}\n`
+  const document: KubeconfigDocument = { schema: 'k3s-platform/kubeconfig/v1', path, contexts }
+  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 /** One exec: the look at the host with nothing to look at but this file. */

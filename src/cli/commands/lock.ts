@@ -5,6 +5,7 @@ import { allRoles } from '../../../roles/index.ts'
 import type { Role } from '../../../roles/role.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars, type Host, loadInventory, selectHosts, unique } from '../../inventory/index.ts'
+import type { LockDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
 import { lockText, writeLock } from '../../supply/lock.ts'
 import { changed, type Difference, type Lockable, type Resolved, resolveLock, titleOf } from '../../supply/resolve.ts'
@@ -84,6 +85,9 @@ function lineOf({ entry, from, to }: Difference): string {
 const short = (digest: string) => `${digest.slice(0, 6)}…`
 
 function documentOf(path: string, { differences, same, missing }: Resolved, check: boolean, exitCode: number): string {
-  const document = { schema: 'k3s-platform/lock/v1', path, check, exitCode, differences, unchanged: same, missing }
+  const document: LockDocument = {
+    schema: 'k3s-platform/lock/v1',
+    ...{ path, check, exitCode, differences, unchanged: same, missing },
+  }
   return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -1,0 +1,62 @@
+// The shapes of what `-o json` prints for doctor, lock and kubeconfig; docs/schema/*.json are made from them.
+
+import { z } from 'zod'
+import { problem } from './run-v1.ts'
+
+const count = z.int().nonnegative()
+const verdict = z.enum(['ok', 'warnings', 'failed'])
+const looked = z
+  .strictObject({ name: z.string(), status: verdict, about: z.string(), findings: z.array(problem).readonly() })
+  .readonly()
+
+export const doctorDocument = z.strictObject({
+  schema: z.literal('k3s-platform/doctor/v1'),
+  status: verdict,
+  exitCode: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  failures: count,
+  warnings: count,
+  workstation: looked.optional(),
+  hosts: z.array(looked),
+})
+
+const entry = z
+  .tuple([z.string(), z.string(), z.string(), z.string()])
+  .readonly()
+  .describe('what it belongs to, version, part, architecture')
+
+export const lockDocument = z.strictObject({
+  schema: z.literal('k3s-platform/lock/v1'),
+  path: z.string(),
+  check: z.boolean().describe('nothing was written'),
+  exitCode: z.int(),
+  differences: z
+    .array(
+      z
+        .strictObject({ entry, from: z.string().nullable().describe('null: not locked yet'), to: z.string() })
+        .readonly(),
+    )
+    .readonly(),
+  unchanged: count,
+  missing: z.array(entry).readonly().describe('architectures that the release does not have'),
+})
+
+export const kubeconfigDocument = z.strictObject({
+  schema: z.literal('k3s-platform/kubeconfig/v1'),
+  path: z.string().describe('the file it was merged into'),
+  contexts: z
+    .array(
+      z
+        .strictObject({
+          host: z.string(),
+          context: z.string(),
+          server: z.string(),
+          is: z.enum(['added', 'updated', 'unchanged']),
+        })
+        .readonly(),
+    )
+    .readonly(),
+})
+
+export type DoctorDocument = z.output<typeof doctorDocument>
+export type LockDocument = z.output<typeof lockDocument>
+export type KubeconfigDocument = z.output<typeof kubeconfigDocument>
