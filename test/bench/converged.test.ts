@@ -2,8 +2,8 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { cp, readdir, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -27,16 +27,16 @@ beforeAll(async () => {
   files = await testbed.dir()
   const made = await testbed.cli(['apply', '-i', inventory], { timeout: 300_000 })
   expect(made.code, made.stdout + made.stderr).toBe(0)
-  const root = nodes[0]?.root ?? ''
-  for (const file of [
-    'etc/rancher/k3s/config.yaml',
-    'etc/systemd/system/k3s.service',
-    'etc/systemd/system/k3s.service.env',
-  ]) {
-    await cp(join(root, file), join(files, file.slice(file.lastIndexOf('/') + 1)))
+  for (const { name, root } of nodes) {
+    for (const file of [
+      'etc/rancher/k3s/config.yaml',
+      'etc/systemd/system/k3s.service',
+      'etc/systemd/system/k3s.service.env',
+    ]) {
+      await cp(join(root, file), join(files, name, basename(file)))
+    }
   }
-  await mkdir(join(testbed.home, '.ssh'), { recursive: true, mode: 0o700 })
-  await writeFile(join(testbed.home, '.ssh/known_hosts'), testbed.knownHosts())
+  await writeFile(join(files, 'known_hosts'), testbed.knownHosts())
 })
 
 afterAll(() => testbed?.close())
@@ -56,7 +56,7 @@ test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on eac
   const ansibleEnv = {
     ANSIBLE_PIPELINING: 'True',
     ANSIBLE_FORKS: '10',
-    ANSIBLE_SSH_ARGS: '-o ControlMaster=auto -o ControlPersist=60s',
+    ANSIBLE_SSH_ARGS: `-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=${files}/known_hosts`,
     ANSIBLE_PYTHON_INTERPRETER: '/usr/bin/python3',
   }
   const clock = async (run: () => PromiseLike<{ exitCode?: number | undefined; stdout: string; stderr: string }>) => {
@@ -88,7 +88,7 @@ test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on eac
       if (name === 'ansible' && i > Math.max(2, RUNS / 3)) continue
       const { seconds: s, stdout } = await run()
       if (name.startsWith('apply')) expect(stdout).toMatch(/changed=0 /)
-      if (name === 'ansible') expect(stdout).toMatch(/changed=0 /)
+      if (name === 'ansible' && i > 0) expect(stdout).toMatch(/changed=0 /)
       if (i > 0) seconds.get(name)?.push(s) // the first is for warming up
     }
   }
@@ -130,7 +130,16 @@ test('the workstation CPU of each further host in a converged run', async () => 
 })
 
 function sshTo(node: TestNode): string[] {
-  return ['ssh', '-i', node.identityFile, '-o', 'BatchMode=yes', `ops@${node.host}`]
+  return [
+    'ssh',
+    '-i',
+    node.identityFile,
+    '-o',
+    'BatchMode=yes',
+    '-o',
+    `UserKnownHostsFile=${files}/known_hosts`,
+    `ops@${node.host}`,
+  ]
 }
 
 function median(values: readonly number[]): number {
