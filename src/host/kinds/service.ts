@@ -189,9 +189,17 @@ function explain(
     const back = 'the last good one is back, the unit was not touched'
     return { what: `${what}; ${back}`, why: err.trim(), hint, rescued: true }
   }
-  const state = /^state=(.*)$/m.exec(out)?.[1] ?? 'it did not come up'
+  const state = /^state=(.*?)(?:: *)?$/m.exec(out)?.[1] ?? 'it did not come up'
   const log = /^log=(.*)$/m.exec(out)?.[1]
-  const journal = err.trim().split('\n')
+  // Every try says the same again, at another time.
+  const journal = [
+    ...new Map(
+      err
+        .trim()
+        .split('\n')
+        .map((line) => [line.replace(/time="[^"]*"/, ''), line]),
+    ).values(),
+  ]
   const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))
   const why =
     err.trim() === ''
