@@ -45,7 +45,7 @@ test('a configuration that k3s refuses: the journal is told, the last good one i
   const done = await testbed.cli(['apply', '-i', inventory, ...REFUSED])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(
-    /^✗ edge-1 k3s\.service: not healthy after the restart: .*, after \d+ s(: [^:;]+)?; the last good configuration is back and running$/m,
+    /^✗ edge-1 k3s\.service: not healthy after the restart: .*, after \d+ s(: [^;\s].*)?; the last good configuration is back and running$/m,
   )
   expect(done.stderr).toContain('unknown flag: --no-such-flag')
   expect(done.stdout).toMatch(/^edge-1 +ok=\d+ +changed=\d+ +unreachable=0 +failed=1 +skipped=[12] +rescued=1 /m)
