@@ -1,10 +1,9 @@
 // What a role is: variables that are checked once, and stages that you read from top to bottom.
 
 import type { z } from 'zod'
+import type { PlatformFacts, PlatformResource } from '../src/cluster/backend.ts'
 import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
-import type { Facts } from '../src/host/facts.ts'
-import type { HostResource } from '../src/host/resource.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
 
@@ -72,18 +71,18 @@ export interface Written {
   broken(variable: string): boolean
 }
 
-export interface Role<Vars extends z.ZodObject> {
+export interface Role<Vars extends z.ZodObject, R extends PlatformResource = PlatformResource> {
   readonly name: string
   readonly vars: Vars
   /** What the variables alone say is wrong; asked before any host is spoken to. */
   rules?(vars: z.output<Vars>, context: RoleContext, written: Written): readonly Finding[]
   /** What forbids the run, or is worth a warning, from variables and the first look; nothing was touched yet. */
-  preflight(vars: z.output<Vars>, look: Look<Facts>, context: RoleContext): readonly Problem[]
+  preflight(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly Problem[]
   /** How many things preflight looks at. */
   readonly checks: number
-  stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+  stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** Takes all of it away again; throws a usage ProblemError where that would take more. */
-  reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<HostResource>[]
+  reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** What `lock` writes down for it. */
   locks?(vars: z.output<Vars>): readonly Lockable[]
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess

@@ -11,6 +11,7 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
+import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
 import type { Role, RoleContext } from '../role.ts'
@@ -36,7 +37,7 @@ const OPENRC_FILE = unitPath('openrc', UNIT)
 const OPENRC_ENV = '/etc/conf.d/k3s'
 const READY_SECONDS = 180
 
-export const bootstrap: Role<typeof vars> = {
+export const bootstrap: Role<typeof vars, HostResource> = {
   name: 'k3s_platform_bootstrap',
   vars,
   rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],

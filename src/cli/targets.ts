@@ -4,7 +4,9 @@ import { hostname, userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { z } from 'zod'
 import { allRoles } from '../../roles/index.ts'
+import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
 import type { Met, Role, RoleContext } from '../../roles/role.ts'
+import { type PlatformFacts, type PlatformResource, platformBackend } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
@@ -12,8 +14,7 @@ import type { Session, Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
 import { nearest } from '../engine/suggest.ts'
 import { hostBackend } from '../host/backend.ts'
-import { aboutHost, type Facts } from '../host/facts.ts'
-import type { HostResource } from '../host/resource.ts'
+import { aboutHost } from '../host/facts.ts'
 import { rootShell } from '../host/root-shell.ts'
 import { connect } from '../host/ssh/connect.ts'
 import type { Transport } from '../host/transport.ts'
@@ -35,9 +36,9 @@ import { askSecret } from './prompt.ts'
 import { workstation } from './workstation.ts'
 
 /** A session that also opens streams to what the host can reach. */
-export type HostSession = Session<HostResource, Facts> & Pick<Transport, 'forward'>
+export type HostSession = Session<PlatformResource, PlatformFacts> & Pick<Transport, 'forward'>
 
-export interface HostTarget extends Target<HostResource, Facts> {
+export interface HostTarget extends Target<PlatformResource, PlatformFacts> {
   connect(signal: AbortSignal): Promise<HostSession>
 }
 
@@ -91,12 +92,13 @@ export function prepare(host: Host, shared: Shared): Prepared {
       return others
     },
   }
-  const bound = roles.map((role) => bind(role, host, context, shared.stagesOf))
+  const bound = roles.map((role) => bind(role, host, context, shared))
   problems.push(...bound.flatMap((one) => one.problems))
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
     return { target: undefined, problems, secrets: [], tags: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
+  const kubeconfig = () => kubeconfigOf(host, context, io.env)
   return {
     problems,
     tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
@@ -106,7 +108,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     target: {
       host: host.name,
       stages: stages.filter(tagged(options)),
-      connect: (signal) => session(host.name, value, shared, signal),
+      connect: (signal) => session(host.name, value, kubeconfig, shared, signal),
       preflight: (look) => bound.flatMap((one) => one.preflight(look)),
       checks: bound.reduce((sum, one) => sum + one.checks, 0),
       about: aboutHost,
@@ -116,14 +118,19 @@ export function prepare(host: Host, shared: Shared): Prepared {
 
 interface BoundRole {
   readonly problems: readonly Problem[]
-  readonly stages: readonly Stage<HostResource>[]
+  readonly stages: readonly Stage<PlatformResource>[]
   readonly secrets: readonly Secret[]
   readonly checks: number
-  preflight(look: Look<Facts>): readonly Problem[]
+  preflight(look: Look<PlatformFacts>): readonly Problem[]
 }
 
-function bind<V extends z.ZodObject>(role: Role<V>, host: Host, context: RoleContext, stagesOf: StagesOf): BoundRole {
-  const { value, sound, broken, ...bound } = bindVars(host, role.vars)
+function bind<V extends z.ZodObject>(
+  role: Role<V>,
+  host: Host,
+  context: RoleContext,
+  { stagesOf, io: { env } }: Shared,
+): BoundRole {
+  const { value, sound, broken, ...bound } = bindVars(host, role.vars, { env })
   const written = new Set(host.names())
   const findings =
     (sound &&
@@ -185,9 +192,19 @@ export function unknownTags(options: CliOptions, known: readonly string[]): Prob
   return [...list('--tags', options.tags), ...list('--skip-tags', options.skipTags)]
 }
 
+/** Where k3s writes the key to its API: the role that installs k3s knows. */
+function kubeconfigOf(host: Host, context: RoleContext, env: Io['env']): string {
+  const ask = <V extends z.ZodObject>(role: Role<V>) => {
+    const { sound } = bindVars(host, role.vars, { env })
+    return sound && role.access?.(sound, context).source
+  }
+  return ask(bootstrap) ?? ''
+}
+
 async function session(
   host: string,
   connection: Connection,
+  kubeconfig: () => string,
   { options, io, emit, fetch }: Shared,
   signal: AbortSignal,
 ): Promise<HostSession> {
@@ -224,7 +241,9 @@ async function session(
     waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? LOCK_MS, LOCK_MS) / 1000),
     waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
   })
-  return Object.assign(backend, { forward: transport.forward })
+  const { forward } = transport
+  const boundSeconds = options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000)
+  return Object.assign(platformBackend(backend, { host, kubeconfig, forward, now: io.now, boundSeconds }), { forward })
 }
 
 /** Fetches each asset once in a run, however many hosts ask for it. */

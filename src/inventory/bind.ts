@@ -6,6 +6,7 @@ import { nearest } from '../engine/suggest.ts'
 import type { Host } from './host.ts'
 import { describe, keysAt, metaAt } from './issues.ts'
 import { sorted } from './problems.ts'
+import type { Env } from './template.ts'
 import { descend, holdsSecret, isSecretName, plain, usage, type Value } from './value.ts'
 import { plainScalar } from './yaml.ts'
 
@@ -26,12 +27,13 @@ export interface BoundVars<T> extends Bound<T> {
  * Takes the variables that `schema` names from the host and parses them. Text that spells a number or a boolean is taken
  * as one where one is expected, because `-e` and INI files only have text; a number or a boolean where text is expected is
  * the text that was written (`1.30`, `no`). `meta({ hint })` of a schema becomes the hint of
- * its problems; `meta({ secret: true })` and names like `_token` keep the value out of them.
+ * its problems; `meta({ secret: true })` and names like `_token` keep the value out of them. `meta({ env: ['A', 'B'] })` gives
+ * a variable that is not set the first of those environment variables that is not empty.
  */
 export function bindVars<S extends z.ZodObject>(
   host: Host,
   schema: S,
-  options: { readonly emptyIsUnset?: boolean } = {},
+  options: { readonly emptyIsUnset?: boolean; readonly env?: Env } = {},
 ): BoundVars<z.output<S>> {
   const problems: Problem[] = []
   const values = new Map<string, Value>()
@@ -39,7 +41,8 @@ export function bindVars<S extends z.ZodObject>(
     const found = host.get(name)
     problems.push(...found.problems)
     const empty = options.emptyIsUnset && (found.value?.data === '' || found.value?.data === null)
-    if (found.value !== undefined && !empty) values.set(name, found.value)
+    const value = found.value === undefined || empty ? fromEnv(schema, name, options.env) : found.value
+    if (value !== undefined) values.set(name, value)
   }
   const root: Value = { at: host.place, path: '', data: values }
   let input: unknown = plain(root)
@@ -65,6 +68,13 @@ export function bindVars<S extends z.ZodObject>(
   const sound = result.success ? result.data : schema.safeParse(Object.fromEntries(usable)).data
   const value = result.success && problems.length === 0 ? result.data : undefined
   return { value, problems: sorted(problems), sound, broken }
+}
+
+function fromEnv(schema: z.ZodType, name: string, env: Env = {}): Value | undefined {
+  const names = metaAt(schema, [name]).env
+  const source = (Array.isArray(names) ? names : []).find((one) => env[String(one)])
+  const data = source === undefined ? undefined : env[source]
+  return data === undefined ? undefined : { at: 'environment', path: source, data, unsafe: true }
 }
 
 /** A union whose alternatives fail deeper inside: the mistake is what the alternative that came furthest says. */

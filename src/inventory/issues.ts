@@ -63,6 +63,7 @@ function expectation(issue: z.core.$ZodRawIssue): string | undefined {
 interface Meta {
   readonly hint?: unknown
   readonly secret?: unknown
+  readonly env?: unknown
 }
 
 /** The meta of the schema at a path; what is missing there is taken from around it, but only from below the root. */

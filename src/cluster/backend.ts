@@ -1,0 +1,170 @@
+// A host together with its cluster: host resources go over the shell, cluster resources over the API behind the same connection.
+
+import { type Problem, ProblemError } from '../engine/problem.ts'
+import type { Applying, Observation, PendingChange } from '../engine/resource.ts'
+import type { Session } from '../engine/runner.ts'
+import type { Facts } from '../host/facts.ts'
+import type { HostResource } from '../host/resource.ts'
+import { sh } from '../host/sh.ts'
+import { LinkError, type Transport } from '../host/transport.ts'
+import { type Client, clusterClient } from './client.ts'
+import { ApiError, type Cluster } from './cluster.ts'
+import type { ClusterResource } from './resource.ts'
+
+export type PlatformResource = HostResource | ClusterResource
+
+/** What a look found of the API. `unasked`: no resource needed it; `none`: the node has no k3s. */
+export type ClusterFacts =
+  | { readonly is: 'unasked' | 'none' }
+  | { readonly is: 'silent'; readonly why: string }
+  | { readonly is: 'up'; readonly version: string; readonly cluster: Cluster }
+
+export interface PlatformFacts extends Facts {
+  readonly api: ClusterFacts
+}
+
+export interface PlatformOptions {
+  readonly host: string
+  /** The path of the kubeconfig that k3s writes on the node; asked for when a cluster resource is looked at. */
+  readonly kubeconfig: () => string
+  readonly forward: Transport['forward']
+  readonly now: () => number
+  /** `--timeout`, seconds; undefined: each wait has its own bound. */
+  readonly boundSeconds: number | undefined
+}
+
+const DEFERRED = 'known once the API answers'
+
+/** One exec for the host and the credentials, then the API's reads side by side. */
+export function platformBackend(
+  host: Session<HostResource, Facts>,
+  options: PlatformOptions,
+): Session<PlatformResource, PlatformFacts> {
+  const found = { kubeconfig: '' }
+  const client = clusterClient({ kubeconfig: () => found.kubeconfig, forward: options.forward })
+  return {
+    get execs() {
+      return host.execs
+    },
+    close: async () => {
+      client.close()
+      await host.close()
+    },
+    lock: (signal) => host.lock(signal),
+
+    observe: async (resources, signal) => {
+      const wanted = resources.filter(isCluster)
+      const onHost = resources.filter((one): one is HostResource => !isCluster(one))
+      if (wanted.length === 0) {
+        const look = await host.observe(onHost, signal)
+        return { ...look, facts: { ...look.facts, api: { is: 'unasked' } } }
+      }
+      const credentials = readKubeconfig(options.kubeconfig(), (text) => {
+        found.kubeconfig = text
+      })
+      const look = await host.observe([credentials, ...onHost], signal)
+      const api = await reach(found.kubeconfig, client)
+      const seen = await lookAtAll(wanted, api, options, signal)
+      return { facts: { ...look.facts, api }, observations: new Map([...look.observations, ...seen]) }
+    },
+
+    apply: async (changes, how) => {
+      const onHost = changes.filter((change): change is PendingChange<HostResource> => !isCluster(change.resource))
+      if (onHost.length > 0) await host.apply(onHost, how)
+      for (const { resource, actual, desired } of changes) {
+        if (how.stop.aborted || !isCluster(resource)) continue
+        await make(resource, { resource, actual, desired }, client, options, how)
+      }
+    },
+  }
+}
+
+function isCluster(resource: PlatformResource): resource is ClusterResource {
+  return 'look' in resource
+}
+
+/** No part of the plan: the key to the API, read in the exec that looks at the host anyway. */
+function readKubeconfig(path: string, keep: (text: string) => void): HostResource {
+  return {
+    id: 'kubeconfig:node',
+    title: path,
+    probe: sh`cat -- ${path} 2>/dev/null || :`,
+    read: ({ text }) => {
+      keep(text)
+      return { actual: null }
+    },
+    desired: () => null,
+    steps: () => [],
+  }
+}
+
+async function reach(kubeconfig: string, client: Client): Promise<ClusterFacts> {
+  if (kubeconfig === '') return { is: 'none' }
+  try {
+    await client.open()
+    return { is: 'up', version: client.version, cluster: client }
+  } catch (error) {
+    if (error instanceof ApiError || error instanceof LinkError) return { is: 'silent', why: error.message }
+    throw error
+  }
+}
+
+async function lookAtAll(
+  resources: readonly ClusterResource[],
+  api: ClusterFacts,
+  { host, now }: PlatformOptions,
+  signal: AbortSignal,
+): Promise<[string, Observation][]> {
+  if (api.is !== 'up') {
+    const before = (resource: ClusterResource): Observation =>
+      api.is === 'none' ? resource.before : { ...resource.before, actual: null, deferred: DEFERRED }
+    return resources.map((resource) => [resource.id, before(resource)])
+  }
+  const problems: Problem[] = []
+  const looked = await Promise.all(
+    resources.map(async (resource): Promise<[string, Observation][]> => {
+      try {
+        return [[resource.id, await resource.look(api.cluster, { host, now, signal })]]
+      } catch (error) {
+        signal.throwIfAborted()
+        problems.push(...told(error, host, resource, 'could not be looked at'))
+        return []
+      }
+    }),
+  )
+  if (problems.length > 0) throw new ProblemError(problems)
+  return looked.flat()
+}
+
+async function make(
+  resource: ClusterResource,
+  change: PendingChange<ClusterResource>,
+  cluster: Cluster,
+  { host, now, boundSeconds }: PlatformOptions,
+  how: Applying,
+): Promise<void> {
+  const { id, title } = resource
+  how.step({ is: 'start', resource: id, title })
+  let last = ''
+  try {
+    await resource.make(change, cluster, {
+      ...{ host, now, boundSeconds, stop: how.stop, signal: how.signal },
+      wait: (why, bound) => {
+        if (why === last) return
+        last = why
+        how.step({ is: 'wait', resource: id, why, boundSeconds: bound })
+      },
+      output: (text) => how.step({ is: 'output', resource: id, text }),
+    })
+  } catch (error) {
+    how.signal.throwIfAborted()
+    throw new ProblemError(told(error, host, resource, 'could not be made'))
+  }
+  if (!how.stop.aborted || change.resource.action === undefined) how.step({ is: 'done', resource: id, title })
+}
+
+function told(error: unknown, host: string, { title }: ClusterResource, what: string): readonly Problem[] {
+  if (error instanceof ProblemError) return error.problems
+  if (!(error instanceof ApiError || error instanceof LinkError)) throw error
+  return [{ kind: 'failed', where: `${host} ${title}`, what, why: error.message }]
+}
