@@ -25,7 +25,7 @@ beforeAll(async () => {
   for (const name of ['b1', 'b2', 'b3', 'b4', 'b5']) nodes.push(await testbed.node(name))
   inventory = await testbed.inventory(nodes)
   files = await testbed.dir()
-  const made = await testbed.cli(['apply', '-i', inventory], { timeout: 300_000 })
+  const made = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory], { timeout: 300_000 })
   expect(made.code, made.stdout + made.stderr).toBe(0)
   for (const { name, root } of nodes) {
     for (const file of [
@@ -72,13 +72,13 @@ test.each([1, 5])('a converged run on %i nodes, as a multiple of ssh true on eac
         return all.find((one) => one.exitCode !== 0) ?? { exitCode: 0, stdout: '', stderr: '' }
       }),
     [`apply, Node ${process.versions.node}`]: () =>
-      clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit])),
+      clock(() => testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '-l', limit])),
   }
   const lts = process.env.BENCH_NODE
   if (lts !== undefined) {
     const { stdout } = await execa(lts, ['--version'])
     contenders[`apply, Node ${stdout.slice(1)}`] = () =>
-      clock(() => testbed.spawnCli(['apply', '-i', inventory, '-l', limit], { nodeBin: lts }))
+      clock(() => testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '-l', limit], { nodeBin: lts }))
   }
   contenders.ansible = () => clock(() => testbed.spawn(ansible, { env: ansibleEnv }))
 
@@ -111,7 +111,7 @@ test('the workstation CPU of each further host in a converged run', async () => 
       .join(',')
     const all: number[] = []
     for (let i = 0; i < RUNS; i++) {
-      const program = [process.execPath, PROGRAM, 'apply', '-i', inventory, '-l', limit]
+      const program = [process.execPath, PROGRAM, 'apply', 'k3s_platform_bootstrap', '-i', inventory, '-l', limit]
       const timed = ['bash', '-c', 'TIMEFORMAT="cpu %U %S"; time "$@"', 'bash', ...program]
       const { exitCode, stderr } = await testbed.spawn(timed)
       expect(exitCode, stderr).toBe(0)

@@ -192,7 +192,7 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
   // Most of them wait; few at a time, because sshd drops the eleventh connection that is about to log in.
   test.concurrent.each(cases)('%s is one clear error within 15 s (%s)', async (_, transport, one) => {
     const inventory = await inventoryOf({ ...one.vars(), k3s_platform_ssh_transport: transport })
-    const done = await testbed.cli(['apply', '-i', inventory], await one.options?.())
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory], await one.options?.())
     expect(problems(done), said(done)).toHaveLength(1)
     expect(problems(done)[0]).toMatch(typeof one.error === 'function' ? await one.error() : one.error)
     expect(done.stdout).toMatch(one.recap === 'failed' ? /unreachable=0 +failed=1/ : /unreachable=1 +failed=0/)
@@ -207,7 +207,7 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
       { ansible_become_password: 'battery staple', k3s_platform_ssh_transport: transport },
       'deploy',
     )
-    const done = await cli(testbed, 1, ['apply', '-i', inventory])
+    const done = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(problems(done)).toEqual(['✗ edge-1: sudo refused the password for deploy'])
     expect(done.stdout).toMatch(/failed=1/)
     expect(done.seconds).toBeLessThan(15)
@@ -221,8 +221,8 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
     await node.ask(`echo 'PerSourcePenalties authfail:30 min:1' >${strict}; systemctl restart ssh`)
     const vars = { ansible_ssh_private_key_file: strangerKey, k3s_platform_ssh_transport: transport }
     const inventory = await inventoryOf(vars)
-    await cli(testbed, 1, ['apply', '-i', inventory])
-    const done = await cli(testbed, 1, ['apply', '-i', inventory])
+    await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
+    const done = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(problems(done)[0]).toMatch(/edge-1: \S+:22 turns logins from here away for a while$/)
     expect(done.stderr).toMatch(/why: +it says: Not allowed at this time/)
     await node.ask(`echo 'PerSourcePenalties no' >${strict}; systemctl restart ssh`)
@@ -235,13 +235,18 @@ describe('let in', () => {
   let inventory = ''
   beforeAll(async () => {
     inventory = await inventoryOf({}, 'root')
-    await cli(testbed, 0, ['apply', '-i', inventory])
+    await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   })
 
   /** A login that can look and change: a mode has drifted, apply puts it back. */
   async function works(vars: Vars, user: string, options: CliOptions = {}, args: readonly string[] = []) {
     await node.ask('chmod 644 /etc/rancher/k3s/config.yaml')
-    const done = await cli(testbed, 0, ['apply', '-i', await inventoryOf(vars, user), ...args], options)
+    const done = await cli(
+      testbed,
+      0,
+      ['apply', 'k3s_platform_bootstrap', '-i', await inventoryOf(vars, user), ...args],
+      options,
+    )
     expect(done.stdout).toMatch(/changed=1 +unreachable=0 +failed=0/)
     expect(await node.ask('stat -c %a /etc/rancher/k3s/config.yaml')).toBe('600')
     return done
@@ -262,7 +267,7 @@ describe('let in', () => {
   test.each(TRANSPORTS)('a sudo password is asked for by -K (%s)', async (transport) => {
     const dir = await inventoryOf({ k3s_platform_ssh_transport: transport }, 'deploy')
     await node.ask('chmod 644 /etc/rancher/k3s/config.yaml')
-    const { output, code } = await onTerminal(['apply', '-K', '-i', dir], [PASSWORD])
+    const { output, code } = await onTerminal(['apply', 'k3s_platform_bootstrap', '-K', '-i', dir], [PASSWORD])
     expect(code, output).toBe(0)
     expect(output).toContain('BECOME password: ')
     expect(output).not.toContain('horse')
@@ -274,14 +279,14 @@ describe('let in', () => {
     const { ansible_ssh_private_key_file: _, ...rest } = node.hostVars('deploy')
     const vars = { ...rest, k3s_platform_ssh_transport: transport, ansible_become_password: PASSWORD }
     const withPassword = await testbed.inventory({ 'edge-1': { ...vars, ansible_password: PASSWORD } })
-    await cli(testbed, 0, ['plan', '-i', withPassword])
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', withPassword])
     const { output, code } = await onTerminal(
-      ['plan', '-k', '-i', await testbed.inventory({ 'edge-1': vars })],
+      ['plan', 'k3s_platform_bootstrap', '-k', '-i', await testbed.inventory({ 'edge-1': vars })],
       [PASSWORD],
     )
     expect(code, output).toBe(0)
     const wrong = await testbed.inventory({ 'edge-1': { ...vars, ansible_password: 'battery staple' } })
-    const refused = await cli(testbed, 1, ['plan', '-i', wrong])
+    const refused = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', wrong])
     expect(problems(refused)[0]).toMatch(/refused the login of deploy$/)
     expect(refused.stderr).toMatch(/why: +tried: password/)
     await node.ask('rm /etc/ssh/sshd_config.d/00-password.conf; systemctl reload ssh')
@@ -295,13 +300,13 @@ describe('let in', () => {
     const vars = { ansible_ssh_private_key_file: key, k3s_platform_ssh_transport: transport }
     await works(vars, 'ops', { env: { K3S_PLATFORM_SSH_KEY_PASSPHRASE: 'open sesame' } })
     const dir = await inventoryOf(vars)
-    const wrong = await cli(testbed, 1, ['plan', '-i', dir], {
+    const wrong = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir], {
       env: { K3S_PLATFORM_SSH_KEY_PASSPHRASE: 'open barley' },
     })
     expect(problems(wrong)).toEqual([`✗ edge-1: the passphrase does not open the private key ${key}`])
-    const none = await cli(testbed, 1, ['plan', '-i', dir])
+    const none = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir])
     expect(problems(none)).toEqual([`✗ edge-1: the private key ${key} has a passphrase`])
-    const { output, code } = await onTerminal(['plan', '-i', dir], ['open sesame'])
+    const { output, code } = await onTerminal(['plan', 'k3s_platform_bootstrap', '-i', dir], ['open sesame'])
     expect(code, output).toBe(0)
   })
 
@@ -314,8 +319,8 @@ describe('let in', () => {
     await execa('ssh-add', ['-q', node.identityFile], { env })
     const { ansible_ssh_private_key_file: _, ...vars } = node.hostVars('ops')
     const dir = await testbed.inventory({ 'edge-1': { ...vars, k3s_platform_ssh_transport: transport } })
-    await cli(testbed, 0, ['plan', '-i', dir], { env })
-    const without = await cli(testbed, 1, ['plan', '-i', dir])
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', dir], { env })
+    const without = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir])
     expect(problems(without)[0]).toMatch(/refused the login of ops$/)
     agent.kill()
     await agent
@@ -327,11 +332,13 @@ describe('let in', () => {
     const dest = join(testbed.home, '.kube/k3s-platform/edge-1.yaml')
     const vars = { k3s_platform_ssh_transport: transport, k3s_platform_kubeconfig_dest: dest }
     const strict = await inventoryOf(vars)
-    expect(problems(await cli(testbed, 1, ['plan', '-i', strict], options))[0]).toMatch(/host key is not known/)
+    expect(problems(await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', strict], options))[0]).toMatch(
+      /host key is not known/,
+    )
     const accept = await inventoryOf({ ...vars, k3s_platform_ssh_host_key_policy: 'accept-new' })
-    await cli(testbed, 0, ['plan', '-i', accept], options)
-    await cli(testbed, 0, ['plan', '-i', accept], options)
-    await cli(testbed, 0, ['plan', '-i', strict], options)
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', accept], options)
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', accept], options)
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', strict], options)
     const known = await readFile(join(home, '.ssh/known_hosts'), 'utf8')
     expect(known.split('\n').filter((line) => line.includes(node.hostKey))).toHaveLength(1)
   })
@@ -344,7 +351,8 @@ describe('let in', () => {
       { k3s_platform_ssh_host_key: node.hostKey, k3s_platform_ssh_transport: 'node-ssh' },
       { k3s_platform_ssh_host_key: node.hostKey, k3s_platform_ssh_transport: 'openssh' },
     ]
-    for (const vars of pins) await cli(testbed, 0, ['plan', '-i', await inventoryOf(vars)], options)
+    for (const vars of pins)
+      await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', await inventoryOf(vars)], options)
   })
 
   describe('through a jump host', () => {
@@ -380,14 +388,14 @@ nft add rule inet t i tcp dport 22 ip saddr != ${jump.host} drop`)
       const options = await home(config)
       // The inventory names nothing but the host; the certificate has the address.
       const dir = await testbed.inventory({ 'edge-1': { ...behind } })
-      const done = await cli(testbed, 2, ['plan', '-i', dir], options)
+      const done = await cli(testbed, 2, ['plan', 'k3s_platform_bootstrap', '-i', dir], options)
       expect(said(done)).toMatch(/tls-san/)
     })
 
     test('that is not there is one clear error', async () => {
       const options = await home('')
       const dir = await inventoryOf({ ...behind, ansible_ssh_common_args: `-o ProxyJump=ops@${silent.host}` })
-      const done = await cli(testbed, 1, ['plan', '-i', dir], options)
+      const done = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir], options)
       expect(problems(done)).toHaveLength(1)
       expect(done.seconds).toBeLessThan(15)
     })

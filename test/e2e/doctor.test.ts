@@ -85,7 +85,7 @@ test('what doctor calls a failure, apply refuses before anything changes', async
     'mkdir -p /etc/k0s && : >/etc/k0s/k0s.yaml; hostnamectl set-hostname --static localhost; hostname localhost',
   )
   const inventory = await testbed.inventory({ 'edge-2': other.hostVars() })
-  const { code, stderr } = await testbed.cli(['apply', '-i', inventory])
+  const { code, stderr } = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(code).toBe(1)
   expect(stderr).toContain('its host name "localhost" cannot be the name of a node')
   expect(stderr).toContain('k0s is set up here')
@@ -107,7 +107,7 @@ test('a machine that is in the inventory twice is told once, with both names', a
 
 test('where our own k3s runs, its ports are its own and there is nothing to say', async () => {
   const inventory = await testbed.inventory([node])
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   const told = await doctor(inventory)
   expect(told.hosts.flatMap(({ findings }) => findings)).toEqual([])
   expect(told.exitCode).toBe(0)

@@ -42,7 +42,7 @@ describe('a fresh node, and a mirror that fails', () => {
   ] as const)('%s: exit 1 says so, and nothing of k3s is on the node', async (_, fault, says) => {
     await node.ask('touch /root/before')
     await testbed.mirror.fault(fault)
-    const done = await testbed.cli(['apply', '-i', inventory])
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(done.code, done.stderr).toBe(1)
     expect(done.stderr).toMatch(says)
     expect(done.stderr).toContain('hint: ')
@@ -52,7 +52,14 @@ describe('a fresh node, and a mirror that fails', () => {
 
   test('a digest in the inventory that is not that of the release is refused', async () => {
     await node.ask('touch /root/before')
-    const done = await testbed.cli(['apply', '-i', inventory, '-e', `k3s_platform_k3s_sha256=${'0'.repeat(64)}`])
+    const done = await testbed.cli([
+      'apply',
+      'k3s_platform_bootstrap',
+      '-i',
+      inventory,
+      '-e',
+      `k3s_platform_k3s_sha256=${'0'.repeat(64)}`,
+    ])
     expect(done.code).toBe(1)
     expect(done.stderr).toContain('its digest is not the expected one')
     expect(done.stderr).toContain('0'.repeat(64))
@@ -61,14 +68,14 @@ describe('a fresh node, and a mirror that fails', () => {
 
   test('a connection that is cut is continued by the next run where it ended', async () => {
     await testbed.mirror.fault({ path: '/k3s', kind: 'cut', bytes: 20_000_000 })
-    const cut = await testbed.cli(['apply', '-i', inventory])
+    const cut = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(cut.code, cut.stderr).toBe(1)
     const had = (await binaries()).reduce((sum, { bytes }) => sum + bytes, 0)
     await testbed.mirror.clear()
     const digest = (
       await node.ask(`curl -fsS ${testbed.mirror.url}/${encodeURIComponent(K3S_VERSIONS[0])}/sha256sum-amd64.txt`)
     ).slice(0, 64)
-    await well(testbed, ['apply', '-i', inventory, '-e', `k3s_platform_k3s_sha256=${digest}`])
+    await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '-e', `k3s_platform_k3s_sha256=${digest}`])
     expect(await binaries()).toMatchObject([{ range: `bytes=${had}-`, status: 206 }])
     expect(await node.ask('sha256sum /usr/local/bin/k3s; ls -A /usr/local/bin')).toBe(
       `${digest}  /usr/local/bin/k3s\nk3s`,
@@ -81,6 +88,7 @@ describe('a running node', () => {
     const digest = await node.ask('sha256sum /usr/local/bin/k3s | cut -d" " -f1')
     const { document } = await told(testbed, [
       'apply',
+      'k3s_platform_bootstrap',
       '-i',
       inventory,
       '-e',
@@ -93,7 +101,7 @@ describe('a running node', () => {
   test('an upgrade that cannot be fetched leaves the old k3s running', async () => {
     const run = await node.ask('systemctl show -p InvocationID k3s; sha256sum /usr/local/bin/k3s; ls -A /usr/local/bin')
     await testbed.mirror.fault({ path: '/k3s', kind: 'corrupt' })
-    const done = await testbed.cli(['apply', '-i', inventory, ...NEWER])
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...NEWER])
     expect(done.code).toBe(1)
     expect(done.stderr).toContain('v1.36.5+k3s1 could not be fetched: its digest is not the expected one')
     expect(
@@ -106,7 +114,7 @@ describe('a running node', () => {
     await node.ask(
       "fallocate -l $(( $(df -Pk /usr/local/bin | tail -n 1 | tr -s ' ' | cut -d' ' -f4) - 61440 ))k /root/ballast",
     )
-    const done = await testbed.cli(['apply', '-i', inventory, ...NEWER])
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...NEWER])
     await node.ask('rm /root/ballast')
     expect(done.code, done.stderr).toBe(1)
     expect(done.stderr).toContain('v1.36.5+k3s1 could not be fetched: the disk is full')
@@ -121,16 +129,24 @@ describe('a running node', () => {
       `nft add table ip k3sp; nft add chain ip k3sp out '{ type filter hook output priority 0; }'; nft add rule ip k3sp out tcp dport ${port} reject`,
     )
     await node.ask('printf part >/usr/local/bin/.k3s.v1.36.5+k3s1.part') // of something else
-    const alone = await testbed.cli(['apply', '-i', inventory, ...NEWER])
+    const alone = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...NEWER])
     await node.ask('nft list table ip k3sp') // still there
     expect(alone.code).toBe(1)
     expect(alone.stderr).toContain('k3s_platform_download: workstation')
-    await well(testbed, ['apply', '-i', inventory, ...NEWER, '-e', 'k3s_platform_download=workstation'])
+    await well(testbed, [
+      'apply',
+      'k3s_platform_bootstrap',
+      '-i',
+      inventory,
+      ...NEWER,
+      '-e',
+      'k3s_platform_download=workstation',
+    ])
     expect(await node.ask('k3s kubectl get node edge-1 --no-headers; ls -A /usr/local/bin')).toMatch(
       /v1\.36\.5\+k3s1\s*\nk3s$/,
     )
     expect(await binaries()).toHaveLength(1)
-    await well(testbed, ['plan', '-i', inventory, ...NEWER])
+    await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory, ...NEWER])
   })
 })
 
@@ -148,16 +164,16 @@ describe('packages', () => {
   })
 
   test('what is missing is installed with what it needs', async () => {
-    const plan = await testbed.cli(['plan', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
+    const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
     expect(plan.code).toBe(2)
     expect(plan.stdout).toContain('k3sp-hello')
-    await well(testbed, ['apply', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
+    await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
     expect(await node.ask('cat /usr/share/k3sp-hello/version /usr/share/k3sp-base/version')).toBe('1.0\n2.1')
-    await well(testbed, ['plan', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
+    await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory, ...wanted('curl', 'k3sp-hello')])
   })
 
   test("a package that does not exist is told in apt's words", async () => {
-    const done = await testbed.cli(['apply', '-i', inventory, ...wanted('k3sp-absent')])
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...wanted('k3sp-absent')])
     expect(done.code).toBe(1)
     expect(done.stderr).toContain('the package manager could not install k3sp-absent')
     expect(done.stderr).toContain('Unable to locate package k3sp-absent')
@@ -167,7 +183,7 @@ describe('packages', () => {
 test('a node with too little room is refused before anything is touched', async () => {
   const small = await testbed.node('small', { disk: '400M' })
   const tiny = await testbed.inventory([small])
-  const done = await testbed.cli(['apply', '-i', tiny])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', tiny])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(/✗ small: \d+ MiB are free\b.* \d+ are needed for k3s and its data/)
   expect(await small.ask('ls -A /usr/local/bin /etc/modules-load.d')).not.toContain('k3s')

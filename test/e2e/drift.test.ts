@@ -16,7 +16,7 @@ beforeAll(async () => {
     k3s_platform_tls_sans: ['edge-1.example', 'edge-2.example'],
     k3s_platform_k3s_env: { HTTPS_PROXY: 'http://proxy.example:3128' },
   })
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
 })
 afterAll(() => testbed?.close())
 beforeEach(() => testbed.mirror.clear())
@@ -173,11 +173,11 @@ test.each(named)('%s: plan shows it, apply puts it right with %i starts of k3s',
   const [right, before, run] = [await node.ask(drift.ask ?? 'true'), await starts(node), await runOf(node)]
   await node.ask(drift.by)
 
-  const plan = await told(testbed, ['plan', '-i', inventory])
+  const plan = await told(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(plan.code).toBe(2)
   expect(pendingOf(plan.document)).toEqual(drift.plan)
 
-  const apply = await told(testbed, ['apply', '-i', inventory])
+  const apply = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(apply.code, apply.stderr).toBe(0)
   const made = apply.document.hosts[0]?.steps.length
   expect(made, 'what was planned is what was done').toBe(
@@ -186,14 +186,14 @@ test.each(named)('%s: plan shows it, apply puts it right with %i starts of k3s',
   expect((await starts(node)) - before).toBe(drift.starts)
   expect((await runOf(node)) === run).toBe(drift.starts === 0)
   expect(await node.ask(drift.ask ?? 'true')).toBe(right)
-  await well(testbed, ['plan', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
 test('a binary that is replaced by the same bytes is no drift', async () => {
   const run = await runOf(node)
   await node.ask('cp /usr/local/bin/k3s /root/k3s && chmod 755 /root/k3s && mv /root/k3s /usr/local/bin/k3s')
-  await well(testbed, ['plan', '-i', inventory])
-  const { document } = await told(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
+  const { document } = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect([document.exitCode, document.hosts[0]?.execs]).toEqual([0, 1])
   expect(await runOf(node)).toBe(run)
   expect(await testbed.mirror.requests()).toEqual([])
@@ -201,18 +201,18 @@ test('a binary that is replaced by the same bytes is no drift', async () => {
 
 test('a binary is fetched again only when its content is another one', async () => {
   await node.ask('chmod 700 /usr/local/bin/k3s')
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(await testbed.mirror.requests()).toEqual([])
   await node.ask('cp /usr/local/bin/k3s /root/k3s && echo >>/root/k3s && mv /root/k3s /usr/local/bin/k3s')
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect((await testbed.mirror.requests()).filter(({ path }) => path.endsWith('/k3s'))).toHaveLength(1)
 })
 
 test('the values of the environment are nowhere in a plan that shows their drift', async () => {
   await node.ask(`sed -i 's/proxy.example/hidden.example/' ${UNIT}.env`)
-  const plan = await testbed.cli(['plan', '-i', inventory, '-vvv', '--diff'])
+  const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory, '-vvv', '--diff'])
   expect(plan.code).toBe(2)
   expect(plan.stdout).toContain('content: *** (changed)')
   expect(plan.stdout + plan.stderr).not.toMatch(/hidden\.example|proxy\.example/)
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
 })

@@ -15,7 +15,8 @@ let applySeconds = 0
 beforeAll(async () => {
   testbed = await Testbed.open()
   const node = await testbed.node('edge-0')
-  applySeconds = (await cli(testbed, 0, ['apply', '-i', await testbed.inventory([node])])).seconds
+  applySeconds = (await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', await testbed.inventory([node])]))
+    .seconds
   await node.down()
 })
 afterAll(() => testbed?.close())
@@ -57,7 +58,7 @@ test.each([0, 1, 2, 3, 4])(
         const node = await testbed.node(`edge-${2 * pair + i + 1}`)
         const inventory = await testbed.inventory([node])
         const seconds = moment * applySeconds
-        const run = testbed.spawnCli(['apply', '-i', inventory])
+        const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
         await Promise.race([run, sleep(seconds)])
         run.kill('SIGKILL')
         const { signal } = await run
@@ -104,7 +105,7 @@ describe('without its link', () => {
       const node = await testbed.node(`power-${i}`)
       const inventory = await testbed.inventory([node], slow ? { k3s_platform_k3s_version: SLOW } : {})
       if (slow) await slowDownload()
-      const run = testbed.spawnCli(['apply', '-i', inventory])
+      const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
       expect(await until(node, when), 'the moment has come').toBe(true)
       await node.kill()
       await expectLost(run, during)
@@ -119,7 +120,7 @@ describe('without its link', () => {
     const node = await testbed.node('cut')
     const inventory = await testbed.inventory([node], { k3s_platform_k3s_version: SLOW })
     await slowDownload()
-    const run = testbed.spawnCli(['apply', '-i', inventory])
+    const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(await until(node, 'ls /usr/local/bin/.k3s.*.part')).toBe(true)
     await node.cut()
     await expectLost(run, /fetch/)
@@ -134,7 +135,7 @@ describe('without its link', () => {
   test.concurrent('a link that is cut for a moment only is not noticed', async () => {
     const node = await testbed.node('blink')
     const inventory = await testbed.inventory([node])
-    const run = testbed.spawnCli(['apply', '-i', inventory])
+    const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
     expect(await until(node, 'test -e /etc/rancher/k3s/config.yaml')).toBe(true)
     await node.cut()
     await sleep(4)

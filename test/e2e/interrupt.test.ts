@@ -25,7 +25,7 @@ async function until(what: string, seconds: number, come: () => Promise<boolean>
 /** A first apply of the version whose download takes a few seconds, come to a point in the node. */
 async function comeTo(node: TestNode, when: string) {
   const inventory = await testbed.inventory([node], { k3s_platform_k3s_version: SLOW })
-  const run = testbed.spawnCli(['apply', '-i', inventory])
+  const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
   let told = ''
   run.stderr.on('data', (chunk) => {
     told += String(chunk)
@@ -114,7 +114,7 @@ test('Ctrl-C before the login ends the run, and nothing was touched', async () =
   const node = await testbed.node('early')
   const inventory = await testbed.inventory([node])
   await node.cut()
-  const run = testbed.spawnCli(['apply', '-vv', '-i', inventory])
+  const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-vv', '-i', inventory])
   await new Promise<void>((resolve) => {
     run.stderr.on('data', (chunk) => /connecting/.test(String(chunk)) && resolve())
   })

@@ -41,7 +41,7 @@ afterAll(() => testbed?.close())
 test('before k3s runs there is none, and the problem says what to do', async () => {
   const done = await cli(testbed, 1, ['kubeconfig', '-i', inventory])
   expect(said(done)).toContain('k3s-platform apply -l edge-1')
-  await cli(testbed, 0, ['apply', '-i', inventory])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
 test('it is merged by one login, through a link, 0600, with a backup, and shows no secret', async () => {

@@ -40,7 +40,7 @@ beforeAll(async () => {
   node = await testbed.node('edge-1')
   inventory = await testbed.inventory([node])
   file = join(testbed.home, '.kube/k3s-platform/edge-1.yaml')
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
 })
 afterAll(() => testbed?.close())
 
@@ -64,18 +64,25 @@ test.each([
 ])('%s is put right, and k3s does not notice', async (_, tamper, op) => {
   const [before, run] = [await readFile(file, 'utf8'), await runOf(node)]
   await tamper()
-  const plan = await told(testbed, ['plan', '-i', inventory])
+  const plan = await told(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect([plan.code, pendingOf(plan.document)]).toEqual([2, [`${op} ~/.kube/k3s-platform/edge-1.yaml`]])
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect([await readFile(file, 'utf8'), await mode(file)]).toEqual([before, '600'])
   expect(await runOf(node)).toBe(run)
-  await well(testbed, ['plan', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
 test("somebody else's kubeconfig in its place is not overwritten", async () => {
   const path = join(await testbed.dir(), 'config')
   await writeFile(path, 'clusters: []\n')
-  const done = await testbed.cli(['apply', '-i', inventory, '-e', `k3s_platform_kubeconfig_dest=${path}`])
+  const done = await testbed.cli([
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_kubeconfig_dest=${path}`,
+  ])
   expect(done.code).toBe(1)
   expect(done.stderr).toContain('it is there and was not written by k3s-platform')
   expect(await readFile(path, 'utf8')).toBe('clusters: []\n')
@@ -83,7 +90,14 @@ test("somebody else's kubeconfig in its place is not overwritten", async () => {
 
 test('it goes where the inventory says', async () => {
   const path = join(await testbed.dir(), 'deep/er/kubeconfig')
-  await well(testbed, ['apply', '-i', inventory, '-e', `k3s_platform_kubeconfig_dest=${path}`])
+  await well(testbed, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_kubeconfig_dest=${path}`,
+  ])
   expect(await mode(path)).toBe('600')
   expect(await readFile(path, 'utf8')).toBe(await readFile(file, 'utf8'))
 })

@@ -26,7 +26,14 @@ async function slowApply(version: string) {
   const fetching = "pgrep -f '[c]url .*/usr/local/bin/.k3s'"
   await node.ask(`while ${fetching}; do sleep 0.1; done`) // an earlier run's ends with it, but not in the same moment
   await testbed.mirror.fault({ path: `/${version}/k3s`, kind: 'slow', bytesPerSecond: 500_000 })
-  const run = testbed.spawnCli(['apply', '-i', inventory, '-e', `k3s_platform_k3s_version=${version}`])
+  const run = testbed.spawnCli([
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_k3s_version=${version}`,
+  ])
   const under = `grep -q 'process ${run.pid},' /run/k3s-platform.lock.holder && ${fetching}`
   for (let i = 0; (await node.run(under)).code !== 0; i++) {
     if (i > 300) throw new Error('no download has begun')
@@ -38,7 +45,9 @@ async function slowApply(version: string) {
 const holder = new RegExp(`${hostname()}.*process \\d+, since \\d{4}-\\d\\d-\\d\\dT`)
 
 test('two first applies at once both end well: one does it, the other waits and finds nothing to do', async () => {
-  const runs = await Promise.all([0, 1].map(() => testbed.cli(['apply', '-vv', '-i', inventory])))
+  const runs = await Promise.all(
+    [0, 1].map(() => testbed.cli(['apply', 'k3s_platform_bootstrap', '-vv', '-i', inventory])),
+  )
   for (const run of runs) expect(run.code, said(run)).toBe(0)
   const changed = runs.map((run) => Number(/changed=(\d+)/.exec(run.stdout)?.[1]))
   expect(
@@ -57,14 +66,30 @@ test('two first applies at once both end well: one does it, the other waits and 
 test('a holder that does not end is named after a bounded wait, and is not disturbed', async () => {
   const { run } = await slowApply(K3S_VERSIONS[1])
   const since = Date.now()
-  const second = await cli(testbed, 1, ['apply', '-i', inventory, '--timeout', '5s', '-e', SANS_A])
+  const second = await cli(testbed, 1, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '--timeout',
+    '5s',
+    '-e',
+    SANS_A,
+  ])
   expect((Date.now() - since) / 1000).toBeLessThan(15)
   expect(second.stderr).toMatch(/✗ edge-1: another run holds the lock: \S+@/)
   expect(second.stderr).toMatch(holder)
   expect(second.stderr).toMatch(/why: +it was not released within 5 s/)
   expect(second.stdout).toMatch(/changed=0 +unreachable=0 +failed=1/)
   // Looking takes no lock.
-  const plan = await cli(testbed, 2, ['plan', '-i', inventory, '-e', `k3s_platform_k3s_version=${K3S_VERSIONS[1]}`])
+  const plan = await cli(testbed, 2, [
+    'plan',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_k3s_version=${K3S_VERSIONS[1]}`,
+  ])
   expect(plan.seconds).toBeLessThan(10)
   expect(run.exitCode).toBe(null)
   run.kill('SIGKILL')
@@ -73,7 +98,7 @@ test('a holder that does not end is named after a bounded wait, and is not distu
 
 test('Ctrl-C while waiting for the lock ends at once', async () => {
   const { run: holding } = await slowApply(K3S_VERSIONS[1])
-  const run = testbed.spawnCli(['apply', '-vv', '-i', inventory, '-e', SANS_A])
+  const run = testbed.spawnCli(['apply', 'k3s_platform_bootstrap', '-vv', '-i', inventory, '-e', SANS_A])
   await new Promise<void>((resolve) => {
     run.once('exit', () => resolve())
     let text = ''
@@ -95,7 +120,7 @@ test('a workstation that falls asleep loses the lock after its beats, and does n
   const { run: asleep } = await slowApply(K3S_VERSIONS[1])
   asleep.kill('SIGSTOP')
   const since = Date.now()
-  const next = await cli(testbed, 0, ['apply', '-i', inventory, '-e', SANS_B])
+  const next = await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '-e', SANS_B])
   expect((Date.now() - since) / 1000).toBeLessThan(50)
   expect(next.stdout).toMatch(/failed=0/)
   asleep.kill('SIGCONT')
@@ -103,10 +128,17 @@ test('a workstation that falls asleep loses the lock after its beats, and does n
   expect(done.exitCode, said(done)).toBe(1)
   expect(done.stderr).toMatch(/✗ edge-1 \/usr\/local\/bin\/k3s: fetch .*: ended early, the lock on the host was lost/)
   // It is as the run that had the lock left it.
-  await cli(testbed, 0, ['plan', '-i', inventory, '-e', SANS_B])
+  await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', inventory, '-e', SANS_B])
   expect(await node.ask('k3s --version | head -n 1')).toContain(K3S_VERSIONS[0])
   await testbed.mirror.clear()
   // What it had fetched is there for whoever wants that version.
-  await cli(testbed, 0, ['apply', '-i', inventory, '-e', `k3s_platform_k3s_version=${K3S_VERSIONS[1]}`])
+  await cli(testbed, 0, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_k3s_version=${K3S_VERSIONS[1]}`,
+  ])
   expect(await node.ask('ls -A /usr/local/bin')).toBe('k3s')
 }, 150_000)

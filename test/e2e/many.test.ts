@@ -46,7 +46,9 @@ function together(all: readonly Span[]): number {
 
 test('four nodes at once, one without power: three are done, the recap says unreachable=1', async () => {
   const events = join(await testbed.dir(), 'events')
-  const done = await testbed.cli(['apply', '-i', inventory, '--events', events], { timeout: 200_000 })
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '--events', events], {
+    timeout: 200_000,
+  })
   expect(done.code, done.stderr).toBe(1)
   const rows = done.stdout.split('\n').filter((line) => line.startsWith('edge-'))
   expect(
@@ -69,14 +71,32 @@ test('four nodes at once, one without power: three are done, the recap says unre
 
 test('--forks bounds how many are at work', async () => {
   const events = join(await testbed.dir(), 'events')
-  await well(testbed, ['apply', '-i', inventory, '-l', 'edge-1,edge-2,edge-3', '-f', '2', '--events', events])
+  await well(testbed, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-l',
+    'edge-1,edge-2,edge-3',
+    '-f',
+    '2',
+    '--events',
+    events,
+  ])
   const found = await spans(events)
   expect(found.map(({ host }) => host)).toEqual(['edge-1', 'edge-2', 'edge-3'])
   expect(together(found)).toBe(2)
 })
 
 test('--limit leaves the others alone', async () => {
-  const { code, document } = await told(testbed, ['plan', '-i', inventory, '--limit', 'all:!edge-4:!edge-2'])
+  const { code, document } = await told(testbed, [
+    'plan',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '--limit',
+    'all:!edge-4:!edge-2',
+  ])
   expect(code).toBe(0)
   expect(document.hosts.map(({ host, execs }) => [host, execs])).toEqual([
     ['edge-1', 1],
@@ -86,7 +106,9 @@ test('--limit leaves the others alone', async () => {
 
 test('the node that was away is done by the next run, alone', async () => {
   await nodes[3]?.start()
-  const { code, document, stderr } = await told(testbed, ['apply', '-i', inventory], { timeout: 200_000 })
+  const { code, document, stderr } = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory], {
+    timeout: 200_000,
+  })
   expect(code, stderr).toBe(0)
   expect(document.hosts.map(({ host, execs, steps }) => [host, execs === 1, steps.length > 0])).toEqual([
     ['edge-1', true, false],

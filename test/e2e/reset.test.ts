@@ -74,7 +74,7 @@ test('a bare machine has nothing to reset', async () => {
 })
 
 test('--check shows what there is and touches nothing', async () => {
-  await cli(testbed, 0, ['apply', '-i', inventory])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   await cli(testbed, 0, ['kubeconfig', 'edge-1', '-i', inventory])
   await node.ask(OWN)
   const before = await node.ask(RULES)
@@ -132,7 +132,7 @@ test('reset takes away what is of k3s, and leaves the rest byte for byte', async
 test('a second reset finds nothing, and apply brings k3s back', async () => {
   const again = await told(testbed, ['reset', '-i', inventory, 'edge-1', '--yes'])
   expect([again.code, pendingOf(again.document)]).toEqual([0, []])
-  await cli(testbed, 0, ['apply', '-i', inventory])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(await node.ask('k3s kubectl get --raw /readyz')).toBe('ok')
 })
 
@@ -150,7 +150,7 @@ test('a reset that was killed goes on with the next one, and another data direct
 })
 
 test('what the official script has installed is reset, its own script is not run', async () => {
-  await cli(testbed, 0, ['apply', '-i', inventory])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   // Its unit: the data directory is an argument, there is no config.yaml.
   await node.ask(`systemctl stop k3s; rm -rf /etc/rancher/k3s /var/lib/k3s-platform /etc/sysctl.d/* /etc/modules-load.d/*
 printf '#!/bin/sh\\ntouch /root/was-run\\n' >/usr/local/bin/k3s-uninstall.sh; chmod 755 /usr/local/bin/k3s-uninstall.sh; ln -s k3s /usr/local/bin/crictl

@@ -26,7 +26,7 @@ const inputs = () => node.ask(`sha256sum ${INPUTS}; stat -c '%n %a %U:%G' ${INPU
 const temporary = () => node.ask("find /etc/rancher /etc/systemd/system /usr/local/bin -name '.*'")
 
 test('a configuration that k3s refuses on a fresh node: the journal is told, and that there is nothing to go back to', async () => {
-  const done = await testbed.cli(['apply', '-i', inventory, ...REFUSED])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toContain('unknown flag: --no-such-flag')
   expect(done.stderr).toContain('there is no earlier configuration to go back to')
@@ -35,14 +35,14 @@ test('a configuration that k3s refuses on a fresh node: the journal is told, and
 })
 
 test('then a good inventory heals it', async () => {
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(await node.ask('k3s kubectl get --raw /readyz')).toBe('ok')
-  await well(testbed, ['plan', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
 test('a configuration that k3s refuses: the journal is told, the last good one is back and running', async () => {
   const before = await inputs()
-  const done = await testbed.cli(['apply', '-i', inventory, ...REFUSED])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(
     /^✗ edge-1 k3s\.service: not healthy after the restart: .*, after \d+ s(: [^;\s].*)?; the last good configuration is back and running$/m,
@@ -56,13 +56,13 @@ test('a configuration that k3s refuses: the journal is told, the last good one i
 
 test('then the good inventory has nothing to do, and nothing restarts', async () => {
   const [run, before] = [await runOf(node), await starts(node)]
-  const { document } = await told(testbed, ['apply', '-i', inventory])
+  const { document } = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(document.hosts).toMatchObject([{ status: 'ok', execs: 1, steps: [] }])
   expect([await runOf(node), await starts(node)]).toEqual([run, before])
 })
 
 test('the document of a run that was rolled back says so', async () => {
-  const { code, document } = await told(testbed, ['apply', '-i', inventory, ...REFUSED])
+  const { code, document } = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED])
   expect(code).toBe(1)
   expect(document.hosts).toMatchObject([
     { status: 'failed', recap: { failed: 1, rescued: 1 }, problems: [{ rescued: true }] },
@@ -93,7 +93,7 @@ test.each([
 ])('an upgrade to a k3s that %s goes back to the old binary within the bound', async (title, script, says) => {
   const before = await inputs()
   const bad = await badRelease(`bad-${title.split(' ')[0]}`, script)
-  const done = await testbed.cli(['apply', '-i', inventory, '--timeout', '20s', ...bad])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '--timeout', '20s', ...bad])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(new RegExp(says))
   expect(done.stderr).toContain('the last good configuration is back and running')
@@ -104,6 +104,6 @@ test.each([
   expect(done.seconds).toBeLessThan(60)
 
   const run = await runOf(node)
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(await runOf(node)).toBe(run)
 })

@@ -154,6 +154,7 @@ test.each(['node-ssh', 'openssh'] as const)(
     const done = await testbed.cli(
       [
         'apply',
+        'k3s_platform_bootstrap',
         '-vvv',
         '-D',
         '--debug',
@@ -197,14 +198,14 @@ test('plans and documents show that a secret changed, and nothing of it', async 
   })
   const env = { TMPDIR: temp, K3S_PLATFORM_SSH_KEY_PASSPHRASE: PASSPHRASE }
   for (const output of ['text', 'json', 'junit', 'github']) {
-    const done = await testbed.cli(['plan', '-D', '-o', output, '-i', changed], { env })
+    const done = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-D', '-o', output, '-i', changed], { env })
     expect(done.code, said(done)).toBe(2)
     expect(said(done)).toContain('k3s.service.env')
     // GitHub masks what it is told to mask: these lines are for its eyes only.
     const shown = said(done).replace(/^::add-mask::.*$/gm, '')
     expectNone(`plan -o ${output}`, shown)
   }
-  const done = await testbed.cli(['plan', '-i', changed], { env })
+  const done = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', changed], { env })
   await expectClean(done, [])
 })
 
@@ -219,7 +220,14 @@ test('runs that fail show no secret either', async () => {
     told.push(done.stdout, done.stderr, await readFile(events, 'utf8').catch(() => ''))
   }
   // A configuration that k3s refuses, the env in the unit's own words; values in the wrong places; a wrong password.
-  await fail(['apply', '-i', inventory, '-e', '{"k3s_platform_k3s_config":{"kube-apiserver-arg":["no-such-flag=1"]}}'])
+  await fail([
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    '{"k3s_platform_k3s_config":{"kube-apiserver-arg":["no-such-flag=1"]}}',
+  ])
   const dir = join(await testbed.dir(), 'wrong')
   await mkdir(dir)
   await writeFile(
@@ -237,8 +245,10 @@ test('runs that fail show no secret either', async () => {
       },
     }),
   )
-  await fail(['apply', '-i', dir])
-  await fail(['apply', '-i', inventory, '-o', 'json'], { K3S_PLATFORM_SSH_KEY_PASSPHRASE: `${PASSPHRASE}!` })
+  await fail(['apply', 'k3s_platform_bootstrap', '-i', dir])
+  await fail(['apply', 'k3s_platform_bootstrap', '-i', inventory, '-o', 'json'], {
+    K3S_PLATFORM_SSH_KEY_PASSPHRASE: `${PASSPHRASE}!`,
+  })
   told.forEach((text, i) => {
     expectNone(`output ${i}`, text)
   })

@@ -38,9 +38,9 @@ afterAll(() => testbed?.close())
 const over = (some: object) => ['-e', JSON.stringify(some)]
 
 test('everything at once on a fresh node; then a plan is empty, and no secret was told', async () => {
-  const done = await well(testbed, ['apply', '-i', inventory, '-vvv', '--diff'])
+  const done = await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '-vvv', '--diff'])
   expect(done.stdout + done.stderr).not.toContain(SECRET)
-  await well(testbed, ['plan', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(await node.ask(`cd ${DIR}; stat -c '%n %a' *.yaml *.crt config.yaml.d/*`)).toBe(
     [
       'config.yaml 600',
@@ -84,18 +84,24 @@ test.each<[string, object, string[]]>([
   ],
 ])('%s restarts k3s once, and back again once', async (_, change, planned) => {
   const before = await starts(node)
-  const plan = await told(testbed, ['plan', '-i', inventory, ...over(change)])
+  const plan = await told(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory, ...over(change)])
   expect(pendingOf(plan.document)).toEqual(planned)
-  await well(testbed, ['apply', '-i', inventory, ...over(change)])
-  await well(testbed, ['plan', '-i', inventory, ...over(change)])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, ...over(change)])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory, ...over(change)])
   expect((await starts(node)) - before).toBe(1)
-  await well(testbed, ['apply', '-i', inventory])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect((await starts(node)) - before).toBe(2)
 })
 
 test('a change that a running cluster cannot take is refused, with the way out, and nothing is touched', async () => {
   const before = await starts(node)
-  const done = await testbed.cli(['apply', '-i', inventory, ...over({ k3s_platform_data_dir: '/srv/other' })])
+  const done = await testbed.cli([
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    ...over({ k3s_platform_data_dir: '/srv/other' }),
+  ])
   expect(done.code).not.toBe(0)
   expect(done.stderr).toContain('data-dir cannot change from /srv/k3s to /srv/other: the cluster runs already')
   expect(done.stderr).toContain('to move the data')
@@ -105,16 +111,16 @@ test('a change that a running cluster cannot take is refused, with the way out, 
 
 test('a drop-in that k3s refuses goes again, and the one that it replaced comes back', async () => {
   const bad = { k3s_platform_k3s_config_dropins: { '20-bad': { 'kube-apiserver-arg+': ['no-such-flag=1'] } } }
-  const done = await testbed.cli(['apply', '-i', inventory, ...over(bad)])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...over(bad)])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toContain('the last good configuration is back and running')
   expect(await node.ask(`ls ${DIR}/config.yaml.d`)).toBe('10-log.yaml')
-  await well(testbed, ['plan', '-i', inventory])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
 test("somebody else's drop-in is left alone, and told when it overrides something of the inventory", async () => {
   await node.ask(`printf 'tls-san: [mine.example]\\n' >${DIR}/config.yaml.d/99-mine.yaml`)
-  const plan = await testbed.cli(['plan', '-i', inventory])
+  const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(plan.code, plan.stderr).toBe(0)
   expect(plan.stderr).toContain(`${DIR}/config.yaml.d/99-mine.yaml: overrides tls-san of the inventory`)
   await node.ask(`rm ${DIR}/config.yaml.d/99-mine.yaml`)
@@ -124,8 +130,8 @@ test('what the inventory has no more goes, with one restart', async () => {
   const { k3s_platform_registries: _, k3s_platform_kubelet_config: __, ...less } = rich
   const bare = await testbed.inventory([node], { ...less, k3s_platform_k3s_config_dropins: {} })
   const before = await starts(node)
-  await well(testbed, ['apply', '-i', bare])
-  await well(testbed, ['plan', '-i', bare])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', bare])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', bare])
   expect((await starts(node)) - before).toBe(1)
   expect(await node.ask(`cd ${DIR}; ls *.yaml *.crt config.yaml.d 2>/dev/null || :`)).toBe(
     'config.yaml\nk3s.yaml\n\nconfig.yaml.d:',

@@ -66,7 +66,7 @@ test('a plan on a fresh node exits 2, names every change and touches nothing at 
   expect(treeChanges(atFirst, afterLogin, LOGIN_WRITES), 'a login alone').toEqual([])
 
   const cursor = await journalCursor(node)
-  const plan = await testbed.cli(['plan', '-i', inventory])
+  const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory])
   const messages = await journalSince(node, cursor)
   expect(plan.code, plan.stdout + plan.stderr).toBe(2)
   expect(treeChanges(afterLogin, await tree(node), LOGIN_WRITES)).toEqual([])
@@ -111,8 +111,8 @@ const Line = z.object({
 
 test('check mode is the plan, word for word', async () => {
   const [plan, check] = [
-    await testbed.cli(['plan', '-i', inventory]),
-    await testbed.cli(['apply', '--check', '-i', inventory]),
+    await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory]),
+    await testbed.cli(['apply', 'k3s_platform_bootstrap', '--check', '-i', inventory]),
   ]
   expect(check).toMatchObject({ code: 2, stdout: plan.stdout, stderr: plan.stderr })
 })
@@ -120,7 +120,7 @@ test('check mode is the plan, word for word', async () => {
 test('the first apply exits 0 over one login, ends in the recap of Ansible, and k3s works', async () => {
   const before = await logins(node)
   const events = join(await testbed.dir(), 'events.jsonl')
-  const done = await well(testbed, ['apply', '-i', inventory, '--events', events])
+  const done = await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '--events', events])
   expect(done.stdout).toMatch(
     /^PLAY RECAP\nedge-1 +ok=\d+ +changed=\d+ +unreachable=0 +failed=0 +skipped=0 +rescued=0 +\d+\.\d s\n$/,
   )
@@ -147,14 +147,14 @@ test('the first apply exits 0 over one login, ends in the recap of Ansible, and 
 })
 
 test('a plan right after exits 0 and says that there are no changes', async () => {
-  const plan = await well(testbed, ['plan', '-i', inventory])
+  const plan = await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(plan.stdout).toMatch(/^Plan: no changes; \d+ unchanged on 1 host\.$/m)
   expect(plan.stdout).not.toContain('To do it')
 })
 
 test('a second apply costs one exec and changes nothing', async () => {
   const [files, run, logged] = [await managed(), await runOf(node), await logins(node)]
-  const { code, document } = await told(testbed, ['apply', '-i', inventory])
+  const { code, document } = await told(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(code).toBe(0)
   expect(document).toMatchObject({ mode: 'apply', status: 'ok', exitCode: 0, problems: [] })
   expect(document.hosts).toMatchObject([
@@ -173,10 +173,24 @@ test('a second apply costs one exec and changes nothing', async () => {
 })
 
 test('a failed run is one document of the published schema, too', async () => {
-  const refused = await told(testbed, ['apply', '-i', inventory, '-e', 'k3s_platform_k3s_version=v1.36.99+k3s1'])
+  const refused = await told(testbed, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    'k3s_platform_k3s_version=v1.36.99+k3s1',
+  ])
   expect([refused.code, refused.document.status, refused.document.hosts[0]?.status]).toEqual([1, 'failed', 'failed'])
   expect(refused.document.hosts[0]?.problems).toHaveLength(1)
-  const wrong = await told(testbed, ['apply', '-i', inventory, '-e', 'k3s_platform_k3s_versoin=v1.36.99+k3s1'])
+  const wrong = await told(testbed, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    'k3s_platform_k3s_versoin=v1.36.99+k3s1',
+  ])
   expect([wrong.code, wrong.document.status, wrong.document.hosts]).toEqual([64, 'usage', []])
   expect(wrong.document.problems).toMatchObject([
     { kind: 'usage', hint: expect.stringContaining('k3s_platform_k3s_version') },
@@ -186,14 +200,14 @@ test('a failed run is one document of the published schema, too', async () => {
 test('an upgrade by the inventory is one restart, and the node reports the new version', async () => {
   const newer = await testbed.inventory([node], { k3s_platform_k3s_version: K3S_VERSIONS[1] })
   const before = await starts(node)
-  const plan = await testbed.cli(['plan', '-i', newer])
+  const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', newer])
   expect(plan.code).toBe(2)
   expect(plan.stdout).toMatch(/~ \/usr\/local\/bin\/k3s +v1\.36\.4\+k3s1 -> v1\.36\.5\+k3s1/)
   expect(plan.stdout).toMatch(/! restart k3s\.service +because: k3s$/m)
-  await well(testbed, ['apply', '-i', newer])
+  await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', newer])
   expect(await starts(node)).toBe(before + 1)
   expect(await node.ask('k3s kubectl get node edge-1 --no-headers')).toContain(K3S_VERSIONS[1])
-  await well(testbed, ['plan', '-i', newer])
+  await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', newer])
 })
 
 /** Mode, owner, inode, size, mtime and ctime of every file that the role manages, on both sides. */

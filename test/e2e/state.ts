@@ -23,13 +23,13 @@ export async function cli(
 
 /** The next run puts everything right, the one after it finds nothing to do, and nothing of ours lies about. */
 export async function expectHealed(testbed: Testbed, node: TestNode, inventory: string): Promise<void> {
-  await cli(testbed, 0, ['apply', '-i', inventory, '-l', node.name])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '-l', node.name])
   await expectGood(testbed, node, inventory)
 }
 
 /** As it must be after an apply that ended well. */
 export async function expectGood(testbed: Testbed, node: TestNode, inventory: string): Promise<void> {
-  await cli(testbed, 0, ['plan', '-i', inventory, '-l', node.name])
+  await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', inventory, '-l', node.name])
   const looks = {
     'left over on the node': [LEFT_OVER, ''],
     'the lock': ['flock -n /run/k3s-platform.lock echo free', 'free'],

@@ -57,7 +57,7 @@ const state = () =>
   )
 
 test('without a lock --locked refuses before any host is spoken to', async () => {
-  const refused = await cli(testbed, 64, ['apply', '-i', inventory, '--locked'])
+  const refused = await cli(testbed, 64, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '--locked'])
   expect(refused.stderr).toContain(`${OLDER} (binary, amd64, arm64, arm) is not locked`)
   expect(refused.stderr).toContain('run k3s-platform lock')
   await expectUntouched(node)
@@ -67,11 +67,18 @@ test('a file of the workstation that is not there, or is another one, is refused
   const file = join(inventory, 'files/another')
   await mkdir(join(inventory, 'files'))
   await writeFile(file, 'not k3s')
-  const absent = await cli(testbed, 64, ['apply', '-i', inventory, '-e', 'k3s_platform_k3s_file=absent'])
+  const absent = await cli(testbed, 64, [
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    'k3s_platform_k3s_file=absent',
+  ])
   expect(absent.stderr).toContain(`${join(inventory, 'absent')} cannot be read`)
   const digest = await sumOf(join(release, NAME))
   const pinned = ['-e', 'k3s_platform_k3s_file=files/another', '-e', `k3s_platform_k3s_sha256=${digest}`]
-  const other = await cli(testbed, 1, ['apply', '-i', inventory, ...pinned])
+  const other = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory, ...pinned])
   expect(other.stderr).toContain(digest)
   expect(other.stderr).toContain(await sumOf(file))
   await expectUntouched(node)
@@ -80,7 +87,7 @@ test('a file of the workstation that is not there, or is another one, is refused
 test('a digest of another architecture does not do: the first look refuses, and nothing is touched', async () => {
   const other = ARCH === 'amd64' ? 'arm64' : 'amd64'
   await writeFile(lock, `version: 1\nk3s:\n  ${OLDER}:\n    binary:\n      ${other}: ${WRONG}\n`)
-  const refused = await cli(testbed, 1, ['apply', '-i', inventory, '--locked'])
+  const refused = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '--locked'])
   expect(refused.stderr).toContain(`${OLDER} (binary, ${ARCH}) is not locked`)
   await expectUntouched(node)
   await rm(lock)
@@ -92,9 +99,9 @@ test('what lock wrote is installed with --locked, from the workstation file, wit
   await symlink(join(release, NAME), join(inventory, 'files/k3s'))
   await testbed.mirror.clear()
   const file = ['-e', 'k3s_platform_k3s_file=files/k3s']
-  const plan = await cli(testbed, 2, ['plan', '-i', inventory, '--locked', ...file])
+  const plan = await cli(testbed, 2, ['plan', 'k3s_platform_bootstrap', '-i', inventory, '--locked', ...file])
   expect(plan.stdout).toMatch(/\+ \/usr\/local\/bin\/k3s +v\S+ \(sha256 [0-9a-f]{6}…, locked\)/)
-  await cli(testbed, 0, ['apply', '-i', inventory, '--locked', ...file])
+  await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', inventory, '--locked', ...file])
   expect(await testbed.mirror.requests()).toEqual([])
   await expectGood(testbed, node, inventory)
 })
@@ -103,11 +110,13 @@ test('a version that is not locked is refused where CI=true, and not where it is
   const before = [await state(), await runOf(node)]
   const newer = ['-i', inventory, '-e', `k3s_platform_k3s_version=${NEWER}`]
   const env = { CI: 'true' }
-  const refused = await cli(testbed, 64, ['apply', ...newer], { env })
+  const refused = await cli(testbed, 64, ['apply', 'k3s_platform_bootstrap', ...newer], { env })
   expect(refused.stderr).toContain(`${NEWER} (binary, amd64, arm64, arm) is not locked`)
-  const plan = await cli(testbed, 2, ['plan', ...newer], { env: { ...env, K3S_PLATFORM_LOCKED: 'false' } })
+  const plan = await cli(testbed, 2, ['plan', 'k3s_platform_bootstrap', ...newer], {
+    env: { ...env, K3S_PLATFORM_LOCKED: 'false' },
+  })
   expect(plan.stdout).toMatch(/~ \/usr\/local\/bin\/k3s .*\(sha256 as published\)/)
-  await cli(testbed, 0, ['plan', '-i', inventory], { env })
+  await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', '-i', inventory], { env })
   expect([await state(), await runOf(node)]).toEqual(before)
 })
 
@@ -118,7 +127,14 @@ test.each(['node', 'workstation'])(
     const good = await readFile(lock, 'utf8')
     await writeFile(lock, good.replace(await sumOf(join(release, NAME)), WRONG))
     try {
-      const done = await cli(testbed, 1, ['apply', '-i', inventory, '-e', `k3s_platform_download=${via}`])
+      const done = await cli(testbed, 1, [
+        'apply',
+        'k3s_platform_bootstrap',
+        '-i',
+        inventory,
+        '-e',
+        `k3s_platform_download=${via}`,
+      ])
       expect(said(done)).toContain(WRONG)
       expect(said(done)).toContain(await sumOf(join(release, NAME)))
       expect([await state(), await runOf(node)]).toEqual(before)
@@ -138,9 +154,9 @@ test.each(['node', 'workstation'])(
     const args = ['-i', inventory, '-e', 'k3s_platform_airgap_images=true', '-e', `k3s_platform_download=${via}`]
     await cli(testbed, 0, ['lock', ...args])
     expect(await readFile(lock, 'utf8')).toContain(await sumOf(join(release, IMAGES)))
-    await cli(testbed, 0, ['apply', '--locked', ...args])
+    await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '--locked', ...args])
     expect(await node.ask(`cat ${there}; stat -c ' %a %U' ${there}`)).toBe('the images of the older release 644 root')
-    await cli(testbed, 0, ['plan', ...args])
+    await cli(testbed, 0, ['plan', 'k3s_platform_bootstrap', ...args])
     expect(await runOf(node)).toBe(run)
   },
 )

@@ -15,7 +15,7 @@ beforeAll(async () => {
   testbed = await Testbed.open()
   node = await testbed.node('up-1')
   inventory = await testbed.inventory([node])
-  const made = await testbed.cli(['apply', '-i', inventory], { timeout: 240_000 })
+  const made = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory], { timeout: 240_000 })
   expect(made.code, made.stdout + made.stderr).toBe(0)
 })
 
@@ -29,7 +29,14 @@ test.each([
   ['a release past the next minor', 'v1.38.1+k3s1', /one minor release at a time/],
 ])('%s is refused and nothing is touched', async (_, version, why) => {
   const before = await invocation()
-  const { code, stderr } = await testbed.cli(['apply', '-i', inventory, '-e', `k3s_platform_k3s_version=${version}`])
+  const { code, stderr } = await testbed.cli([
+    'apply',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_k3s_version=${version}`,
+  ])
   expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(why) })
   expect(await invocation()).toBe(before)
 })
@@ -66,7 +73,14 @@ test('upgrade takes a snapshot, swaps the binary, restarts once, and says which 
 })
 
 test('the inventory that was left behind is refused, the one with the new line has nothing to do', async () => {
-  expect((await testbed.cli(['plan', '-i', inventory])).code).toBe(1)
-  const { code, stdout } = await testbed.cli(['plan', '-i', inventory, '-e', `k3s_platform_k3s_version=${NEW}`])
+  expect((await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory])).code).toBe(1)
+  const { code, stdout } = await testbed.cli([
+    'plan',
+    'k3s_platform_bootstrap',
+    '-i',
+    inventory,
+    '-e',
+    `k3s_platform_k3s_version=${NEW}`,
+  ])
   expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringContaining('no changes') })
 })
