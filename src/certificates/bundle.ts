@@ -1,0 +1,201 @@
+// The live objects around one Certificate, parsed once and tolerantly: what is not understood is left out, never an error.
+
+import { z } from 'zod'
+import { type Pair, readPair } from './pair.ts'
+
+const text = z.string().optional().catch(undefined)
+const number = z.number().optional().catch(undefined)
+const flag = z.boolean().optional().catch(undefined)
+const texts = z.array(z.string()).catch([])
+const strings = z.record(z.string(), z.string()).catch({})
+
+const condition = z.looseObject({
+  type: z.string(),
+  status: z.string(),
+  reason: text,
+  message: text,
+  lastTransitionTime: text,
+  observedGeneration: number,
+})
+export type Condition = z.output<typeof condition>
+const conditions = z.array(condition).catch([])
+
+const metadata = z.looseObject({
+  name: z.string(),
+  namespace: text,
+  generation: number,
+  creationTimestamp: text,
+  annotations: strings,
+  ownerReferences: z.array(z.looseObject({ kind: z.string(), name: z.string() })).catch([]),
+})
+const issuerRef = z.looseObject({ name: z.string(), kind: z.string().default('Issuer'), group: text })
+
+/** The DNS-01 provider's settings name Secrets wherever they like: `{ cloudflare: { apiTokenSecretRef: { name, key } } }`. */
+const solver = z.looseObject({ dns01: z.record(z.string(), z.unknown()).optional().catch(undefined) })
+
+export const certificate = z.looseObject({
+  metadata,
+  spec: z.looseObject({
+    secretName: z.string(),
+    dnsNames: texts,
+    issuerRef,
+    privateKey: z.looseObject({ rotationPolicy: text }).optional().catch(undefined),
+  }),
+  status: z.looseObject({
+    conditions,
+    notAfter: text,
+    renewalTime: text,
+    lastFailureTime: text,
+    failedIssuanceAttempts: number,
+  }),
+})
+export type Certificate = z.output<typeof certificate>
+
+export const issuer = z.looseObject({
+  kind: z.string(),
+  metadata,
+  spec: z.looseObject({
+    acme: z
+      .looseObject({ server: text, email: text, solvers: z.array(solver).catch([]) })
+      .optional()
+      .catch(undefined),
+    selfSigned: z.looseObject({}).optional().catch(undefined),
+  }),
+  status: z.looseObject({ conditions }),
+})
+export type Issuer = z.output<typeof issuer>
+
+const request = z.looseObject({ metadata, status: z.looseObject({ conditions }) })
+const order = z.looseObject({ metadata, status: z.looseObject({ state: text, reason: text }) })
+const challenge = z.looseObject({
+  metadata,
+  spec: z.looseObject({ dnsName: z.string(), type: z.string(), solver: solver.optional().catch(undefined) }),
+  status: z.looseObject({ state: text, reason: text, presented: flag, processing: flag }),
+})
+const ingress = z.looseObject({ metadata, spec: z.looseObject({ ingressClassName: text }) })
+const service = z.looseObject({ metadata })
+const pod = z.looseObject({
+  metadata,
+  status: z.looseObject({
+    phase: text,
+    conditions,
+    containerStatuses: z
+      .array(
+        z.looseObject({
+          state: z.looseObject({ waiting: z.looseObject({ reason: text, message: text }).optional() }).optional(),
+        }),
+      )
+      .catch([]),
+  }),
+})
+const namespace = z.looseObject({ metadata, status: z.looseObject({ phase: text }) })
+const event = z.looseObject({
+  involvedObject: z.looseObject({ kind: z.string(), name: z.string() }),
+  reason: text,
+  message: text,
+  lastTimestamp: text,
+})
+const lease = z.looseObject({
+  metadata,
+  spec: z.looseObject({ renewTime: text, leaseDurationSeconds: number }),
+})
+/** Private: its data do not leave this file. */
+const rawSecret = z.looseObject({ metadata, data: strings })
+
+export type Request = z.output<typeof request>
+export type Order = z.output<typeof order>
+export type Challenge = z.output<typeof challenge>
+export type Ingress = z.output<typeof ingress>
+export type Pod = z.output<typeof pod>
+export type Event = z.output<typeof event>
+
+/** What is known of the target Secret; its key is compared and forgotten. */
+export interface Secret {
+  readonly name: string
+  /** The names of its entries that are not empty. */
+  readonly keys: readonly string[]
+  /** What cert-manager noted: `cert-manager.io/issuer-name`, `cert-manager.io/certificate-name`. */
+  readonly annotations: Readonly<Record<string, string>>
+  /** Left out when there is no readable certificate in it. */
+  readonly pair?: Pair
+}
+
+/** What came back from GET http://NAME/.well-known/acme-challenge/TOKEN, not following redirects. */
+const probe = z.object({ status: number, location: text, error: text })
+export type Probe = z.output<typeof probe>
+
+const extras = z.object({
+  probe: probe.optional(),
+  addresses: z.object({ name: texts, node: texts }).optional(),
+  refusal: text,
+})
+
+/** What a caller hands over: `objects` is every object that came of `asks`, as the API's JSON, in any order. */
+export interface BundleInput {
+  readonly now: Date
+  readonly namespace: string
+  readonly name: string
+  readonly objects: readonly unknown[]
+  /** GET of the open HTTP-01 challenge's URL from where people are; not following redirects. */
+  readonly probe?: unknown
+  /** What the Certificate's name resolves to, and the addresses that the node is reached at. */
+  readonly addresses?: { readonly name: readonly string[]; readonly node: readonly string[] } | undefined
+  /** What the API said when the Certificate was last written and refused. */
+  readonly refusal?: string | undefined
+}
+
+/** One Certificate and what belongs to its namespace; objects of other namespaces are left out. */
+export interface Bundle extends z.output<typeof extras> {
+  readonly now: Date
+  readonly namespace: string
+  readonly name: string
+  readonly certificates: readonly Certificate[]
+  readonly issuers: readonly Issuer[]
+  readonly requests: readonly Request[]
+  readonly orders: readonly Order[]
+  readonly challenges: readonly Challenge[]
+  readonly ingresses: readonly Ingress[]
+  readonly services: readonly z.output<typeof service>[]
+  readonly pods: readonly Pod[]
+  readonly secrets: readonly Secret[]
+  readonly events: readonly Event[]
+  readonly namespaces: readonly z.output<typeof namespace>[]
+  readonly leases: readonly z.output<typeof lease>[]
+}
+
+const outer = z.looseObject({ kind: z.string(), metadata: z.looseObject({ namespace: text }) })
+
+/** Parses at the edge: objects of other kinds, other namespaces or unexpected shape are left out. */
+export function readBundle(input: BundleInput): Bundle {
+  const mine = (kind: string, o: unknown) => {
+    const { data } = outer.safeParse(o)
+    return data?.kind === kind && (kind === 'Lease' || [undefined, input.namespace].includes(data.metadata.namespace))
+  }
+  const all = <T extends z.ZodType>(kind: string, shape: T): z.output<T>[] =>
+    input.objects
+      .filter((o) => mine(kind, o))
+      .flatMap((o) => shape.safeParse({ spec: {}, status: {}, ...Object(o) }).data ?? [])
+  return {
+    ...extras.parse(input),
+    now: input.now,
+    namespace: input.namespace,
+    name: input.name,
+    certificates: all('Certificate', certificate),
+    issuers: [...all('ClusterIssuer', issuer), ...all('Issuer', issuer)],
+    requests: all('CertificateRequest', request),
+    orders: all('Order', order),
+    challenges: all('Challenge', challenge),
+    ingresses: all('Ingress', ingress),
+    services: all('Service', service),
+    pods: all('Pod', pod),
+    secrets: all('Secret', rawSecret).map(({ metadata: { name, annotations }, data }) => {
+      const decoded = (key: string) => Buffer.from(data[key] ?? '', 'base64').toString('utf8')
+      const pair = readPair(decoded('tls.crt'), decoded('tls.key'))
+      const keys = Object.keys(data).filter((key) => data[key] !== '')
+      return { name, annotations, keys, ...(pair && { pair }) }
+    }),
+    events: all('Event', event),
+    namespaces: all('Namespace', namespace),
+    leases: all('Lease', lease),
+  }
+}
