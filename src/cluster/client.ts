@@ -66,6 +66,7 @@ interface Request {
   readonly query?: Readonly<Record<string, string | number | undefined>>
   readonly body?: object
   readonly type?: string
+  readonly accept?: string
 }
 
 interface Answer {
@@ -174,11 +175,16 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
   const listOf = async (listing: Listing) => {
     const { labels: labelSelector, fields: fieldSelector } = listing
     const body = list.parse(
-      await json({ method: 'GET', path: await pathOf(listing), query: { labelSelector, fieldSelector } }),
+      await json({
+        method: 'GET',
+        path: await pathOf(listing),
+        query: { labelSelector, fieldSelector },
+        ...as('PartialObjectMetadataList', listing),
+      }),
     )
     // A list tells the kind once, not in each of its items.
     const { apiVersion, kind } = listing
-    const items = (body.items ?? []).map((item) => live.parse({ apiVersion, kind, ...item }))
+    const items = (body.items ?? []).map((item) => live.parse({ ...item, apiVersion, kind }))
     return { items, resourceVersion: body.metadata.resourceVersion ?? '' }
   }
 
@@ -186,12 +192,13 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
   async function* follow(listing: Listing, signal: AbortSignal): AsyncGenerator<Watched> {
     const { items, resourceVersion } = await listOf(listing)
     for (const item of items) yield { type: 'ADDED', object: item }
-    const { labels: labelSelector, fields: fieldSelector } = listing
+    const { apiVersion, kind, labels: labelSelector, fields: fieldSelector } = listing
     const opened = await connected()
     const stream = start(opened, {
       method: 'GET',
       path: await pathOf(listing),
       query: { watch: 'true', resourceVersion, labelSelector, fieldSelector },
+      ...as('PartialObjectMetadata', listing),
     })
     const end = () => stream.close(constants.NGHTTP2_CANCEL)
     signal.addEventListener('abort', end, { once: true })
@@ -206,7 +213,7 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
           const event = watched.parse(JSON.parse(line))
           if (event.type === 'ERROR') throw errorOf({ code: HISTORY_GONE, text: JSON.stringify(event.object) })
           if (event.type === 'ADDED' || event.type === 'MODIFIED' || event.type === 'DELETED') {
-            yield { type: event.type, object: live.parse(event.object) }
+            yield { type: event.type, object: live.parse({ ...event.object, apiVersion, kind }) }
           }
         }
       }
@@ -323,7 +330,15 @@ function groupPath(apiVersion: string): string {
   return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
 }
 
-function start(session: ClientHttp2Session, { method, path, query = {}, body, type }: Request) {
+/** Metadata alone, in the API's words. */
+function as(form: 'PartialObjectMetadataList' | 'PartialObjectMetadata', { metadataOnly = false }: Listing) {
+  return metadataOnly ? { accept: `application/json;as=${form};g=meta.k8s.io;v=v1` } : {}
+}
+
+function start(
+  session: ClientHttp2Session,
+  { method, path, query = {}, body, type, accept = 'application/json, */*' }: Request,
+) {
   const asked = Object.entries(query).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`],
   )
@@ -331,7 +346,7 @@ function start(session: ClientHttp2Session, { method, path, query = {}, body, ty
     {
       ':method': method,
       ':path': asked.length === 0 ? path : `${path}?${asked.join('&')}`,
-      accept: 'application/json, */*',
+      accept,
       'user-agent': 'k3s-platform',
       ...(type === undefined ? {} : { 'content-type': type }),
     },

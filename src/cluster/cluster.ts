@@ -11,6 +11,8 @@ export interface Listing {
   readonly labels?: string
   /** As kubectl's --field-selector. */
   readonly fields?: string
+  /** Only apiVersion, kind and metadata of each: a release's Secret weighs hundreds of KB, its labels nothing. */
+  readonly metadataOnly?: boolean
 }
 
 export interface Watched {
