@@ -19,10 +19,16 @@ export const doctorDocument = z.strictObject({
   hosts: z.array(looked),
 })
 
-const entry = z
-  .tuple([z.string(), z.string(), z.string(), z.string()])
-  .readonly()
-  .describe('what it belongs to, version, part, architecture')
+const entry = z.union([
+  z
+    .tuple([z.literal('k3s'), z.string(), z.string(), z.string()])
+    .readonly()
+    .describe('what it belongs to, version, part, architecture'),
+  z
+    .tuple([z.literal('charts'), z.string(), z.string()])
+    .readonly()
+    .describe('what it belongs to, name of the chart, version'),
+])
 
 export const lockDocument = z.strictObject({
   schema: z.literal('k3s-platform/lock/v1'),

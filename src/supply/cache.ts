@@ -17,6 +17,11 @@ export interface Cached {
 
 const TRIES = 3
 
+/** The directory of the cache. */
+export function cacheIn(env: Readonly<Record<string, string | undefined>>): string {
+  return join(env.XDG_CACHE_HOME || join(env.HOME ?? '', '.cache'), 'k3s-platform')
+}
+
 /** `directory` is made when it is missing. Resolves to a file whose digest was just computed; rejects with ProblemError. */
 export async function fetchAsset(asset: Asset, directory: string, signal: AbortSignal): Promise<Cached> {
   if (asset.file !== undefined) return ownFile(asset.file, asset.sha256)

@@ -1,4 +1,4 @@
-// The lock file of an inventory: digests by version, part and architecture, as text that is the same for the same content.
+// The lock file of an inventory: digests of what releases and charts are made of, as text that is the same for the same content.
 
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { isMap, isScalar, LineCounter, parse, parseDocument, stringify, type YAMLError } from 'yaml'
@@ -7,8 +7,10 @@ import type { Problem } from '../engine/problem.ts'
 
 export const LOCK_NAME = 'k3s-platform.lock'
 
-/** The way to a digest: `['k3s', 'v1.36.5+k3s1', 'binary', 'amd64']`. */
-export type Entry = readonly [section: string, version: string, part: string, arch: string]
+/** The way to a digest: `['k3s', 'v1.36.5+k3s1', 'binary', 'amd64']`, `['charts', 'cert-manager', 'v1.20.0']`. */
+export type Entry =
+  | readonly [section: 'k3s', version: string, part: string, arch: string]
+  | readonly [section: 'charts', name: string, version: string]
 
 const HEADER = `# Digests of what is installed, written by k3s-platform lock. Commit it; what no host wants any more may be deleted.
 `
@@ -17,6 +19,7 @@ const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256 digest: 64 
 const content = z.looseObject({
   version: z.literal(1, { error: 'expected 1: it was written by another version of k3s-platform' }),
   k3s: z.record(z.string(), z.record(z.string(), z.record(z.string(), digest))).optional(),
+  charts: z.record(z.string(), z.record(z.string(), digest)).optional(),
 })
 type Content = z.output<typeof content>
 
@@ -67,26 +70,39 @@ export async function readLock(
   }
 }
 
-/** A digest without letters, or with one e, would be a number to YAML. */
+/** A digest without letters, or with one e, would be a number to YAML; so would a version like 1.10. */
 function withPlainDigests(value: unknown, text: string): unknown {
-  if (typeof value !== 'object' || value === null || !('k3s' in value)) return value ?? {}
-  return { ...value, k3s: parse(text, { schema: 'failsafe' }).k3s }
+  if (typeof value !== 'object' || value === null) return value ?? {}
+  const plain = parse(text, { schema: 'failsafe' })
+  return { ...value, ...('k3s' in value && { k3s: plain.k3s }), ...('charts' in value && { charts: plain.charts }) }
 }
 
-export function digestIn({ content }: Lock, [section, version, part, arch]: Entry): string | undefined {
-  return section === 'k3s' ? content.k3s?.[version]?.[part]?.[arch] : undefined
+export function digestIn({ content }: Lock, entry: Entry): string | undefined {
+  if (entry[0] === 'charts') return content.charts?.[entry[1]]?.[entry[2]]
+  return content.k3s?.[entry[1]]?.[entry[2]]?.[entry[3]]
 }
 
 /** The lock's text with these digests in it; everything else that it holds stays. */
 export function lockText(lock: Lock, digests: Iterable<readonly [Entry, string]>): string {
-  let k3s = lock.content.k3s ?? {}
-  for (const [[, version, part, arch], sha256] of digests) {
-    const parts = k3s[version] ?? {}
-    k3s = { ...k3s, [version]: { ...parts, [part]: { ...parts[part], [arch]: sha256 } } }
+  let { k3s = {}, charts = {} } = lock.content
+  for (const [entry, sha256] of digests) {
+    if (entry[0] === 'charts') {
+      const [, name, version] = entry
+      charts = { ...charts, [name]: { ...charts[name], [version]: sha256 } }
+    } else {
+      const [, version, part, arch] = entry
+      const parts = k3s[version] ?? {}
+      k3s = { ...k3s, [version]: { ...parts, [part]: { ...parts[part], [arch]: sha256 } } }
+    }
   }
   const { version, ...sections } = lock.content
-  const all = Object.entries({ ...sections, k3s: sorted(k3s) }).toSorted(([a], [b]) => natural(a, b))
-  return HEADER + stringify({ version, ...Object.fromEntries(all) }, { lineWidth: 0 })
+  const written = Object.entries({ k3s, charts }).filter(([, section]) => Object.keys(section).length > 0)
+  const all = Object.entries({
+    ...sections,
+    ...Object.fromEntries(written.map(([name, section]) => [name, sorted(section)])),
+  })
+  const inOrder = all.toSorted(([a], [b]) => natural(a, b))
+  return HEADER + stringify({ version, ...Object.fromEntries(inOrder) }, { lineWidth: 0 })
 }
 
 /** Readers see the old file or the new one. */
@@ -102,7 +118,7 @@ function sorted(value: object): object {
 }
 
 /** Numbers by their size: v1.36.9 comes before v1.36.10. */
-function natural(a: string, b: string): number {
+export function natural(a: string, b: string): number {
   const others = b.split(/(\d+)/)
   for (const [i, one] of a.split(/(\d+)/).entries()) {
     const other = others[i] ?? ''

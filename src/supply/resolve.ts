@@ -1,14 +1,15 @@
 // From the versions that an inventory wants to digests: what releases publish, and how the lock file differs from it.
 
-import type { Problem } from '../engine/problem.ts'
+import { type Problem, ProblemError } from '../engine/problem.ts'
+import { fetchChart } from './chart.ts'
+import { type ChartSource, shown } from './chart-source.ts'
 import { digestIn, type Entry, type Lock } from './lock.ts'
 import { fetchSums, NotThere, reasonOf } from './sums.ts'
 
-/** A digest that belongs into the lock file, and where it is published. */
-export interface Lockable {
-  readonly entry: Entry
-  readonly sums: { readonly url: string; readonly name: string }
-}
+/** A digest that belongs into the lock file, and where it comes from: a release's file of sums, or the chart itself. */
+export type Lockable =
+  | { readonly entry: Entry; readonly sums: { readonly url: string; readonly name: string } }
+  | { readonly entry: Entry; readonly chart: ChartSource }
 
 export interface Difference {
   readonly entry: Entry
@@ -26,57 +27,80 @@ export interface Resolved {
   readonly problems: readonly Problem[]
 }
 
+/** What a source says of an entry: its digest, or why there is none; `gap`: because it does not have it. */
+type Said = { readonly to: string } | { readonly problems: readonly Problem[]; readonly gap: boolean }
+
 /** Asks every source once; `boundMs` bounds each answer. */
-export async function resolveLock(lock: Lock, wanted: readonly Lockable[], boundMs: number): Promise<Resolved> {
-  const urls = [...new Set(wanted.map(({ sums }) => sums.url))]
-  const answers = new Map(
-    await Promise.all(
-      urls.map(async (url) => {
-        const answer = await fetchSums(url, AbortSignal.timeout(boundMs)).catch((error: unknown) =>
-          error instanceof Error ? error : new Error(String(error)),
-        )
-        return [url, answer] as const
-      }),
-    ),
-  )
+export async function resolveLock(
+  lock: Lock,
+  wanted: readonly Lockable[],
+  { cache, boundMs }: { readonly cache: string; readonly boundMs: number },
+): Promise<Resolved> {
+  const { signal } = new AbortController()
+  const sums = once((url: string) => fetchSums(url, AbortSignal.timeout(boundMs)))
+  const charts = once((_: string, source: ChartSource) => fetchChart(source, { cache, signal, boundMs, fresh: true }))
+  const ask = async (one: Lockable): Promise<Said> => {
+    if ('sums' in one) return publishedIn(one, await sums(one.sums.url).catch(asError))
+    const chart = await charts(JSON.stringify(one.chart), one.chart).catch(asError)
+    if (!(chart instanceof Error)) return { to: chart.sha256 }
+    if (chart instanceof ProblemError) return { problems: chart.problems, gap: false }
+    throw chart
+  }
   const published = new Map<string, Difference>()
-  const gaps = new Map<string, { readonly entry: Entry; readonly problem: Problem }>()
+  const gaps = new Map<string, { readonly entry: Entry; readonly problems: readonly Problem[] }>()
   const problems: Problem[] = []
-  for (const { entry, sums } of wanted) {
-    const { url, name } = sums
-    const answer = answers.get(url) ?? new NotThere('not asked')
+  const answers = await Promise.all(wanted.map(async (one) => [one, await ask(one)] as const))
+  for (const [one, said] of answers) {
+    const { entry } = one
     const key = entry.join(' ')
-    const to = answer instanceof Error ? undefined : answer.get(name)
-    if (to === undefined) {
-      const why = answer instanceof Error ? reasonOf(answer) : `it has no line for ${name}`
-      const problem: Problem = {
-        kind: 'failed',
-        where: url,
-        what: `no digest of ${titleOf(entry)} to be had`,
-        why,
-        hint: HINT,
-      }
-      if (answer instanceof Error && !(answer instanceof NotThere)) problems.push(problem)
-      else gaps.set(key, { entry, problem })
+    if (!('to' in said)) {
+      if (said.gap) gaps.set(key, { entry, problems: said.problems })
+      else problems.push(...said.problems)
       continue
     }
     const other = published.get(key)
-    if (other !== undefined && other.to !== to) problems.push(disagree(entry, url, other.to, to))
-    published.set(key, { entry, from: digestIn(lock, entry) ?? null, to })
+    if (other !== undefined && other.to !== said.to) problems.push(disagree(one, other.to, said.to))
+    published.set(key, { entry, from: digestIn(lock, entry) ?? null, to: said.to })
   }
   const found = [...published.values()]
   const missing: Entry[] = []
-  for (const { entry, problem } of gaps.values()) {
+  for (const { entry, problems: why } of gaps.values()) {
     if (found.some((one) => one.entry.slice(0, 3).join(' ') === entry.slice(0, 3).join(' '))) missing.push(entry)
-    else problems.push(problem)
+    else problems.push(...why)
   }
   const differences = found.filter(({ from, to }) => from !== to)
   return { differences, same: found.length - differences.length, missing, problems }
 }
 
-/** `k3s v1.36.5+k3s1 binary amd64` */
+function publishedIn(
+  { entry, sums: { url, name } }: Extract<Lockable, { sums: unknown }>,
+  answer: ReadonlyMap<string, string> | Error,
+): Said {
+  const to = answer instanceof Error ? undefined : answer.get(name)
+  if (to !== undefined) return { to }
+  const why = answer instanceof Error ? reasonOf(answer) : `it has no line for ${name}`
+  const what = `no digest of ${titleOf(entry)} to be had`
+  const gap = !(answer instanceof Error) || answer instanceof NotThere
+  return { problems: [{ kind: 'failed', where: url, what, why, hint: HINT }], gap }
+}
+
+/** `how`, called once for each key. */
+function once<T, Rest extends unknown[]>(
+  how: (key: string, ...rest: Rest) => Promise<T>,
+): (key: string, ...rest: Rest) => Promise<T> {
+  const under = new Map<string, Promise<T>>()
+  return (key, ...rest) => {
+    const found = under.get(key) ?? how(key, ...rest)
+    under.set(key, found)
+    return found
+  }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+/** `k3s v1.36.5+k3s1 binary amd64`, `chart cert-manager v1.20.0` */
 export function titleOf(entry: Entry): string {
-  return entry.join(' ')
+  return entry.join(' ').replace(/^charts/, 'chart')
 }
 
 /** A release does not change: one that did is not taken over silently. */
@@ -92,12 +116,20 @@ export function changed({ entry, from, to }: Difference, where: string): Problem
 
 const HINT = 'check k3s_platform_k3s_version, k3s_platform_k3s_mirror_url, and the way there from this workstation'
 
-function disagree(entry: Entry, url: string, one: string, other: string): Problem {
+function disagree(lockable: Lockable, one: string, other: string): Problem {
+  const title = titleOf(lockable.entry)
+  const [url, hint] =
+    'sums' in lockable
+      ? [
+          lockable.sums.url,
+          'use one k3s_platform_k3s_mirror_url for a version, or k3s_platform_k3s_sha256 for the hosts that get another build',
+        ]
+      : [shown(lockable.chart.url), `use one ${lockable.chart.variables}_chart_repo_url for a version`]
   return {
     kind: 'failed',
-    where: `${url} ${titleOf(entry)}`,
+    where: `${url} ${title}`,
     what: 'two sources publish different digests of the same',
     why: `one    ${one}\nother  ${other}`,
-    hint: 'use one k3s_platform_k3s_mirror_url for a version, or k3s_platform_k3s_sha256 for the hosts that get another build',
+    hint,
   }
 }

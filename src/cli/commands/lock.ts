@@ -1,4 +1,4 @@
-// lock: digests of every version that the inventory's hosts want, from what releases publish, into the lock file.
+// lock: digests of every version that the inventory's hosts want, from what releases and chart repositories publish, into the lock file.
 
 import type { z } from 'zod'
 import { allRoles } from '../../../roles/index.ts'
@@ -7,6 +7,7 @@ import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars, type Host, loadInventory, selectHosts, unique } from '../../inventory/index.ts'
 import type { LockDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
+import { cacheIn } from '../../supply/cache.ts'
 import { lockText, writeLock } from '../../supply/lock.ts'
 import { changed, type Difference, type Lockable, type Resolved, resolveLock, titleOf } from '../../supply/resolve.ts'
 import type { Io } from '../io.ts'
@@ -36,7 +37,10 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   stopAt(opened.problems)
   const { lock, lockShown } = opened.supply
   const entries = wanted.flatMap((one) => one.entries)
-  const resolved = await resolveLock(lock, entries, options.timeoutMs ?? ANSWER_MS)
+  const resolved = await resolveLock(lock, entries, {
+    cache: cacheIn(io.env),
+    boundMs: options.timeoutMs ?? ANSWER_MS,
+  })
   const replaced = resolved.differences.filter(({ from }) => from !== null)
   const refused = options.yes ? [] : replaced.map((one) => changed(one, lockShown))
   stopAt(unique([...resolved.problems, ...refused]))

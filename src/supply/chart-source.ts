@@ -1,0 +1,138 @@
+// Where a chart comes from, and how it is told when it does not.
+
+import { type Problem, ProblemError } from '../engine/problem.ts'
+import { nearest } from '../engine/suggest.ts'
+import { natural } from './lock.ts'
+import { type Answer, type Asking, get, unreached } from './web.ts'
+
+export interface ChartSource {
+  /** As in the chart's own Chart.yaml. */
+  readonly name: string
+  /** Exactly as in Chart.yaml and in the index; of an OCI tag, too, where `+` is written `_`. */
+  readonly version: string
+  /** `https://`, `http://`: a repository that has an index.yaml. `oci://`: the chart itself, or what it lies in. */
+  readonly url: string
+  /** For `oci://`: the registry speaks HTTP. Default: HTTPS. */
+  readonly plainHttp?: boolean
+  /** PEM; trusted besides the well-known ones. */
+  readonly ca?: string | undefined
+  /** A .tgz of the workstation, absolute: it is the chart, and nothing is fetched. */
+  readonly file?: string | undefined
+  /** How the variables begin that set all this, for hints: `k3s_platform_caddy` of `k3s_platform_caddy_chart_version`. */
+  readonly variables: string
+}
+
+/** How the source is asked; of `Asking` what is the same for each request. */
+export type Way = Pick<Asking, 'signal' | 'boundMs'>
+
+/** A chart that was found, but not fetched yet. */
+export interface Located {
+  /** As the source says it; null: it does not. */
+  readonly sha256: string | null
+  /** For people. */
+  readonly from: string
+  fetch(): Promise<Buffer>
+}
+
+/** A chart's .tgz; those in use are below 1 MiB. */
+export const CHART_BYTES = 16_777_216
+
+/** `oci://host/path`; the name is added unless the path ends in it: what Helm wants as the chart. */
+export function ociReference({ url, name }: Pick<ChartSource, 'url' | 'name'>): string {
+  const plain = url.replace(/\/+$/, '')
+  return plain.endsWith(`/${name}`) ? plain : `${plain}/${name}`
+}
+
+/** The answer to a GET; rejects with a ProblemError when there is none. */
+export async function ask(
+  source: ChartSource,
+  url: string,
+  { signal, boundMs, ...more }: Way & Pick<Asking, 'maxBytes' | 'headers'>,
+): Promise<Answer> {
+  try {
+    return await get(url, { signal, boundMs, ca: source.ca, ...more })
+  } catch (error) {
+    signal.throwIfAborted()
+    const { why, fault } = unreached(error, url)
+    throw fault === 'ca'
+      ? failed(source, url, why, `give the CA that signed it: ${source.variables}_chart_ca`)
+      : fault === 'tls' && source.url.startsWith('oci:')
+        ? failed(source, url, why, `if that is meant: ${source.variables}_chart_plain_http: true`)
+        : failed(source, url, why)
+  }
+}
+
+/** The chart cannot be had, and why; `url` without the credentials that it may hold. */
+export function failed(source: ChartSource, url: string, why: string, hint?: string): ProblemError {
+  return new ProblemError({
+    kind: 'failed',
+    where: shown(url),
+    what: `the chart ${source.name} ${source.version} is not to be had`,
+    why,
+    hint: hint ?? checkUrl(source),
+  })
+}
+
+/** `known`: the names that the source has. */
+export function noChart(source: ChartSource, url: string, known: readonly string[]): ProblemError {
+  const near = nearest(source.name, known)
+  return new ProblemError({
+    kind: 'failed',
+    where: shown(url),
+    what: `there is no chart named ${source.name}`,
+    why: known.length === 0 ? 'it has no chart at all' : `it has ${few(known)}`,
+    hint: near === undefined ? checkUrl(source) : `did you mean ${near}? otherwise ${checkUrl(source)}`,
+  })
+}
+
+/** `known`: the versions that the source has, in any order. */
+export function noVersion(source: ChartSource, url: string, known: readonly string[]): ProblemError {
+  const plain = (version: string) => version.replace(/^v/, '')
+  const newest = known.toSorted((a, b) => natural(plain(b), plain(a)))
+  const stable = newest.filter((version) => !version.includes('-'))
+  const wanted = plain(source.version)
+  const near = newest.find((version) => plain(version) === wanted) ?? nearest(source.version, newest)
+  const variable = `${source.variables}_chart_version`
+  return new ProblemError({
+    kind: 'failed',
+    where: shown(url),
+    what: `there is no version ${source.version} of the chart ${source.name}`,
+    why: `the newest are ${few(stable.length === 0 ? newest : stable)}`,
+    hint: near === undefined ? `set ${variable}` : `did you mean ${near}? set ${variable}`,
+  })
+}
+
+/** What is published, or lies in the file, is not what is expected. */
+export function otherDigest(
+  source: ChartSource,
+  where: string,
+  by: 'locked' | 'named',
+  expected: string,
+  got: string,
+): ProblemError {
+  const said = by === 'locked' ? 'locked' : 'index '
+  const problem: Problem = {
+    kind: 'failed',
+    where: shown(where),
+    what: `the chart ${source.name} ${source.version} has another digest than the one that is ${by === 'locked' ? 'locked' : 'named for it'}`,
+    why: `${said}  ${expected}\ngot     ${got}\na version of a chart does not change: it was replaced, the source is another one, or something is between it and you`,
+    hint:
+      by === 'locked'
+        ? 'find out why before you trust it; to take over the new one: k3s-platform lock --yes'
+        : 'the repository contradicts itself: try again, then ask who runs it',
+  }
+  return new ProblemError(problem)
+}
+
+/** Without what logs in. */
+export function shown(url: string): string {
+  return url.replace(/^([a-z]+:\/\/)[^/@]*@/, '$1')
+}
+
+function checkUrl({ variables }: ChartSource): string {
+  return `check ${variables}_chart_repo_url and the way there from this workstation; without one: ${variables}_chart_file`
+}
+
+function few(all: readonly string[]): string {
+  return all.length > 5 ? `${all.slice(0, 5).join(', ')} and ${all.length - 5} more` : all.join(', ')
+}
