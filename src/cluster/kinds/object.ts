@@ -1,0 +1,139 @@
+// An object of the API, by server-side apply: what differs is what a dry run would change.
+
+import { type Problem, ProblemError } from '../../engine/problem.ts'
+import type { Observation } from '../../engine/resource.ts'
+import type { State } from '../../engine/state.ts'
+import { differing, fieldsOf } from '../fields.ts'
+import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../object.ts'
+import { ownerOf } from '../ownership.ts'
+import { heldBy, kubectl, orRefused } from '../refusal.ts'
+import type { ClusterResource } from '../resource.ts'
+import { deleted, until, type Waited } from '../until.ts'
+
+export interface ObjectOptions {
+  /** Ids of resources whose change changes this one. */
+  readonly inputs?: readonly string[]
+  /** Said of a new one: its version, or what is special about it. */
+  readonly remark?: string
+}
+
+/** Not forced: a field of another manager is a problem. What GitOps or Helm owns is shown and left alone. */
+export function object(manifest: Manifest, { inputs, remark }: ObjectOptions = {}): ClusterResource {
+  return applied({
+    ref: refOf(manifest),
+    manifest: () => manifest,
+    created: remark === undefined ? { present: true } : { version: remark },
+    fields: fieldsOf,
+    inputs,
+  })
+}
+
+export interface Applied {
+  readonly ref: Ref
+  /** Made when it goes onto the wire, not before: it may hold secrets. */
+  readonly manifest: () => Manifest
+  readonly secret?: boolean
+  /** What is shown of one that is not there yet. */
+  readonly created: State
+  readonly fields: (object: Live) => State
+  /** The field, with its wanted value, that a living object cannot change: it is deleted and made anew. */
+  readonly fixed?: { readonly field: string; readonly value: string }
+  readonly masked?: readonly string[]
+  readonly inputs?: readonly string[] | undefined
+}
+
+/** Bound of a wait for the API to take it, and for an old one to go, seconds. */
+const BOUND_SECONDS = 60
+/** A state with this field is not known yet, or not to be had yet; its text says until when. */
+const UNTIL = 'waits'
+
+export function applied(spec: Applied): ClusterResource {
+  const { ref, fixed, masked, inputs, secret = false } = spec
+  const title = titleOf(ref)
+  const replaced = (live: Live | null): string | null => {
+    const value = live?.[fixed?.field ?? '']
+    return typeof value === 'string' && value !== fixed?.value ? value : null
+  }
+  return {
+    id: idOf(ref),
+    title,
+    writes: ref,
+    ...(inputs === undefined ? {} : { inputs }),
+    ...(masked === undefined ? {} : { masked }),
+    before: { actual: null, desired: spec.created },
+    action: (actual) => {
+      const wait = actual?.[UNTIL]
+      if (typeof wait === 'string') return `apply ${title} ${wait}`
+      const was = fixed && actual?.[fixed.field]
+      if (typeof was !== 'string') return null
+      return `delete ${title} and make it anew: its ${fixed?.field} cannot be changed (${was} -> ${fixed?.value})`
+    },
+
+    look: async (cluster, at) => {
+      const manifest = spec.manifest()
+      const unanswered = async (error: unknown, live: Live | null | undefined): Promise<Observation> => {
+        const refusal = await orRefused(error, { ref, manifest, secret }, cluster, at.host)
+        // Making it waits for the API; what it will be is known.
+        if (live === null) return { actual: null, desired: spec.created }
+        return notYet(refusal.is === 'later' ? refusal.until : 'once the API knows its kind')
+      }
+      const [found, dry] = await Promise.allSettled([cluster.get(ref), cluster.apply(manifest, { dryRun: true })])
+      if (found.status === 'rejected') return unanswered(found.reason, undefined)
+      const live = found.value
+      const owner = live && ownerOf(live, manifest)
+      if (owner) return { actual: {}, desired: {}, owner }
+      if (live?.metadata.deletionTimestamp !== undefined) {
+        return notYet(`once the old one is gone${heldBy(live) && ` (${heldBy(live)})`}`)
+      }
+      const was = replaced(live)
+      if (fixed && was !== null) return { actual: { [fixed.field]: was }, desired: { [fixed.field]: fixed.value } }
+      if (dry.status === 'rejected') return unanswered(dry.reason, live)
+      if (live === null) return { actual: null, desired: spec.created }
+      const [actual, desired] = differing(spec.fields(live), spec.fields(dry.value))
+      return { actual, desired }
+    },
+
+    make: async (change, cluster, how) => {
+      const where = `${how.host} ${title}`
+      const old = change.actual === null ? null : await cluster.get(ref)
+      if (old && (old.metadata.deletionTimestamp !== undefined || replaced(old) !== null)) {
+        const gone = await deleted(cluster, ref, old, how, BOUND_SECONDS)
+        if (gone.is === 'stopped') return
+        if (gone.is === 'late') throw new ProblemError(stuck(where, ref, gone))
+      }
+      const manifest = spec.manifest()
+      let [hint, pauseMs]: [string | undefined, number] = [undefined, 1000]
+      const waited = await until(
+        async () => {
+          try {
+            await cluster.apply(manifest)
+            return null
+          } catch (error) {
+            const refusal = await orRefused(error, { ref, manifest, secret }, cluster, how.host)
+            hint = refusal.hint
+            pauseMs = refusal.is === 'later' ? refusal.seconds * 1000 : 1000
+            return refusal.why
+          }
+        },
+        how,
+        { bound: BOUND_SECONDS, pauseMs: () => pauseMs },
+      )
+      if (waited.is !== 'late') return
+      const what = `the API has not taken it for ${waited.seconds} s`
+      throw new ProblemError({ kind: 'failed', where, what, why: waited.why, ...(hint === undefined ? {} : { hint }) })
+    },
+  }
+}
+
+const notYet = (wait: string): Observation => ({ actual: { [UNTIL]: wait }, desired: { [UNTIL]: null } })
+
+/** Words for an object that was to be deleted and is still there. */
+export function stuck(where: string, ref: Ref, { why, seconds }: Extract<Waited, { is: 'late' }>): Problem {
+  return {
+    kind: 'failed',
+    where,
+    what: `its deletion is not through after ${seconds} s`,
+    why,
+    hint: `find who should take the finalizer off: ${kubectl('describe', ref)}`,
+  }
+}

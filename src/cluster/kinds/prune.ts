@@ -1,0 +1,98 @@
+// Objects that the role applied earlier and no longer wants: deleted, or only forgotten when they are not the role's to delete.
+
+import { ProblemError } from '../../engine/problem.ts'
+import type { State } from '../../engine/state.ts'
+import type { Cluster } from '../cluster.ts'
+import { type Live, type Ref, titleOf } from '../object.ts'
+import { isOurs, ownerOf } from '../ownership.ts'
+import type { ClusterResource } from '../resource.ts'
+import { deleted } from '../until.ts'
+import { stuck } from './object.ts'
+import { hold, objectsOf, type RoleObjects, unwanted } from './record.ts'
+
+export interface PruneSpec extends RoleObjects {
+  /** Words for what is lost or stays when it is deleted: `uninstalls the release caddy`. null: nothing worth saying. */
+  readonly goesWith?: (ref: Ref, cluster: Cluster) => Promise<string | null>
+}
+
+/** What is lost with these is not ours. */
+const KEPT: Readonly<Record<string, string>> = {
+  CustomResourceDefinition: 'with it all objects of its kind would go: it stays',
+  PersistentVolumeClaim: 'its data stay',
+  Namespace: 'what is in it stays',
+}
+
+/** Uninstalling a chart takes a job of the cluster, seconds. */
+const BOUND_SECONDS = 300
+
+/** `live`: to be deleted. Otherwise it only leaves the record, and `words` say why; without words it is gone already. */
+interface Fate {
+  readonly ref: Ref
+  readonly live: Live | null
+  readonly words: string | null
+}
+
+/**
+ * Stands last in a role. The newest entries go first: what needs another was applied after it. Nothing is deleted that
+ * somebody else took over, and no CustomResourceDefinition, PersistentVolumeClaim or Namespace.
+ */
+export function prune({ role, wanted, goesWith }: PruneSpec): ClusterResource {
+  const stale = async (cluster: Cluster) => unwanted((await objectsOf(cluster, role)) ?? [], wanted).toReversed()
+  const fateOf = async (ref: Ref, cluster: Cluster): Promise<Fate> => {
+    const live = await cluster.get(ref)
+    if (live === null) return { ref, live, words: null }
+    const owner = ownerOf(live)
+    const other =
+      owner === null ? (isOurs(live) ? KEPT[ref.kind] : 'nothing of it is ours any more') : `${owner} has it now`
+    if (other !== undefined) return { ref, live: null, words: other }
+    return { ref, live, words: (await goesWith?.(ref, cluster)) ?? null }
+  }
+  return {
+    id: `prune:${role}`,
+    title: 'objects that are no longer wanted',
+    before: { actual: {}, desired: {} },
+    action: (actual) => sentence(actual ?? {}),
+    look: async (cluster) => {
+      const refs = await stale(cluster)
+      const fates = await Promise.all(refs.map((ref) => fateOf(ref, cluster)))
+      return {
+        actual: Object.fromEntries(fates.map((fate) => [titleOf(fate.ref), told(fate)])),
+        desired: Object.fromEntries(refs.map((ref) => [titleOf(ref), null])),
+      }
+    },
+    make: async (_, cluster, how) => {
+      for (const ref of await stale(cluster)) {
+        if (how.stop.aborted) return
+        const { live } = await fateOf(ref, cluster)
+        if (live !== null) {
+          const gone = await deleted(cluster, ref, live, how, BOUND_SECONDS)
+          if (gone.is === 'stopped') return
+          if (gone.is === 'late') throw new ProblemError(stuck(`${how.host} ${titleOf(ref)}`, ref, gone))
+        }
+      }
+      const left = await objectsOf(cluster, role)
+      const dealtWith = unwanted(left ?? [], wanted)
+      await hold(cluster, role, unwanted(left ?? [], dealtWith))
+    },
+  }
+}
+
+const [DELETE, FORGET, GONE] = ['delete', 'forget', 'gone']
+
+function told({ live, words }: Fate): string {
+  if (live === null && words === null) return GONE
+  return `${live === null ? FORGET : DELETE}${words === null ? '' : `: ${words}`}`
+}
+
+/** `delete Certificate database/old (its Secret stays), forget Namespace old (what is in it stays)`. */
+function sentence(fates: State): string {
+  const parts = [DELETE, FORGET].flatMap((verb) => {
+    const titles = Object.entries(fates).flatMap(([title, fate]) => {
+      const [word, ...words] = String(fate).split(': ')
+      return word === verb ? `${title}${words.length > 0 ? ` (${words.join(': ')})` : ''}` : []
+    })
+    return titles.length === 0 ? [] : `${verb} ${titles.join(', ')}`
+  })
+  const gone = Object.keys(fates).length
+  return parts.join(', ') || `forget ${gone === 1 ? 'an object that is' : `${gone} objects that are`} gone`
+}
