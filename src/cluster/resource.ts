@@ -2,8 +2,11 @@
 
 import type { Observation, PendingChange, Resource } from '../engine/resource.ts'
 import type { Cluster } from './cluster.ts'
+import type { Ref } from './object.ts'
 
 export interface ClusterResource extends Resource {
+  /** The object that it makes and that goes when it is no longer wanted; undefined: it makes none. */
+  readonly writes?: Ref
   /** What is known while the node has no k3s: most objects are to be created, a gate is known later. */
   readonly before: Observation
   /**
