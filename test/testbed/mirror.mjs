@@ -1,13 +1,17 @@
-// A file server for the testbed's network namespace: k3s releases, apt packages; it logs requests and breaks them on demand.
+// A file server for the testbed's network namespace: k3s releases, packages, charts; it logs requests and breaks them on demand.
 //
-//   node mirror.mjs --listen 10.88.0.1:0 [--state FILE] DIR [NAME=DIR...]
+//   node mirror.mjs --listen 10.88.0.1:0 [--state FILE] [--tls PEM] DIR [NAME=DIR...]
 //
 // DIR/a/b is served as /a/b, NAME=DIR as /NAME/...; a path may be percent-encoded. Started with an IPC channel it takes the
-// calls of mirror.ts over it and ends with it; with --state it writes {"pid","url"} to FILE once it listens.
+// calls of mirror.ts over it and ends with it; with --state it writes {"pid","url"} to FILE once it listens. With --tls it
+// speaks https with the certificate and key in PEM. A file below a folder v2 and a folder manifests is an OCI manifest.
 
-import { createReadStream } from 'node:fs'
-import { rename, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createReadStream, readFileSync } from 'node:fs'
+import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { join, normalize } from 'node:path'
 import { Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -15,7 +19,7 @@ import { parseArgs } from 'node:util'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { listen: { type: 'string', default: '10.88.0.1:0' }, state: { type: 'string' } },
+  options: { listen: { type: 'string', default: '10.88.0.1:0' }, state: { type: 'string' }, tls: { type: 'string' } },
 })
 const mounts = new Map(
   positionals.map((text) => {
@@ -37,6 +41,13 @@ const calls = {
   clear: () => {
     faults = []
     requests = []
+  },
+  down: () => {
+    server.close()
+    server.closeAllConnections()
+  },
+  up: async () => {
+    if (!server.listening) await once(server.listen(port, host), 'listening')
   },
 }
 
@@ -90,6 +101,7 @@ async function answer(request, response) {
   const fault = faultFor(path)
   entry.fault = fault?.kind ?? null
   if (fault?.kind === 'status') return refuse(fault.status)
+  if (fault?.kind === 'hang') return
   if (fault?.kind === 'redirect') return refuse(302, { location: `/redirected${request.url}` })
   const found = await find(path.replace(/^\/redirected\//, '/'))
   if (found === null) return refuse(404)
@@ -99,8 +111,16 @@ async function answer(request, response) {
   const start = from === undefined ? 0 : Number(from)
   const end = Math.min(to === undefined || to === '' ? size - 1 : Number(to), size - 1)
   if (from !== undefined && start > end) return refuse(416, { 'content-range': `bytes */${size}` })
+  const manifest = /^\/v2\/.*\/manifests\/[^/]*$/.test(path)
   reply(from === undefined ? 200 : 206, {
-    'content-type': 'application/octet-stream',
+    'content-type': manifest ? 'application/vnd.oci.image.manifest.v1+json' : 'application/octet-stream',
+    ...(manifest
+      ? {
+          'docker-content-digest': `sha256:${createHash('sha256')
+            .update(await readFile(file))
+            .digest('hex')}`,
+        }
+      : {}),
     'content-length': end - start + 1,
     'accept-ranges': 'bytes',
     ...(from === undefined ? {} : { 'content-range': `bytes ${start}-${end}/${size}` }),
@@ -117,16 +137,21 @@ async function answer(request, response) {
   await pipeline(fault === undefined ? [body, count, response] : [body, spoil(fault, response), count, response])
 }
 
-const server = createServer((request, response) => {
+const handle = (request, response) => {
   answer(request, response).catch(() => response.destroy()) // most of the time: the other side is gone
-})
-const [host, port] = values.listen.split(':')
-server.listen(Number(port), host, async () => {
-  const url = `http://${host}:${server.address().port}`
-  process.send?.({ url })
-  if (values.state === undefined) return
+}
+const pem = values.tls === undefined ? null : readFileSync(values.tls)
+const server = pem === null ? createServer(handle) : createSecureServer({ cert: pem, key: pem }, handle)
+const [host, wanted] = values.listen.split(':')
+process.on('message', async ({ id, call, argument }) =>
+  process.send({ id, result: (await calls[call](argument)) ?? null }),
+)
+process.on('disconnect', () => process.exit(0))
+await once(server.listen(Number(wanted), host), 'listening')
+const { port } = server.address()
+const url = `${pem === null ? 'http' : 'https'}://${host}:${port}`
+process.send?.({ url })
+if (values.state !== undefined) {
   await writeFile(`${values.state}.new`, JSON.stringify({ pid: process.pid, url }))
   await rename(`${values.state}.new`, values.state)
-})
-process.on('message', ({ id, call, argument }) => process.send({ id, result: calls[call](argument) ?? null }))
-process.on('disconnect', () => process.exit(0))
+}

@@ -1,9 +1,7 @@
 // The test's side of the release mirror: starts mirror.mjs in the testbed's network, breaks requests, tells what was asked.
 
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { type Inside, Server } from './server.ts'
 
 const Requests = z.array(
   z.object({
@@ -27,6 +25,8 @@ export type Fault = { readonly path: string; readonly times?: number } & (
   | { readonly kind: 'status'; readonly status: number }
   /** To a place that has it: a client must follow, as it must for GitHub's releases. */
   | { readonly kind: 'redirect' }
+  /** Not a byte comes back, and the connection stays. */
+  | { readonly kind: 'hang' }
   /** The right number of wrong bytes. */
   | { readonly kind: 'corrupt' }
   /** The connection ends after so many bytes of the body. */
@@ -36,73 +36,53 @@ export type Fault = { readonly path: string; readonly times?: number } & (
   | { readonly kind: 'slow'; readonly bytesPerSecond: number }
 )
 
-const Message = z.union([z.object({ url: z.string() }), z.object({ id: z.number(), result: z.unknown() })])
-
-/** One mirror process per testbed, so that the requests and faults of tests that run side by side do not mix. */
+/** The faults, the requests, and the files: of k3s releases at its root, and of whatever it is asked to serve. */
 export class Mirror {
-  readonly #child: ChildProcess
-  #calls = 0
+  readonly #server: Server
   /** Without a slash at the end: the value of k3s_platform_k3s_mirror_url. */
   readonly url: string
 
-  private constructor(child: ChildProcess, url: string) {
-    this.#child = child
-    this.url = url
+  private constructor(server: Server) {
+    this.#server = server
+    this.url = server.url
   }
 
-  /** Serves a directory in the layout of k3s's releases; `inside` is the command prefix that enters the network namespace. */
-  static async start(inside: readonly [string, ...string[]], releases: string): Promise<Mirror> {
-    const [command, ...prefix] = inside
-    const script = fileURLToPath(new URL('mirror.mjs', import.meta.url))
-    const child = spawn(command, [...prefix, process.execPath, script, releases], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    })
-    const ended = once(child, 'exit').then(() => Promise.reject(new Error('the mirror ended at its start')))
-    const message = Message.parse((await Promise.race([once(child, 'message'), ended]))[0])
-    ended.catch(() => {}) // from now on its end is what stop asks for
-    if (!('url' in message)) throw new Error('the mirror did not say where it listens')
-    return new Mirror(child, message.url)
+  /** Serves a directory at its root; with `tls`, a file with a certificate and its key, by https. */
+  static async start(inside: Inside, dir: string, tls?: string): Promise<Mirror> {
+    return new Mirror(await Server.start(inside, 'mirror.mjs', [...(tls === undefined ? [] : ['--tls', tls]), dir]))
   }
 
   /** All requests since the start or the last clear(), oldest first. */
   async requests(): Promise<MirrorRequest[]> {
-    return Requests.parse(await this.#call('requests'))
+    return Requests.parse(await this.#server.call('requests'))
   }
 
   /** Breaks requests until clear(). */
   async fault(fault: Fault): Promise<void> {
-    await this.#call('fault', fault)
+    await this.#server.call('fault', fault)
   }
 
   /** Serves another directory below `<url>/<name>/`; returns that address. */
   async serve(name: string, dir: string): Promise<string> {
-    await this.#call('serve', { name, dir })
+    await this.#server.call('serve', { name, dir })
     return `${this.url}/${name}`
   }
 
   /** Forgets requests and faults. */
   async clear(): Promise<void> {
-    await this.#call('clear')
+    await this.#server.call('clear')
+  }
+
+  /** Connections are refused until up(), which comes back at the same address. */
+  async down(): Promise<void> {
+    await this.#server.call('down')
+  }
+
+  async up(): Promise<void> {
+    await this.#server.call('up')
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null) return
-    const exit = once(this.#child, 'exit')
-    this.#child.disconnect()
-    await exit
-  }
-
-  #call(call: string, argument?: object): Promise<unknown> {
-    const id = ++this.#calls
-    return new Promise((resolve, reject) => {
-      const take = (raw: unknown) => {
-        const message = Message.parse(raw)
-        if (!('id' in message) || message.id !== id) return
-        this.#child.off('message', take)
-        resolve(message.result)
-      }
-      this.#child.on('message', take)
-      this.#child.send({ id, call, argument }, (error) => error === null || reject(error))
-    })
+    await this.#server.stop()
   }
 }

@@ -3,6 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { z } from 'zod'
+import { inNode, type ProgramPart, parts } from './parts.ts'
 
 const script = fileURLToPath(new URL('nodes/nodes', import.meta.url))
 
@@ -80,6 +81,23 @@ export class TestNode {
     const { stdout, stderr, code } = await this.run(command)
     if (code !== 0) throw new Error(`${this.name}: exit code ${code} of ${command}\n${stderr}`)
     return stdout.replace(/\n$/, '')
+  }
+
+  /** The stdout of k3s's kubectl, as administrator; throws unless it succeeds. `input` is for `-f -`. */
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    const { stdout, stderr, code } = await this.run(
+      ['/usr/local/bin/k3s', 'kubectl', ...args],
+      input === undefined ? {} : { input },
+    )
+    if (code !== 0) throw new Error(`${this.name}: exit code ${code} of kubectl ${args.join(' ')}\n${stderr}`)
+    return stdout
+  }
+
+  /** From now on pods with the images of these parts run their programs; before, they are pretended. */
+  async programs(...names: readonly ProgramPart[]): Promise<void> {
+    const sources = (await parts(...names)).map((part) => `${inNode(part)}/images/*`)
+    const images = '/usr/local/lib/k3s-standin/images'
+    await this.ask(`mkdir -p ${images} && ln -sf ${sources.join(' ')} ${images}/`)
   }
 
   /** Packets to and from it vanish; neither side is told. */

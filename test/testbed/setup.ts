@@ -6,6 +6,7 @@ import { platform, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa, execaSync } from 'execa'
+import { PARTS, parts } from './parts.ts'
 import { E2E_PREFIX } from './testbed.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
@@ -25,6 +26,7 @@ export default async function setup(): Promise<void> {
   await execa(path('nodes/nodes'), ['prepare'], progress)
   removeLeft((owner) => !existsSync(`/proc/${owner}`))
   await execa(path('k3s-standin/build'), [], progress)
+  await parts(...PARTS)
   await buildProgram()
 }
 

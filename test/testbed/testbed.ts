@@ -6,8 +6,11 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa, type Options } from 'execa'
 import { stringify } from 'yaml'
+import { AcmeServer } from './acme.ts'
+import { Charts } from './charts.ts'
 import { Mirror } from './mirror.ts'
 import { nodes, TestNode } from './node.ts'
+import { type Inside, Server } from './server.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 
@@ -46,13 +49,15 @@ export class Testbed {
   readonly mirror: Mirror
   /** HOME of the program, fresh per testbed. */
   readonly home: string
-  readonly #inside: readonly [string, ...string[]]
+  readonly #inside: Inside
   readonly #prefix: string
   readonly #nodes: TestNode[] = []
+  readonly #servers: { stop(): Promise<void> }[] = []
+  #relays = ''
   readonly #temp: string
   #inventories = 0
 
-  private constructor(mirror: Mirror, inside: readonly [string, ...string[]], temp: string) {
+  private constructor(mirror: Mirror, inside: Inside, temp: string) {
     this.mirror = mirror
     this.#inside = inside
     this.#temp = temp
@@ -79,7 +84,34 @@ export class Testbed {
 
   /** The lines of a known_hosts file that trust every node made so far. */
   knownHosts(): string {
-    return this.#nodes.map((node) => `${node.knownHosts()}\n`).join('')
+    return this.#nodes.map((node) => `${node.knownHosts()}\n`).join('') + this.#relays
+  }
+
+  /** A chart repository and OCI registry of this test's own; by http, or by https with an authority of its own (`ca`). */
+  async charts(options: { tls?: boolean } = {}): Promise<Charts> {
+    const charts = await Charts.start(this.#inside, options.tls === true ? await this.dir() : null)
+    this.#servers.push(charts)
+    return charts
+  }
+
+  /**
+   * An ACME server on the node, which is also its name server (every name is the node, until acme.point()): to be called
+   * before cert-manager starts there, and again after a reboot.
+   */
+  async acme(node: TestNode): Promise<AcmeServer> {
+    const acme = await AcmeServer.start(this.#inside, node, await this.dir())
+    this.#servers.push(acme)
+    return acme
+  }
+
+  /** Connection variables of a way to the node on which a round trip takes `milliseconds` more. */
+  async delayed(node: TestNode, milliseconds: number, user?: string): Promise<Record<string, string | number>> {
+    const to = ['--to', `${node.host}:${node.port}`, '--delay', String(milliseconds)]
+    const relay = await Server.start(this.#inside, 'relay.mjs', to)
+    this.#servers.push(relay)
+    const { hostname, port } = new URL(relay.url)
+    this.#relays += `[${hostname}]:${port} ${node.hostKey}\n`
+    return { ...node.hostVars(user), ansible_host: hostname, ansible_port: Number(port) }
   }
 
   /**
@@ -161,7 +193,8 @@ export class Testbed {
 
   /** Takes down what it has made. */
   async close(): Promise<void> {
-    await Promise.all([this.mirror.stop(), ...this.#nodes.map((node) => node.down())])
+    const servers = [this.mirror, ...this.#servers].map((server) => server.stop())
+    await Promise.all([...servers, ...this.#nodes.map((node) => node.down())])
     await rm(this.#temp, { recursive: true, force: true })
   }
 }
