@@ -105,7 +105,7 @@ async function unzipped(bytes: Buffer): Promise<Buffer> {
     const tooLong = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
     if (tooLong) throw new Error(`it unpacks to more than ${ALL_BYTES / 1_048_576} MiB`)
     const page = bytes.subarray(0, 256).toString('latin1').trimStart().startsWith('<')
-    throw new Error(page ? 'it is a web page' : 'it is not a gzip archive')
+    throw new Error(page ? 'it is a web page' : 'it is not a gzip archive, or not all of one')
   }
 }
 

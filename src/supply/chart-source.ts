@@ -129,7 +129,8 @@ export function shown(url: string): string {
   return url.replace(/^([a-z]+:\/\/)[^/@]*@/, '$1')
 }
 
-function checkUrl({ variables }: ChartSource): string {
+function checkUrl({ variables, file }: ChartSource): string {
+  if (file !== undefined) return `check ${variables}_chart_file`
   return `check ${variables}_chart_repo_url and the way there from this workstation; without one: ${variables}_chart_file`
 }
 

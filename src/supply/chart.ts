@@ -88,12 +88,15 @@ export async function chartContentOf({ name, version, path, sha256 }: Chart): Pr
   })
 }
 
-/** What is said of a chart that is not locked, where only what is locked is installed; undefined: there is nothing to say. */
+/**
+ * What is said of a chart that is not locked, where only what is locked is installed; undefined: there is nothing to say. A file
+ * of the workstation is what it is.
+ */
 export function unlockedChart(
-  { name, version, variables }: ChartSource,
+  { name, version, variables, file }: ChartSource,
   { lock, lockShown, strict, locked }: Supply,
 ): Pick<Problem, 'what' | 'hint'> | undefined {
-  if (!strict || locked(['charts', name, version]) !== undefined) return undefined
+  if (!strict || file !== undefined || locked(['charts', name, version]) !== undefined) return undefined
   return {
     what: `the chart ${name} ${version} is not locked`,
     hint: `${lock.text === null ? 'there is no' : 'it is missing in'} ${lockShown}: run k3s-platform lock -e ${variables}_chart_version=${version} and commit the file (only what is locked is installed with --locked, and where CI=true)`,

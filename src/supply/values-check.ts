@@ -28,10 +28,7 @@ export async function checkValues(
   const below = Object.entries(chart.subcharts).filter(([, { conditions }]) => installed(conditions, all))
   const faults = await Promise.all([
     refused(chart.valuesSchema, all),
-    ...below.map(async ([key, subchart]) => {
-      const found = await refused(subchart.valuesSchema, valuesOf(subchart, key, all))
-      return found.map((fault) => ({ ...fault, path: [key, ...fault.path] }))
-    }),
+    ...below.map(([key, subchart]) => refused(subchart.valuesSchema, valuesOf(subchart, key, all), [key])),
   ])
   return unique(faults.flat())
 }
@@ -47,17 +44,21 @@ function valuesOf({ defaults }: Subchart, key: string, all: JsonMap): JsonMap {
   return isMap(all.global) ? mergeValues({ global: all.global }, own) : own
 }
 
-async function refused(schema: Json, values: JsonMap): Promise<readonly ValueFault[]> {
+/** `top`: where in the parent's values these are. */
+async function refused(schema: Json, values: JsonMap, top: readonly string[] = []): Promise<readonly ValueFault[]> {
   if (!isMap(schema)) return []
   const { $schema: dialect, ...rules } = schema
-  const options = {
+  const settings = {
     allErrors: true,
     strict: false,
     validateFormats: false,
     validateSchema: false,
     verbose: true,
-  } as const
-  const settings = { ...options, logger: false as const, loadSchema: async () => ({}) }
+    logger: false as const,
+    // A schema is asked once: code that is made sooner is better than code that is faster.
+    code: { optimize: false },
+    loadSchema: async () => ({}),
+  }
   const { Ajv } = await import('ajv')
   const newer = typeof dialect === 'string' && /20(19-09|20-12)/.test(dialect)
   const ajv = newer ? new (await import('ajv/dist/2020.js')).Ajv2020(settings) : new Ajv(settings)
@@ -65,7 +66,7 @@ async function refused(schema: Json, values: JsonMap): Promise<readonly ValueFau
   if (check === undefined || check(values)) return []
   // A null can only be a default of the chart's own here, and those are the chart's matter.
   const errors = (check.errors ?? []).filter(({ data }) => data !== null)
-  return settled(errors).map((error) => faultOf(error, values))
+  return settled(errors).map((error) => faultOf(error, [...top, ...pathOf(error.instancePath, values)]))
 }
 
 /** Of a choice between forms, what went wrong in the form that was meant; else the choice itself. */
@@ -87,8 +88,7 @@ function settled(errors: readonly ErrorObject[]): readonly ErrorObject[] {
 
 const isAt = (path: string, top: string) => path === top || path.startsWith(`${top}/`)
 
-function faultOf(error: ErrorObject, values: JsonMap): ValueFault {
-  const path = pathOf(error.instancePath, values)
+function faultOf(error: ErrorObject, path: ValueFault['path']): ValueFault {
   const { params, keyword } = error
   switch (keyword) {
     case 'additionalProperties':
