@@ -94,7 +94,7 @@ export function repository(charts: Readonly<Record<string, Buffer>>, digests = t
   return { '/index.yaml': { body: stringify({ apiVersion: 'v1', entries }) }, ...Object.fromEntries(files) }
 }
 
-export const CHART_LAYER = 'application/vnd.cncf.helm.chart.content.v1.tar+gzip'
+const CHART_LAYER = 'application/vnd.cncf.helm.chart.content.v1.tar+gzip'
 
 /** The routes of an OCI registry with `repository` (`charts/caddy`) at these tags. */
 export function registry(
