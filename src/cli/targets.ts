@@ -1,7 +1,6 @@
 // From an inventory to what the engine runs: each host's connection, variables and stages, with all mistakes at once.
 
 import { hostname, userInfo } from 'node:os'
-import { join } from 'node:path'
 import type { z } from 'zod'
 import { allRoles } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
@@ -28,7 +27,7 @@ import {
   unknownVars,
 } from '../inventory/index.ts'
 import type { Asset } from '../supply/asset.ts'
-import { type Cached, fetchAsset } from '../supply/cache.ts'
+import { type Cached, cacheIn, fetchAsset } from '../supply/cache.ts'
 import type { Supply } from '../supply/supply.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
@@ -248,7 +247,7 @@ async function session(
 
 /** Fetches each asset once in a run, however many hosts ask for it. */
 export function sharedFetch(env: Io['env']): Shared['fetch'] {
-  const cache = join(env.XDG_CACHE_HOME || join(env.HOME ?? '', '.cache'), 'k3s-platform')
+  const cache = cacheIn(env)
   const under = new Map<string, Promise<Cached>>()
   return (asset, signal) => {
     const key = asset.file ?? asset.sha256 ?? asset.urls.join(' ')
