@@ -1,0 +1,253 @@
+// The gate of a Helm chart: its job is done, its release is deployed and is what the HelmChart says, its workloads are
+// rolled out, and it does what it is for.
+
+import { span } from '../../certificates/words.ts'
+import type { Json } from '../../engine/state.ts'
+import type { Cluster, Listing } from '../cluster.ts'
+import { type HelmError, helmError } from '../helm-errors.ts'
+import { type Live, type Ref, refOf, titleOf } from '../object.ts'
+import { podFailures, podRuns } from '../pod.ts'
+import {
+  type HelmJob,
+  helmJob,
+  isStuck,
+  madeFor,
+  madeWith,
+  newestRelease,
+  type Release,
+  readRelease,
+  wasInterrupted,
+} from '../release.ts'
+import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
+import { rolledOut, troubles } from '../rollout.ts'
+import { gate, type Verdict } from './gate.ts'
+
+export interface ChartSpec {
+  /** The HelmChart's name in kube-system. helm-controller gives the release the same one. */
+  readonly name: string
+  readonly release: string
+  /** Where the release is installed: spec.targetNamespace. */
+  readonly namespace: string
+  /** Of the chart, as its Chart.yaml has it. */
+  readonly version: string
+  /** As in spec.valuesContent. */
+  readonly values: Json
+  readonly inputs: readonly string[]
+  readonly boundSeconds: number
+  /** The one proof that it works, asked for when all is rolled out. */
+  readonly proof?: (cluster: Cluster, at: Looking) => Promise<Readiness>
+  /** Where its values are written: `group_vars/all.yaml:31:5 k3s_platform_cert_manager_values`. */
+  readonly where?: string
+  /** The value that may have been meant by one that the chart refuses: `crds.enabled` for `crds.enabeld`. */
+  readonly schemaHint?: (refused: string) => string | undefined
+}
+
+const CHARTS = 'kube-system'
+const CHART = { apiVersion: 'helm.cattle.io/v1', kind: 'HelmChart' }
+const CHART_LABEL = 'helmcharts.helm.cattle.io/chart'
+/** helm-controller leaves such a HelmChart alone: another tool keeps the release. */
+const UNMANAGED = 'helmcharts.helm.cattle.io/unmanaged'
+/** helm-controller takes a change up within a second; after this long, a job that is older than it was not needed. */
+const TAKEN_UP_MS = 10_000
+const LOG_LINES = 60
+
+interface Seen {
+  readonly chart: Live | null
+  readonly job: Live | null
+  readonly release: Release | null
+}
+
+export function chartReady(spec: ChartSpec): ClusterResource {
+  const { name, release, namespace } = spec
+  const told: Told = new Map()
+  return gate({
+    id: `ready:HelmChart/${name}`,
+    title: name,
+    inputs: spec.inputs,
+    boundSeconds: spec.boundSeconds,
+    watches: [
+      { ...listingOf(name), metadataOnly: true },
+      { apiVersion: 'batch/v1', kind: 'Job', namespace: CHARTS, labels: `${CHART_LABEL}=${name}`, metadataOnly: true },
+      { apiVersion: 'v1', kind: 'Pod', namespace: CHARTS, labels: `${CHART_LABEL}=${name}`, metadataOnly: true },
+      { apiVersion: 'v1', kind: 'Pod', namespace, metadataOnly: true },
+    ],
+    judge: async (cluster, at) => {
+      const [seen, rollout] = await Promise.all([see(cluster, spec), rolledOut(cluster, { release, namespace })])
+      const deployed = await judgeRelease(cluster, at, spec, seen, told)
+      if (deployed.is !== 'ready') return deployed
+      if (rollout.is !== 'ready') return rollout
+      return (await spec.proof?.(cluster, at)) ?? { is: 'ready' }
+    },
+    heal: (cluster, how, first) => heal(cluster, how, spec, first),
+    evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
+    hint: `kubectl get helmchart,job,pod -n ${CHARTS} -l ${CHART_LABEL}=${name}, and kubectl get pods -n ${namespace}; --timeout gives it longer`,
+  })
+}
+
+function listingOf(name: string): Listing {
+  return { ...CHART, namespace: CHARTS, fields: `metadata.name=${name}` }
+}
+
+/** A HelmChart may hold a whole chart and a release's Secret does: of both only the metadata are read. */
+async function see(cluster: Cluster, { name, release, namespace }: ChartSpec): Promise<Seen> {
+  const [charts, job, secrets] = await Promise.all([
+    cluster.list({ ...listingOf(name), metadataOnly: true }),
+    cluster.get({ apiVersion: 'batch/v1', kind: 'Job', namespace: CHARTS, name: `helm-install-${name}` }),
+    cluster.list({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      namespace,
+      labels: `owner=helm,name=${release}`,
+      fields: 'type=helm.sh/release.v1',
+      metadataOnly: true,
+    }),
+  ])
+  return { chart: charts[0] ?? null, job, release: newestRelease(secrets) }
+}
+
+/** The last error of each job, by its uid: with a job that has failed, its pod and the log of it are gone. */
+type Told = Map<string, HelmError>
+
+async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen: Seen, known: Told): Promise<Verdict> {
+  const { chart, job, release } = seen
+  if (chart === null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
+  if (chart.metadata.deletionTimestamp !== undefined) return waiting(`job helm-delete-${spec.name} uninstalls it`)
+  if (chart.metadata.annotations?.[UNMANAGED] !== undefined) {
+    return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
+  }
+  if (job === null) {
+    return waiting('helm-controller has not made a job for it yet (k3s runs without it under disable-helm-controller)')
+  }
+  const { current, changed } = madeFor(job, chart)
+  const state = helmJob(job)
+  if (!current) {
+    const fresh = Math.abs(at.now() - changed) < TAKEN_UP_MS
+    const same = !fresh && state.is === 'complete' && release?.status === 'deployed' && release.hash === state.hash
+    if (same && (await holds(cluster, spec, release))) return { is: 'ready' }
+    return waiting('helm-controller has not taken up the change yet')
+  }
+  if (release?.status === 'failed' && release.hash === state.hash) {
+    const record = await recordOf(cluster, release)
+    const error = record && !wasInterrupted(record) ? helmError(record.description) : null
+    const why = error ?? { why: record?.description || 'Helm was ended in the middle', final: true }
+    return told(spec, job, state, release, why)
+  }
+  if (state.is === 'complete') {
+    if (release?.status === 'deployed' && release.hash === state.hash) return { is: 'ready' }
+    return waiting(`job helm-install-${spec.name} ended and left the release ${release?.status ?? 'absent'}`)
+  }
+  const pods = await jobPods(cluster, spec.name)
+  const failures = Math.max(
+    state.failed,
+    pods.reduce((sum, pod) => sum + podFailures(pod), 0),
+  )
+  const { uid = '' } = job.metadata
+  const read = failures > 0 || state.is === 'failed' ? await errorOf(cluster, pods) : null
+  if (read !== null) known.set(uid, read)
+  const error = read ?? known.get(uid) ?? null
+  if (state.is === 'failed' || error?.final) {
+    const unknown = { why: 'its log is gone', final: true, hint: 'run the same command again' }
+    return told(spec, job, { ...state, failed: failures }, release, error ?? unknown)
+  }
+  const attempt = `job helm-install-${spec.name}, attempt ${failures + (pods.some(podRuns) ? 1 : 0) || 1}`
+  return { ...waiting(error ? `${attempt}: ${error.why}` : attempt), ...(error?.hint && { hint: error.hint }) }
+}
+
+const waiting = (why: string) => ({ is: 'waiting', why }) as const
+
+/** What is deployed is what the HelmChart says; the whole record is read, so only where the dates do not tell. */
+async function holds(cluster: Cluster, { name, version, values }: ChartSpec, release: Release): Promise<boolean> {
+  const record = await recordOf(cluster, release)
+  if (record === null || record.chartVersion !== version) return false
+  if (madeWith(record, values)) return true
+  // Values that an operator lays over ours.
+  const over = await cluster.get({ ...CHART, kind: 'HelmChartConfig', namespace: CHARTS, name })
+  return over !== null
+}
+
+async function recordOf(cluster: Cluster, { secret }: Release) {
+  const whole = await cluster.get({ ...refOf(secret), apiVersion: 'v1', kind: 'Secret' })
+  return whole && readRelease(whole)
+}
+
+/** Newest first. */
+async function jobPods(cluster: Cluster, name: string): Promise<Live[]> {
+  const labels = `${CHART_LABEL}=${name},batch.kubernetes.io/job-name=helm-install-${name}`
+  const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace: CHARTS, labels })
+  const made = ({ metadata }: Live) => Date.parse(metadata.creationTimestamp ?? '') || 0
+  return [...pods].sort((a, b) => made(b) - made(a))
+}
+
+/** A retry that has only begun says nothing yet: the one before does. */
+async function errorOf(cluster: Cluster, pods: readonly Live[]): Promise<HelmError | null> {
+  for (const { metadata } of pods.slice(0, 3)) {
+    const log = await cluster.logs(metadata, { container: 'helm', lines: LOG_LINES })
+    const error = log === null ? null : helmError(log)
+    if (error !== null) return error
+  }
+  return null
+}
+
+function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | null, error: HelmError): Verdict {
+  const { where, schemaHint } = spec
+  const attempts = state.failed > 0 ? `, ${state.failed} ${state.failed === 1 ? 'attempt' : 'attempts'}` : ''
+  const took = state.seconds === null ? '' : `, ${span(state.seconds)}`
+  const upgrade = release !== null && (release.revision > 1 || release.status === 'deployed')
+  const meant = (error.values ?? []).flatMap((refused) => schemaHint?.(refused) ?? [])
+  const question = meant.length > 0 ? `did you mean ${meant.join(', ')}? ` : ''
+  const left =
+    release === null
+      ? 'nothing is installed'
+      : `the release is left as it was (${release.status}, revision ${release.revision})`
+  const remedy = error.values === undefined ? error.hint : `${question}correct ${where ?? 'the values'}`
+  return {
+    is: 'failed',
+    what: `Helm could not ${upgrade ? 'upgrade' : 'install'} it (job ${job.metadata.name}${attempts}${took})`,
+    why: error.why,
+    hint: [remedy, `then run the same command again; ${left}`].filter(Boolean).join(', '),
+  }
+}
+
+/**
+ * Under the failure policy abort, nothing goes on over a release that failed or whose Helm was killed: its record is taken
+ * away, so that the revision before is the newest again (or the objects are adopted by a new install). No job is ever
+ * deleted and nothing is uninstalled.
+ */
+async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boolean): Promise<boolean> {
+  const { chart, job, release } = await see(cluster, spec)
+  if (chart === null || chart.metadata.deletionTimestamp !== undefined) return false
+  if (chart.metadata.annotations?.[UNMANAGED] !== undefined) return false
+  const current = job !== null && madeFor(job, chart).current
+  if (release !== null && isStuck(release)) {
+    if ((await jobPods(cluster, spec.name)).some(podRuns)) return false
+    const record = await recordOf(cluster, release)
+    const interrupted = release.status !== 'failed' || (record !== null && wasInterrupted(record))
+    if (!first && !interrupted) return false
+    const { uid } = release.secret.metadata
+    await cluster.delete(
+      { ...refOf(release.secret), apiVersion: 'v1', kind: 'Secret' },
+      uid === undefined ? {} : { uid },
+    )
+    const was = interrupted ? 'Helm was ended in the middle of' : 'Helm had failed at'
+    how.output(`${was} revision ${release.revision} (${release.status}): its record is removed, Helm tries again`)
+    if (current) await askAgain(cluster, spec.name)
+    return true
+  }
+  if (!first || !current || helmJob(job).is !== 'failed') return false
+  how.output(`helm-controller had given up (${titleOf(refOf(job))}): it is asked to try again`)
+  await askAgain(cluster, spec.name)
+  return true
+}
+
+/**
+ * helm-controller makes a new job only when the pod that it would run is another one. This field is handed to the pod, both
+ * of its values mean the same (https://docs.k3s.io/helm), and nothing else of ours sets it.
+ */
+async function askAgain(cluster: Cluster, name: string): Promise<void> {
+  const ref: Ref = { ...CHART, namespace: CHARTS, name }
+  const live = await cluster.get(ref)
+  if (live === null) return
+  const spec = live.spec
+  const set = typeof spec === 'object' && spec !== null && 'helmVersion' in spec && spec.helmVersion === 'v3'
+  await cluster.patch(ref, { spec: { helmVersion: set ? null : 'v3' } })
+}
