@@ -65,7 +65,7 @@ export const issuer = z.looseObject({
 })
 export type Issuer = z.output<typeof issuer>
 
-const request = z.looseObject({ metadata, status: z.looseObject({ conditions }) })
+const request = z.looseObject({ metadata, status: z.looseObject({ conditions, failureTime: text }) })
 const order = z.looseObject({ metadata, status: z.looseObject({ state: text, reason: text }) })
 const challenge = z.looseObject({
   metadata,
@@ -107,7 +107,7 @@ export type Order = z.output<typeof order>
 export type Challenge = z.output<typeof challenge>
 export type Ingress = z.output<typeof ingress>
 export type Pod = z.output<typeof pod>
-export type Event = z.output<typeof event>
+type Event = z.output<typeof event>
 
 /** What is known of the target Secret; its key is compared and forgotten. */
 export interface Secret {
@@ -122,7 +122,6 @@ export interface Secret {
 
 /** What came back from GET http://NAME/.well-known/acme-challenge/TOKEN, not following redirects. */
 const probe = z.object({ status: number, location: text, error: text })
-export type Probe = z.output<typeof probe>
 
 const extras = z.object({
   probe: probe.optional(),
@@ -165,6 +164,12 @@ export interface Bundle extends z.output<typeof extras> {
 
 const outer = z.looseObject({ kind: z.string(), metadata: z.looseObject({ namespace: text }) })
 
+/** A new object has no status yet, and not every kind has a spec. */
+export const whole = (live: unknown): unknown => {
+  const { spec, status, ...rest } = Object(live)
+  return { ...rest, spec: spec ?? {}, status: status ?? {} }
+}
+
 /** Parses at the edge: objects of other kinds, other namespaces or unexpected shape are left out. */
 export function readBundle(input: BundleInput): Bundle {
   const mine = (kind: string, o: unknown) => {
@@ -172,9 +177,7 @@ export function readBundle(input: BundleInput): Bundle {
     return data?.kind === kind && (kind === 'Lease' || [undefined, input.namespace].includes(data.metadata.namespace))
   }
   const all = <T extends z.ZodType>(kind: string, shape: T): z.output<T>[] =>
-    input.objects
-      .filter((o) => mine(kind, o))
-      .flatMap((o) => shape.safeParse({ spec: {}, status: {}, ...Object(o) }).data ?? [])
+    input.objects.filter((o) => mine(kind, o)).flatMap((o) => shape.safeParse(whole(o)).data ?? [])
   return {
     ...extras.parse(input),
     now: input.now,

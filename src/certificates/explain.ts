@@ -17,7 +17,7 @@ export interface Line {
   readonly under: readonly Line[]
 }
 
-export interface Because {
+interface Because {
   /** The rule that spoke. */
   readonly rule: string
   readonly cause: string
@@ -46,9 +46,9 @@ export function readiness(bundle: Bundle): Readiness {
   }
   const found = judge(RULES, facts)
   if (found === null) return { is: 'waiting', why: facts.stand }
-  const { cause, fix } = found.words
+  const { cause, fix, after = afterOf(facts) } = found.words
   return found.fails
-    ? { is: 'failed', why: `${cause} (${facts.stand})`, hint: facts.backoff ? `${fix}; ${afterOf(facts)}` : fix }
+    ? { is: 'failed', why: `${cause}\n${facts.stand}`, hint: facts.backoff ? `${fix}; ${after}` : fix }
     : { is: 'waiting', why: facts.stand, hint: `${cause}; ${fix}` }
 }
 
@@ -101,7 +101,10 @@ function treeOf(f: Facts): Line {
 function stateOf({ issued, certificate, issuing, ready, backoff, now, faults }: Facts): string {
   if (issued && certificate) {
     const { expires, renews } = times(certificate, now)
-    return ['issued', expires && `expires ${expires}`, renews && `renews ${renews}`].filter(Boolean).join(', ')
+    const again = backoff && `renewal failed, next try in ${span(seconds(now, backoff.next) ?? 0)}`
+    return ['issued', expires && `expires ${expires}`, again ?? (renews && `renews ${renews}`)]
+      .filter(Boolean)
+      .join(', ')
   }
   if (backoff)
     return `failed ${backoff.attempts === 1 ? 'once' : `${backoff.attempts} times`}, next try in ${span(seconds(now, backoff.next) ?? 0)}`
@@ -128,14 +131,16 @@ const challengeState = ({ state, presented, processing }: Facts['challenges'][nu
 
 function solverOf(f: Facts): (Line | null)[] {
   const { open, ingress, pods, check } = f
-  if (open?.spec.type !== 'HTTP-01') return [check ? line('propagation', check) : null]
+  if (open?.spec.type !== 'HTTP-01')
+    return [check ? line(open?.status.presented ? 'propagation' : 'DNS provider', check) : null]
   const cls = ingress && [`class ${classOf(f) ?? '(none)'}`, ...(annotated(f) ? ['no redirect'] : [])].join(', ')
+  if (open.status.processing === false && open.status.state === 'pending') return []
   const over = open.status.state !== 'pending'
   if (over) return [check ? line('ACME server', check) : null]
   return [
     ingress ? line(`Ingress ${ingress.metadata.name}`, cls ?? '') : line('Ingress', 'absent'),
     line('Pod, Service', pods[0] ? podState(pods[0]) : 'absent'),
-    check ? line('self check', check) : null,
+    check ? line(open.status.presented ? 'self check' : 'refused', check) : null,
   ]
 }
 

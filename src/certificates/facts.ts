@@ -72,9 +72,14 @@ export function factsOf(bundle: Bundle): Facts {
   const issuer = bundle.issuers.find((i) => i.kind === ref?.kind && i.metadata.name === ref.name)
   const ready = conditionOf(certificate, 'Ready')
   const issuing = conditionOf(certificate, 'Issuing')
+  // A request that failed before this issuance began is on its way out.
+  const past = ({ status }: Request) =>
+    issuing?.status === 'True' && (seconds(status.failureTime, issuing.lastTransitionTime) ?? 0) > 0
   const request = newest(
     bundle.requests.filter(
-      (r) => r.metadata.annotations['cert-manager.io/certificate-name'] === name || owned(r, 'Certificate', name),
+      (r) =>
+        (r.metadata.annotations['cert-manager.io/certificate-name'] === name || owned(r, 'Certificate', name)) &&
+        !past(r),
     ),
   )
   const on = Object.fromEntries((request?.status.conditions ?? []).map((c) => [c.type, c]))
@@ -123,6 +128,10 @@ export function factsOf(bundle: Bundle): Facts {
   }
 }
 
+/** The Issuing condition's words without what they always begin with. */
+export const failure = (message = '') =>
+  short(message).replace(/^The certificate request has failed to complete and will be retried: /, '')
+
 /** What keeps the Secret from being the pair that the Certificate asks for, each as the end of "Secret NAME ...". */
 function faultsOf({ spec }: Certificate, secret: Secret | undefined, issuer: Issuer | undefined, now: Date): string[] {
   if (secret === undefined) return ['is absent']
@@ -139,7 +148,7 @@ function faultsOf({ spec }: Certificate, secret: Secret | undefined, issuer: Iss
     unnamed.length > 0 && `does not name ${unnamed.join(', ')}`,
     pair.notAfter <= now && `expired ${span(seconds(pair.notAfter, now) ?? 0)} ago`,
     pair.notBefore > now && `is valid only ${span(seconds(now, pair.notBefore) ?? 0)} from now`,
-    foreign && (by ? `was issued by ${by}, not by ${spec.issuerRef.name}` : 'was not written by cert-manager'),
+    foreign && (by ? `was issued by ${by}, not by ${spec.issuerRef.name}` : "lacks cert-manager's marks"),
     !foreign && pair.selfSigned && issuer?.spec.acme && 'holds a temporary self-signed certificate',
   ].filter((fault) => typeof fault === 'string')
 }
@@ -147,6 +156,9 @@ function faultsOf({ spec }: Certificate, secret: Secret | undefined, issuer: Iss
 function backoffOf(certificate: Certificate | undefined, issuing: Condition | undefined): Facts['backoff'] {
   const { lastFailureTime, failedIssuanceAttempts: attempts = 1 } = certificate?.status ?? {}
   if (lastFailureTime === undefined || issuing?.status === 'True') return undefined
+  // A Certificate that was changed after the failure is tried at once.
+  if ((issuing?.observedGeneration ?? Number.POSITIVE_INFINITY) < (certificate?.metadata.generation ?? 0))
+    return undefined
   const wait = Math.min(BACKOFF_SECONDS.first * 2 ** (Math.max(attempts, 1) - 1), BACKOFF_SECONDS.longest)
   return { attempts, next: new Date(+new Date(lastFailureTime) + wait * 1000) }
 }
@@ -161,6 +173,9 @@ function checkOf({ probe }: Bundle, { status, spec }: Challenge): string {
   return short(status.reason ?? '')
     .replace(/^Waiting for \S+ challenge propagation: /, '')
     .replace(/^failed to perform self check GET request '[^']*': /, '')
+    .replace(/^Get "http:[^"]*": /, '')
+    .replace(/^Get "https:[^"]*": /, 'sent to https, and there: ')
+    .replace(/^Error accepting authorization: acme: authorization error for \S+ /, '')
 }
 
 type Chain = Omit<Facts, 'stand' | 'said'>
@@ -171,6 +186,7 @@ function standOf(f: Chain, current: boolean): string {
   const line = (title: string, state: string | undefined, words = '') =>
     `${title}: ${[state, short(words)].filter(Boolean).join(', ')}`
   if (certificate === undefined) return line(`Certificate ${f.bundle.namespace}/${f.bundle.name}`, 'absent')
+  if (f.issued && f.backoff) return line('Certificate', 'issued, but not renewed', failure(issuing?.message))
   if (f.issued) return line(`Secret ${certificate.spec.secretName}`, 'valid pair')
   if (current) return `Secret ${certificate.spec.secretName} ${f.faults[0]}`
   if (issuing?.status === 'True' || f.backoff) {
@@ -178,8 +194,14 @@ function standOf(f: Chain, current: boolean): string {
     if (order && order.status.state !== 'valid')
       return line(`Order ${order.metadata.name}`, order.status.state || 'new', order.status.reason)
     const told = ['Denied', 'InvalidRequest', 'Ready'].map((type) => on[type]).find((c) => c !== undefined)
+    const issuer = conditionOf(f.issuer, 'Ready')
+    if (issuer && issuer.status !== 'True') return line(f.issuerTitle, 'not ready', issuer.message)
     if (request && told?.status !== 'True')
-      return line(`CertificateRequest ${request.metadata.name}`, told?.reason ?? 'new', told?.message)
+      return line(
+        `CertificateRequest ${request.metadata.name}`,
+        told?.reason ?? (on.Approved ? 'Approved' : 'new'),
+        told?.message,
+      )
     if (request && told && told.type !== 'Ready')
       return line(`CertificateRequest ${request.metadata.name}`, told.type, told.message)
   }
@@ -190,7 +212,9 @@ function standOf(f: Chain, current: boolean): string {
 }
 
 const checkWords = (open: Challenge, check: string) =>
-  open.spec.type === 'HTTP-01' && open.status.state === 'pending' && check !== '' ? `self check: ${check}` : check
+  open.spec.type === 'HTTP-01' && open.status.state === 'pending' && open.status.presented && check !== ''
+    ? `self check: ${check}`
+    : check
 
 /** `Challenge http-01`, and `for NAME` when it does not go without saying. */
 export const challengeTitle = ({ spec }: Challenge, named: boolean) =>

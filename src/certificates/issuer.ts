@@ -1,6 +1,6 @@
 // Why an issuer is not ready.
 
-import { type Condition, type Issuer, issuer as shape } from './bundle.ts'
+import { type Condition, type Issuer, issuer as shape, whole } from './bundle.ts'
 import { conditionOf } from './facts.ts'
 import { limitWords } from './limits.ts'
 import { judge, type Readiness, type Rule } from './rule.ts'
@@ -159,7 +159,7 @@ export const issuerReady = ({ ready, issuer }: IssuerFacts): boolean =>
  * namespace where it looks for its own: a DNS-01 Secret that is missing there is told before cert-manager says it.
  */
 export function explainIssuer(live: unknown, now: Date, secrets?: KnownSecrets): Readiness {
-  const { data } = shape.safeParse({ spec: {}, status: {}, ...Object(live) })
+  const { data } = shape.safeParse(whole(live))
   if (data === undefined) return { is: 'waiting', why: 'the issuer is absent', hint: APPLY }
   const facts = issuerFacts(data, now, secrets)
   if (issuerReady(facts)) return { is: 'ready' }

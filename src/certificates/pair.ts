@@ -7,7 +7,7 @@ export interface Pair {
   readonly names: readonly string[]
   readonly notBefore: Date
   readonly notAfter: Date
-  /** The issuer's distinguished name on one line: `CN=R11, O=Let's Encrypt`. */
+  /** The issuer's distinguished name on one line: `C=US, O=Let's Encrypt, CN=R11`; may be empty. */
   readonly issuer: string
   /** Hexadecimal. */
   readonly serial: string
@@ -27,7 +27,8 @@ export function readPair(certificate: string, key: string): Pair | undefined {
     names: (x509.subjectAltName ?? '').split(', ').flatMap((name) => /^(?:DNS|IP Address):(.+)$/.exec(name)?.[1] ?? []),
     notBefore: new Date(x509.validFrom),
     notAfter: new Date(x509.validTo),
-    issuer: x509.issuer.replaceAll('\n', ', '),
+    // An empty name comes as undefined, though its type says string: cert-manager's self-signed certificates have one.
+    issuer: (x509.issuer ?? '').replaceAll('\n', ', '),
     serial: x509.serialNumber,
     selfSigned: x509.checkIssued(x509) && x509.verify(x509.publicKey),
     keyFits: fits(x509, key),

@@ -6,6 +6,8 @@ import type { Words } from './rule.ts'
 interface Problem {
   readonly type: string
   readonly says?: RegExp
+  /** Where the same type means something else. */
+  readonly unless?: RegExp
   readonly cause: string
   readonly fix: string
 }
@@ -37,6 +39,7 @@ const PROBLEMS: readonly Problem[] = [
   },
   {
     type: 'unauthorized',
+    unless: /Failed to create Order/,
     says: /Invalid response from|Non-200 status code|key authorization file|No TXT record|Incorrect TXT/,
     cause:
       'the ACME server got another answer from $name than this cluster gives: DNS points elsewhere for it, or at several places',
@@ -77,7 +80,9 @@ const PROBLEMS: readonly Problem[] = [
 /** Words for what the ACME server said of `name`, or null when it is none of its known problems. */
 export function problemWords(message: string, name: string): Words | null {
   const typed = new Set([...message.matchAll(/urn:(?:ietf:params:)?acme:error:(\w+)/g)].map(([, type]) => type))
-  const found = PROBLEMS.find(({ type }) => typed.has(type)) ?? PROBLEMS.find(({ says }) => says?.test(message))
+  const found =
+    PROBLEMS.find(({ type, unless }) => typed.has(type) && !unless?.test(message)) ??
+    PROBLEMS.find(({ says }) => says?.test(message))
   if (found === undefined) return null
   return { cause: found.cause.replaceAll('$name', name), fix: found.fix.replaceAll('$name', name) }
 }

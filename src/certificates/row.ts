@@ -1,6 +1,6 @@
 // A Certificate on one line, from its own status alone: what `certs list` shows.
 
-import { type Certificate, certificate as shape } from './bundle.ts'
+import { type Certificate, certificate as shape, whole } from './bundle.ts'
 import { conditionOf } from './facts.ts'
 import { seconds, span } from './words.ts'
 
@@ -17,7 +17,7 @@ export interface Row {
 
 /** `live` is the API's JSON of a Certificate; undefined when it is none. The Secret is not looked at: see `readiness`. */
 export function row(live: unknown, now: Date): Row | undefined {
-  const { data } = shape.safeParse({ spec: {}, status: {}, ...Object(live) })
+  const { data } = shape.safeParse(whole(live))
   if (data === undefined) return undefined
   const { metadata, spec, status } = data
   const [ready, issuing] = [conditionOf(data, 'Ready'), conditionOf(data, 'Issuing')]

@@ -1,10 +1,11 @@
 // The table that explains a Certificate: what is wrong, from what decides everything down to what may just take time.
 
-import type { Facts } from './facts.ts'
+import { type Facts, failure } from './facts.ts'
 import { ISSUER_RULES, issuerFacts, issuerReady } from './issuer.ts'
 import { limitWords } from './limits.ts'
 import { problemWords } from './problems.ts'
-import { judge, type Rule, type Words } from './rule.ts'
+import { judge, type Rule } from './rule.ts'
+import { renew, SECRET_RULES } from './secret-rules.ts'
 import { SELF_CHECK_RULES } from './self-check.ts'
 import { seconds, short, span, when } from './words.ts'
 
@@ -15,9 +16,6 @@ const LEASE_SILENT_SECONDS = 30
 const SILENT_SECONDS = 30
 const RENEWAL_LATE_SECONDS = 3_600
 
-export const renew = ({ bundle }: Facts) => `k3s-platform certs renew -n ${bundle.namespace} ${bundle.name}`
-const secretOf = (f: Facts) => f.certificate?.spec.secretName ?? f.bundle.name
-
 const issuerOf = (f: Facts) => {
   const facts = f.issuer && issuerFacts(f.issuer, f.now)
   return facts === undefined || issuerReady(facts) ? null : judge(ISSUER_RULES, facts)
@@ -25,15 +23,6 @@ const issuerOf = (f: Facts) => {
 
 /** How long the Certificate or its request has been silent: without a word since it was made. */
 const silence = (f: Facts) => seconds((f.request ?? f.certificate)?.metadata.creationTimestamp, f.now) ?? 0
-
-/** A Secret that is not the pair while nothing is under way to replace it. */
-const flaw = (name: string, faults: RegExp, words: (f: Facts, fault: string) => Words): Rule<Facts> => ({
-  name: `secret-${name}`,
-  match: (f) => {
-    const fault = f.faults.find((text) => faults.test(text))
-    return f.issued || fault === undefined ? null : words(f, fault)
-  },
-})
 
 export const RULES: readonly Rule<Facts>[] = [
   {
@@ -106,7 +95,8 @@ export const RULES: readonly Rule<Facts>[] = [
     match: (f) => {
       const found = issuerOf(f)
       const said = short(f.issuer?.status.conditions.find((c) => c.type === 'Ready')?.message ?? 'nothing yet')
-      return found && { evidence: [`${f.issuerTitle} says: ${said}`], ...found.words }
+      const evidence = f.stand.startsWith(f.issuerTitle) ? [] : [`${f.issuerTitle} says: ${said}`]
+      return found && { evidence, ...found.words }
     },
   },
   {
@@ -129,11 +119,10 @@ export const RULES: readonly Rule<Facts>[] = [
   {
     name: 'request-denied',
     fails: true,
-    match: ({ on, request }) =>
+    match: ({ on }) =>
       on.Denied?.status === 'True' && {
         cause: `an approver denied the request: ${on.Denied.reason ?? ''}, ${short(on.Denied.message ?? '')}`,
         fix: 'change what the approval policy objects to, or the policy',
-        evidence: [`CertificateRequest ${request?.metadata.name}: Denied`],
       },
   },
   {
@@ -148,7 +137,33 @@ export const RULES: readonly Rule<Facts>[] = [
   {
     name: 'rate-limited',
     fails: true,
-    match: (f) => (f.issued || f.order?.status.state === 'valid' ? null : limitWords(f.said, f.now)),
+    match: (f) => {
+      const words = f.order?.status.state === 'valid' && !f.backoff ? null : limitWords(f.said, f.now)
+      const next = f.backoff ? when(f.backoff.next, f.now) : 'by itself'
+      return (
+        words && {
+          ...words,
+          after: `cert-manager tries again ${next}; what is asked before the limit is over is refused`,
+        }
+      )
+    },
+  },
+  {
+    name: 'no-solver',
+    fails: true,
+    match: ({ bundle: { events }, order, certificate }) => {
+      const told = events.find(
+        ({ involvedObject: o, reason }) => reason === 'Solver' && o.name === order?.metadata.name,
+      )
+      const wild = certificate?.spec.dnsNames.filter((name) => name.startsWith('*.')) ?? []
+      return (
+        told && {
+          cause: `the issuer has no solver for these names${wild.length > 0 ? `: ${wild.join(', ')} needs DNS-01` : ''}`,
+          evidence: [`Order ${order?.metadata.name} says: ${short(told.message ?? '')}`],
+          fix: `ask an issuer with a DNS-01 solver (svc-plus-acme-dns01-cloudflare) in k3s_platform_certificates; then: ${APPLY}`,
+        }
+      )
+    },
   },
   ...SELF_CHECK_RULES,
   {
@@ -166,11 +181,9 @@ export const RULES: readonly Rule<Facts>[] = [
   {
     name: 'request-failed',
     fails: true,
-    match: (f) => {
-      const why = f.backoff ? f.issuing?.message : f.on.Ready?.reason === 'Failed' ? f.on.Ready.message : undefined
-      return why === undefined
-        ? null
-        : { cause: `issuance failed: ${short(why)}`, fix: `put right what it says; then: ${renew(f)}` }
+    match: ({ backoff, issuing, on }) => {
+      const why = backoff ? issuing?.message : on.Ready?.reason === 'Failed' ? on.Ready.message : undefined
+      return why === undefined ? null : { cause: `issuance failed: ${failure(why)}`, fix: 'put right what it says' }
     },
   },
   {
@@ -208,45 +221,25 @@ export const RULES: readonly Rule<Facts>[] = [
   },
   {
     name: 'renewal-overdue',
-    match: ({ certificate, now, issued, issuing }) => {
+    match: (f) => {
+      const { certificate, now, issued, issuing } = f
       const late = seconds(certificate?.status.renewalTime, now) ?? 0
       return (
         issued &&
         late >= RENEWAL_LATE_SECONDS && {
           cause: `the renewal is ${span(late)} late${issuing?.status === 'True' ? ', and under way' : ''}`,
-          fix: 'kubectl get pods -n cert-manager: it must run; then ask for it: k3s-platform certs renew',
+          fix: `kubectl get pods -n cert-manager: it must run; then: ${renew(f)}`,
         }
       )
     },
   },
-  flaw('absent', /^is absent/, (f) => ({
-    cause:
-      f.issuing?.status === 'True'
-        ? 'the Secret comes with the issuance, which is under way'
-        : `the Secret ${secretOf(f)} was deleted`,
-    fix: 'nothing: cert-manager issues again',
-  })),
-  flaw('foreign', /was not written by cert-manager|^holds no readable|^lacks|does not fit/, (f, fault) => ({
-    cause: `the Secret ${secretOf(f)} ${fault}: something else than cert-manager wrote it`,
-    fix: `find who writes it (kubectl get secret -n ${f.bundle.namespace} ${secretOf(f)} --show-managed-fields -o yaml); then delete it: cert-manager issues again`,
-  })),
-  flaw('other-issuer', /was issued by/, (f, fault) => ({
-    cause: `the Secret ${secretOf(f)} ${fault}: ${f.secret?.pair?.selfSigned ? 'it is the self-signed recovery, and still serves' : 'the issuer was changed, and the old certificate still serves'}`,
-    fix: f.issuing?.status === 'True' ? 'nothing: the new one is under way' : renew(f),
-  })),
-  flaw('temporary', /temporary/, () => ({
-    cause: 'the Secret holds a temporary certificate until the real one is issued',
-    fix: 'nothing: the real one is under way',
-  })),
-  flaw('expired', /expired|from now/, (f, fault) => ({ cause: `the certificate ${fault}`, fix: renew(f) })),
-  flaw('names', /does not name/, (f, fault) => ({
-    cause: `the names have changed: the certificate in the Secret ${fault}`,
-    fix: f.issuing?.status === 'True' ? 'nothing: a new one is under way' : renew(f),
-  })),
+  ...SECRET_RULES,
 ]
 
 /** What comes after a fix, when the rule does not say it: cert-manager's next try. */
-export const afterOf = (f: Facts): string =>
-  f.backoff
-    ? `cert-manager tries again ${when(f.backoff.next, f.now)} after ${f.backoff.attempts} failed; at once: ${renew(f)}`
-    : 'nothing: cert-manager goes on by itself'
+export function afterOf(f: Facts): string {
+  if (f.certificate === undefined) return APPLY
+  if (f.backoff === undefined) return 'nothing: cert-manager goes on by itself'
+  const { attempts, next } = f.backoff
+  return `cert-manager tries again ${when(next, f.now)}, as ${attempts} ${attempts === 1 ? 'try' : 'tries'} failed; at once: ${renew(f)}`
+}

@@ -5,7 +5,7 @@ import type { Facts } from './facts.ts'
 import type { Rule, Words } from './rule.ts'
 import { short } from './words.ts'
 
-export const NO_REDIRECT = 'caddy.ingress.kubernetes.io/disable-ssl-redirect'
+const NO_REDIRECT = 'caddy.ingress.kubernetes.io/disable-ssl-redirect'
 const DNS_OWNER = 'k3s-platform status (external-dns sets records from Ingress hosts)'
 
 /** The open challenge while cert-manager still checks it. */
@@ -51,8 +51,8 @@ export const SELF_CHECK_RULES: readonly Rule<Facts>[] = [
       ? null
       : {
           cause: /secret/i.test(status.reason)
-            ? 'the Secret with the DNS provider’s token is missing or incomplete'
-            : 'the DNS provider refuses to write the challenge’s record: the token lacks rights on the zone, or is old',
+            ? "the Secret with the DNS provider's token is missing or incomplete"
+            : "the DNS provider refuses to write the challenge's record: the token lacks rights on the zone, or is old",
           fix: 'k3s-platform apply -t issuers, with a token that may read zones and edit DNS of this zone',
         },
   ),
@@ -78,7 +78,7 @@ export const SELF_CHECK_RULES: readonly Rule<Facts>[] = [
       return (
         open?.status.presented &&
         bundle.ingresses.length > 0 && {
-          cause: 'the solver’s Pod is gone',
+          cause: "the solver's Pod is gone",
           fix: 'nothing: cert-manager makes it again at its next check',
         }
       )
@@ -151,7 +151,7 @@ export const SELF_CHECK_RULES: readonly Rule<Facts>[] = [
     return known === 'caddy'
       ? {
           cause: `the challenge is not found (404): Caddy has not taken up the solver's Ingress, or ${name} leads to another server`,
-          fix: `kubectl logs -n caddy-system -l app.kubernetes.io/name=caddy-ingress-controller; dig ${name}`,
+          fix: `kubectl logs -n platform -l app.kubernetes.io/name=caddy-ingress-controller; dig ${name}`,
         }
       : {
           cause: `the challenge is not found (404): no controller serves the Ingress class ${known ?? '(none)'} of the solver`,
@@ -174,6 +174,6 @@ export const SELF_CHECK_RULES: readonly Rule<Facts>[] = [
     'gateway',
     /^(50\d)|wrong status code '(?:50\d)'/,
     'the ingress does not reach the solver yet',
-    'nothing for a minute; then the solver’s Pod: kubectl get pods -A -l acme.cert-manager.io/http01-solver=true',
+    "nothing for a minute; then the solver's Pod: kubectl get pods -A -l acme.cert-manager.io/http01-solver=true",
   ),
 ]

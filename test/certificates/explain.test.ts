@@ -1,0 +1,26 @@
+// Each case of cases/*.yaml: how far it is, which rule speaks, and the words, as people read them.
+
+import { expect, test } from 'vitest'
+import { explain, readiness } from '../../src/certificates/explain.ts'
+import { RULES } from '../../src/certificates/rules.ts'
+import { storyText } from '../../src/certificates/story-text.ts'
+import { cases } from './cases.ts'
+
+test.each(cases.map((one) => [one.what, one] as const))('%s', (_, { bundle, is, rule }) => {
+  const state = readiness(bundle)
+  const story = explain(bundle)
+  expect({ is: state.is, rule: story.because?.rule ?? null }).toEqual({ is, rule })
+  const words = Object.entries(state).map(([key, value]) => `${key.padEnd(10)}${value}\n`)
+  expect(`\n${words.join('')}\n${storyText(story)}`).toMatchSnapshot()
+})
+
+test('every rule has a case', () => {
+  const seen = new Set(cases.map(({ rule }) => rule))
+  expect(RULES.map(({ name }) => name).filter((name) => !seen.has(name))).toEqual([])
+})
+
+test('no words have a token, a key authorization or a private key in them', () => {
+  const all = cases.map(({ bundle }) => JSON.stringify([readiness(bundle), explain(bundle)])).join('\n')
+  expect(all).not.toMatch(/Zk3vQ8m1pXw7rT5yLh2sNc9dBf4gJ6aE0uIoKqRtVnM|PRIVATE KEY/)
+  expect(JSON.stringify(cases.map(({ bundle }) => bundle))).not.toMatch(/PRIVATE KEY|UFJJVkFURSBLRV/)
+})
