@@ -4,8 +4,10 @@ import type { z } from 'zod'
 import type { PlatformFacts, PlatformResource } from '../src/cluster/backend.ts'
 import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
+import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
+import type { JsonMap } from '../src/supply/values.ts'
 
 /** What a role may know of the run besides its variables. */
 export interface RoleContext {
@@ -18,6 +20,10 @@ export interface RoleContext {
   readonly workstation: Workstation
   /** The lock file and the workstation's own files; undefined: this command installs nothing. */
   readonly supply?: Supply | undefined
+  /** The .tgz of a chart in base64, by its absolute path; undefined: it was not read. */
+  readonly chartContent?: ((file: string) => string | undefined) | undefined
+  /** Whether an addon that is turned off takes its CRDs along; default: they stay, with all objects of their kinds. */
+  readonly deleteCrds?: boolean
   /** Says who this host is; returns the other hosts of the run that have said so before. Default: there are none. */
   readonly meet?: (self: Met) => readonly Met[]
 }
@@ -63,6 +69,16 @@ export interface Finding {
   readonly warning?: true
 }
 
+/** A chart, and the values that it is to be installed with. */
+export interface ChartCheck {
+  /** The addon. */
+  readonly name: string
+  readonly source: ChartSource
+  readonly values: JsonMap
+  /** Where the inventory says what is at a path of the values, or what is around it. */
+  place(path: readonly (string | number)[]): Finding['path']
+}
+
 /** What of the variables was written, and what of that is usable. */
 export interface Written {
   /** Whether the inventory sets it: what is not set has its default. */
@@ -85,5 +101,7 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** What `lock` writes down for it. */
   locks?(vars: z.output<Vars>): readonly Lockable[]
+  /** Charts whose values can be checked before anything is touched. */
+  charts?(vars: z.output<Vars>, context: RoleContext): readonly ChartCheck[]
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess
 }

@@ -15,6 +15,8 @@ interface CommandSpec {
   readonly mode: Mode
   /** What its words without a dash are. */
   readonly operands: 'roles' | 'hosts' | 'none'
+  /** The roles that it is about; default: all. */
+  readonly roles?: readonly string[]
   readonly examples: readonly (readonly [line: string, about: string])[]
 }
 
@@ -72,6 +74,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: 'Access',
     mode: 'apply',
     operands: 'hosts',
+    roles: ['k3s_platform_bootstrap'],
     examples: [
       ['k3s-platform kubeconfig edge-1', 'context edge-1 in ~/.kube/config, or the first file of KUBECONFIG'],
       ['k3s-platform kubeconfig edge-1 --tunnel -- kubectl get nodes', 'port 6443 need not be open'],
@@ -84,6 +87,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: 'Lifecycle',
     mode: 'apply',
     operands: 'hosts',
+    roles: ['k3s_platform_bootstrap'],
     examples: [
       ['k3s-platform upgrade edge-1 --to v1.36.5+k3s1', 'one host; then says which line keeps it'],
       ['k3s-platform upgrade -l edge --to v1.36.5+k3s1 -C', 'only shows what would be done'],
@@ -95,6 +99,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     group: 'Lifecycle',
     mode: 'apply',
     operands: 'hosts',
+    roles: ['k3s_platform_bootstrap'],
     examples: [
       ['k3s-platform reset -l edge-1 -C', 'only shows what would go'],
       ['k3s-platform reset -l edge-1', 'shows it, asks, does it'],

@@ -56,7 +56,21 @@ export const FLAGS = {
   },
   How: {
     to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
-    yes: { flags: '-y, --yes', kind: 'switch', only: ['lock', 'reset'], about: 'do not ask' },
+    yes: { flags: '-y, --yes', kind: 'switch', only: ['apply', 'plan', 'lock', 'reset'], about: 'do not ask' },
+    fallback: {
+      flags: '--fallback <issuer>',
+      kind: 'value',
+      again: true,
+      only: ['apply', 'plan'],
+      about: 'selfsigned: certificates of the selfSigned issuer, until a run without it',
+    },
+    'delete-crds': {
+      flags: '--delete-crds',
+      kind: 'switch',
+      again: true,
+      only: ['apply', 'plan'],
+      about: 'with --yes: an addon that is turned off takes its CRDs and all their objects along',
+    },
     locked: {
       flags: '--locked',
       kind: 'switch',

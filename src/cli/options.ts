@@ -40,8 +40,9 @@ export interface CliOptions extends ReportOptions {
   readonly to: string | null
   /** Whether only what is locked may be installed; null: not said. */
   readonly locked: boolean | null
-  /** Of `reset`: do not ask; of `lock`: take over a digest that changed. */
+  /** Of `reset`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
   readonly yes: boolean
+  readonly deleteCrds: boolean
   /** Of `kubeconfig`. */
   readonly kubeconfig: {
     readonly context: string | null
@@ -110,12 +111,14 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
     ...optionsOf(read, command?.mode ?? 'apply', behind),
     command: command?.name ?? 'apply',
     hosts: command?.operands === 'hosts' ? words : [],
-    roles: program.roles.filter((r) => !named || words.includes(r)),
+    roles: program.roles.filter((r) => (named ? words.includes(r) : (command?.roles?.includes(r) ?? true))),
   }
   const doing = command?.mode === 'apply' ? command.name : 'apply'
   const again = shellWords(['k3s-platform', doing, ...words, ...sameFlags(given)])
   if (options.quiet && options.verbosity > 0)
     problems.push(usage('--quiet', 'contradicts --verbose', 'leave out one of them'))
+  if (options.deleteCrds && !options.yes && options.mode === 'apply')
+    problems.push(usage('--delete-crds', 'deletes all objects of those kinds, too', 'add --yes, or look first: -C'))
   if (problems.length > 0) return { is: 'usage', problems, report: { ...options, again, events: null } }
   return { is: 'run', options: { ...options, again } }
 }
@@ -129,7 +132,7 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
     skipTags: names(read.all('skip-tags')),
     listTags: read.on('list-tags'),
     listHosts: read.on('list-hosts'),
-    extraVars: read.all('extra-vars'),
+    extraVars: [...read.all('extra-vars'), ...fallbackVars(read)],
     diff: read.on('diff'),
     user: read.last('user'),
     become: read.on('become'),
@@ -147,6 +150,7 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
     debug: read.on('debug'),
     to: read.last('to'),
     yes: read.on('yes'),
+    deleteCrds: read.on('delete-crds'),
     locked: read.said('locked'),
     kubeconfig: {
       context: read.last('context'),
@@ -159,6 +163,12 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
     },
     again: '',
   }
+}
+
+/** The flag is the variable, said for one run. */
+function fallbackVars(read: Read): string[] {
+  const issuer = read.as('fallback', 'selfsigned', (text) => ['selfsigned'].find((one) => one === text))
+  return issuer === undefined ? [] : [`k3s_platform_certificates_fallback=${issuer}`]
 }
 
 interface Read {

@@ -9,7 +9,8 @@ import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { Reporter } from '../report/sink.ts'
-import { openSupply } from '../supply/supply.ts'
+import { openSupply, type Supply } from '../supply/supply.ts'
+import type { HostChart } from './charts.ts'
 import type { CommandName } from './flags.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
@@ -82,10 +83,13 @@ export async function open(
     fetch: sharedFetch(io.env),
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))
-  const problems = sorted([...inventory.problems, ...prepared.flatMap((one) => one.problems)])
-  stopAt(problems)
+  const mistakes = [...inventory.problems, ...prepared.flatMap((one) => one.problems)]
+  stopAt(sorted(mistakes))
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
   stopAt(unknownTags(options, tags))
+  const charts = prepared.flatMap((one) => one.charts)
+  const problems = sorted([...mistakes, ...(charts.length === 0 ? [] : await chartsAsked(charts, supply, io))])
+  stopAt(problems)
 
   reporter = makeReporter(options, io, redactor(prepared.flatMap((one) => one.secrets)))
   const told = reporter
@@ -113,6 +117,11 @@ export async function open(
       return outcome(results, []).exitCode
     },
   }
+}
+
+async function chartsAsked(charts: readonly HostChart[], supply: Supply, io: Io): Promise<Problem[]> {
+  const { chartProblems } = await import('./charts.ts')
+  return chartProblems(charts, supply, io)
 }
 
 const INSTALLS: readonly CommandName[] = ['apply', 'plan', 'upgrade']

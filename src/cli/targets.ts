@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os'
 import type { z } from 'zod'
 import { allRoles } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
-import type { Met, Role, RoleContext } from '../../roles/role.ts'
+import type { ChartCheck, Met, Role, RoleContext } from '../../roles/role.ts'
 import { type PlatformFacts, type PlatformResource, platformBackend } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
@@ -29,10 +29,11 @@ import {
 import type { Asset } from '../supply/asset.ts'
 import { type Cached, cacheIn, fetchAsset } from '../supply/cache.ts'
 import type { Supply } from '../supply/supply.ts'
+import type { HostChart } from './charts.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
-import { workstation } from './workstation.ts'
+import { base64Of, workstation } from './workstation.ts'
 
 /** A session that also opens streams to what the host can reach. */
 export type HostSession = Session<PlatformResource, PlatformFacts> & Pick<Transport, 'forward'>
@@ -69,6 +70,8 @@ export interface Prepared {
   readonly secrets: readonly Secret[]
   /** What tags may name, in order. */
   readonly tags: readonly string[]
+  /** What is to be installed from charts. */
+  readonly charts: readonly HostChart[]
 }
 
 export function prepare(host: Host, shared: Shared): Prepared {
@@ -85,6 +88,8 @@ export function prepare(host: Host, shared: Shared): Prepared {
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
     supply: shared.supply,
+    chartContent: base64Of,
+    deleteCrds: options.deleteCrds,
     meet: (self) => {
       const others = [...shared.met.values()].filter((one) => one.host !== self.host)
       shared.met.set(self.host, self)
@@ -94,19 +99,23 @@ export function prepare(host: Host, shared: Shared): Prepared {
   const bound = roles.map((role) => bind(role, host, context, shared))
   problems.push(...bound.flatMap((one) => one.problems))
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
-    return { target: undefined, problems, secrets: [], tags: [] }
+    return { target: undefined, problems, secrets: [], tags: [], charts: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
+  const wanted = tagged(options)
   const kubeconfig = () => kubeconfigOf(host, context, io.env)
   return {
     problems,
+    charts: bound
+      .flatMap(({ role, charts }) => charts.filter(({ name }) => wanted({ role, name, resources: [] })))
+      .map((check) => ({ host, check })),
     tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
     secrets: [value.password, value.becomePassword, ...bound.flatMap((one) => one.secrets)].filter(
       (s) => s !== undefined,
     ),
     target: {
       host: host.name,
-      stages: stages.filter(tagged(options)),
+      stages: stages.filter(wanted),
       connect: (signal) => session(host.name, value, kubeconfig, shared, signal),
       preflight: (look) => bound.flatMap((one) => one.preflight(look)),
       checks: bound.reduce((sum, one) => sum + one.checks, 0),
@@ -116,10 +125,12 @@ export function prepare(host: Host, shared: Shared): Prepared {
 }
 
 interface BoundRole {
+  readonly role: string
   readonly problems: readonly Problem[]
   readonly stages: readonly Stage<PlatformResource>[]
   readonly secrets: readonly Secret[]
   readonly checks: number
+  readonly charts: readonly ChartCheck[]
   preflight(look: Look<PlatformFacts>): readonly Problem[]
 }
 
@@ -144,14 +155,17 @@ function bind<V extends z.ZodObject>(
     }),
   )
   const problems = [...bound.problems, ...told]
-  if (value === undefined) return { problems, stages: [], secrets: [], checks: 0, preflight: () => [] }
+  if (value === undefined)
+    return { role: role.name, problems, stages: [], secrets: [], checks: 0, charts: [], preflight: () => [] }
   const refused: Problem[] = []
   const stages = refusing(() => stagesOf(role)(value, context), refused) ?? []
   return {
+    role: role.name,
     problems: [...problems, ...refused],
     stages,
     secrets: secretsIn(value),
     checks: role.checks,
+    charts: context.supply === undefined ? [] : (role.charts?.(value, context) ?? []),
     preflight: (look) => role.preflight(value, look, context),
   }
 }

@@ -31,3 +31,12 @@ export function workstation(here: Here): Workstation {
     remove: (path) => rm(locate(here, path), { force: true }),
   }
 }
+
+/** A file in base64; undefined: there is none that can be read. */
+export function base64Of(file: string): string | undefined {
+  try {
+    return readFileSync(file).toString('base64')
+  } catch {
+    return undefined
+  }
+}

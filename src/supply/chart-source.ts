@@ -43,7 +43,10 @@ export function ociReference({ url, name }: Pick<ChartSource, 'url' | 'name'>): 
   return plain.endsWith(`/${name}`) ? plain : `${plain}/${name}`
 }
 
-/** The answer to a GET; rejects with a ProblemError when there is none. */
+/** Nothing can be said of the chart: the source cannot be asked from here. A node may reach it all the same. */
+export class Unreached extends ProblemError {}
+
+/** The answer to a GET; rejects with Unreached when there is none. */
 export async function ask(
   source: ChartSource,
   url: string,
@@ -54,11 +57,13 @@ export async function ask(
   } catch (error) {
     signal.throwIfAborted()
     const { why, fault } = unreached(error, url)
-    throw fault === 'ca'
-      ? failed(source, url, why, `give the CA that signed it: ${source.variables}_chart_ca`)
-      : fault === 'tls' && source.url.startsWith('oci:')
-        ? failed(source, url, why, `if that is meant: ${source.variables}_chart_plain_http: true`)
-        : failed(source, url, why)
+    const { problems } =
+      fault === 'ca'
+        ? failed(source, url, why, `give the CA that signed it: ${source.variables}_chart_ca`)
+        : fault === 'tls' && source.url.startsWith('oci:')
+          ? failed(source, url, why, `if that is meant: ${source.variables}_chart_plain_http: true`)
+          : failed(source, url, why)
+    throw new Unreached(problems)
   }
 }
 
