@@ -127,7 +127,7 @@ export const ISSUER_RULES: readonly Rule<IssuerFacts>[] = [
   {
     name: 'issuer-new',
     match: () => ({
-      cause: 'cert-manager has not looked at the issuer yet',
+      cause: 'the issuer is new or was changed, and cert-manager has not looked at it yet',
       fix: 'kubectl get pods -n cert-manager',
       after: 'nothing: a new controller waits up to 75 s for the lease of the old one',
     }),
@@ -146,13 +146,15 @@ function secretsOf(issuer: Issuer): { name: string; key: string }[] {
 }
 
 export function issuerFacts(issuer: Issuer, now: Date, secrets?: KnownSecrets): IssuerFacts {
-  const ready = conditionOf(issuer, 'Ready')
+  const told = conditionOf(issuer, 'Ready')
+  // What is said of an older version says nothing of this one.
+  const ready =
+    (told?.observedGeneration ?? Number.POSITIVE_INFINITY) < (issuer.metadata.generation ?? 0) ? undefined : told
   return { issuer, ready, message: ready?.message ?? '', secrets, now }
 }
 
-/** Ready=True at its newest version; an issuer whose condition tells of an older version is not. */
-export const issuerReady = ({ ready, issuer }: IssuerFacts): boolean =>
-  ready?.status === 'True' && (ready.observedGeneration ?? 0) >= (issuer.metadata.generation ?? 0)
+/** Ready=True at its newest version. */
+export const issuerReady = ({ ready }: IssuerFacts): boolean => ready?.status === 'True'
 
 /**
  * How far a ClusterIssuer or Issuer (the API's JSON) is, and why not further. `secrets`, when given, are those of the
