@@ -1,21 +1,36 @@
-// Bundles the program into dist/: one start file, heavy libraries in chunks of their own that load when they are needed.
+// Bundles the program into dist/: a start file, and chunks that load when they are needed.
 
-import { chmod, rename, rm } from 'node:fs/promises'
+import { chmod, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { rolldown } from 'rolldown'
+import { leanSsh2 } from './lean-ssh2.mjs'
 import { templates } from './template-plugin.mjs'
 
-const dist = new URL('../dist/', import.meta.url).pathname
-const made = new URL(`../dist.${process.pid}/`, import.meta.url).pathname
+const here = (path) => new URL(path, import.meta.url).pathname
+const dist = here('../dist/')
+const made = here(`../dist.${process.pid}/`)
+
 const bundle = await rolldown({
-  input: { 'k3s-platform': new URL('../src/cli/main.ts', import.meta.url).pathname },
+  input: { main: here('../src/cli/main.ts') },
   platform: 'node',
   external: [/\.node$/, 'cpu-features'],
   // Of the Kubernetes client only what reads a kubeconfig is used: 0.5 MB instead of 4, and a tenth of the time to load it.
   treeshake: { moduleSideEffects: (id) => !/node_modules\/@kubernetes\/client-node\//.test(id) },
-  plugins: [templates()],
+  plugins: [templates(), leanSsh2()],
 })
-await bundle.write({ dir: made, format: 'esm', minify: true, chunkFileNames: '[name]-[hash].js', sourcemap: true })
+// CommonJS: its compiled code can be kept, see start.cjs.
+const { output } = await bundle.write({
+  dir: made,
+  format: 'cjs',
+  minify: true,
+  entryFileNames: '[name]-[hash].js',
+  chunkFileNames: '[name]-[hash].js',
+  sourcemap: true,
+})
 await bundle.close()
+const main = output.find((one) => one.type === 'chunk' && one.isEntry)
+const start = await readFile(here('start.cjs'), 'utf8')
+await writeFile(`${made}k3s-platform.js`, start.replace('MAIN', main.fileName))
+await writeFile(`${made}package.json`, '{"type":"commonjs"}\n')
 await chmod(`${made}k3s-platform.js`, 0o755)
 await rm(dist, { recursive: true, force: true })
 await rename(made, dist)

@@ -55,6 +55,7 @@ export function ready(spec: ReadySpec): HostResource {
     inputs: [`service:${spec.service}`],
     afterInputs: () => ({ actual: null, deferred: 'known after the start of k3s' }),
     action: () => 'wait until k3s is ready',
+    slow: true,
     probe: sh`${asking(spec)}
 [ ! -e "$k_tls/client-admin.key" ] || k_ready || :`,
     read: ({ text }) => {

@@ -1,17 +1,12 @@
-#!/usr/bin/env node
-// The program's entry: starts fast, loads what the command needs, and ends with its exit code.
+// The program's entry: loads what the command needs, and ends with its exit code.
 
-import nodeModule from 'node:module'
 import pkg from '../../package.json' with { type: 'json' }
 
-// From Node 22.8 on.
-if ('enableCompileCache' in nodeModule && typeof nodeModule.enableCompileCache === 'function') {
-  nodeModule.enableCompileCache()
-}
-
-if (process.argv[2] === '--version') {
-  process.stdout.write(`${pkg.version}\n`)
-} else {
+async function main(): Promise<void> {
+  if (process.argv[2] === '--version') {
+    process.stdout.write(`${pkg.version}\n`)
+    return
+  }
   const { program } = await import('./program.ts')
   const { processIo } = await import('./io.ts')
   const { roles } = await import('./roles.ts')
@@ -23,3 +18,5 @@ if (process.argv[2] === '--version') {
   for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done))
   process.exit(code)
 }
+
+void main()

@@ -2,7 +2,7 @@
 
 import { hostname, userInfo } from 'node:os'
 import type { z } from 'zod'
-import { allRoles } from '../../roles/index.ts'
+import { eachRole } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
 import type { ChartCheck, Met, Role, RoleContext } from '../../roles/role.ts'
 import { type PlatformFacts, type PlatformResource, platformBackend } from '../cluster/backend.ts'
@@ -77,8 +77,7 @@ export interface Prepared {
 export function prepare(host: Host, shared: Shared): Prepared {
   const { options, io } = shared
   const problems: Problem[] = []
-  const roles = allRoles.filter((role) => options.roles.includes(role.name))
-  problems.push(...unknownVars(host, [...connectionNames, ...allRoles.flatMap((role) => Object.keys(role.vars.shape))]))
+  problems.push(...unknownVars(host, [...connectionNames, ...eachRole((role) => Object.keys(role.vars.shape)).flat()]))
   const connection = connectionOf(host, { cwd: io.cwd, env: io.env, defaults: shared.defaults })
   problems.push(...connection.problems)
   const address = connection.value?.host ?? host.name
@@ -96,7 +95,9 @@ export function prepare(host: Host, shared: Shared): Prepared {
       return others
     },
   }
-  const bound = roles.map((role) => bind(role, host, context, shared))
+  const bound = eachRole((role) =>
+    options.roles.includes(role.name) ? [bind(role, host, context, shared)] : [],
+  ).flat()
   problems.push(...bound.flatMap((one) => one.problems))
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
     return { target: undefined, problems, secrets: [], tags: [], charts: [] }
@@ -222,6 +223,7 @@ async function session(
   signal: AbortSignal,
 ): Promise<HostSession> {
   const { env } = io
+  const opened = io.now()
   const transport = await connect({
     ...connection,
     name: host,
@@ -247,7 +249,8 @@ async function session(
   const backend = hostBackend({
     host,
     shell,
-    holder: `${userInfo().username}@${hostname()}, process ${process.pid}, since ${new Date(io.now()).toISOString()}`,
+    holder: () =>
+      `${userInfo().username}@${hostname()}, process ${process.pid}, since ${new Date(opened).toISOString()}`,
     fetch,
     now: io.now,
     lookMs: options.timeoutMs ?? LOOK_MS,

@@ -5,7 +5,7 @@ import type { Applying, Look, Observation, PendingChange } from '../engine/resou
 import type { Session } from '../engine/runner.ts'
 import type { Asset } from '../supply/asset.ts'
 import { type Facts, factsProbe, readFacts } from './facts.ts'
-import { frame } from './frames.ts'
+import { frame, lanes } from './frames.ts'
 import { belongs } from './kinds/init.ts'
 import { type HostLock, takeLock } from './lock.ts'
 import { prelude } from './prelude.ts'
@@ -18,7 +18,7 @@ export interface HostBackendOptions {
   readonly host: string
   readonly shell: RootShell
   /** What another run reads when it finds the lock taken: who, from where, since when. */
-  readonly holder: string
+  readonly holder: () => string
   /** Fetches an asset into the workstation's cache and verifies it; resolves to its path. */
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<{ path: string; sha256: string }>
   readonly now: () => number
@@ -41,11 +41,8 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
     close: () => shell.close(),
 
     observe: async (resources, signal): Promise<Look<Facts>> => {
-      const script = lines([
-        prelude,
-        ...[factsProbe, ...resources.map((r) => r.probe)].map((probe, i) => frame(i, probe)),
-        sh`k_finish`,
-      ])
+      const probes = resources.map(({ probe, slow = false }) => ({ run: probe, slow }))
+      const script = lines([prelude, lanes([{ run: factsProbe }, ...probes]), sh`k_finish`])
       const sent = now()
       const titles = ['facts', ...resources.map((r) => r.title)]
       const bound = AbortSignal.timeout(options.lookMs)
@@ -176,7 +173,7 @@ k_code=$?; [ $k_code = 0 ] || k_alive || k_code=${LOCK_LOST}; k_end ${i} $k_code
     signal: how.signal,
     names: work.map(({ step }) => step.title),
     on: (mark) => {
-      if (mark.is === 'finish') return
+      if (mark.is === 'finish' || mark.is === 'error') return
       const { change, step, last } = at(mark.frame)
       const resource = change.resource.id
       if (mark.is === 'begin') how.step({ is: 'start', resource, title: step.title })

@@ -20,7 +20,7 @@ export interface HostLock extends Lock {
 export interface LockOptions {
   readonly host: string
   /** What another run reads when it finds the lock taken: who, from where, since when. */
-  readonly holder: string
+  readonly holder: () => string
   /** How long another run's lock is waited for. */
   readonly waitSeconds: number
   /** Told why it has to be waited for. */
@@ -46,7 +46,7 @@ fi
 rm -rf /run/k3s-platform.go.*
 D=$(mktemp -d /run/k3s-platform.go.XXXXXX) && : >"$D/go" || exit 1
 trap 'rm -rf "$D"' EXIT; trap 'exit 1' HUP TERM INT PIPE
-printf '%s\n' ${holder} >"$L.holder"
+printf '%s\n' ${holder()} >"$L.holder"
 printf 'locked %s\n' "$D/go"
 while k_line=$(timeout 20 sh -c 'IFS= read -r k_l && printf %s "$k_l"' 9>&-); do
   case $k_line in stop) rm -f "$D/go" ;; bye) exit 0 ;; esac

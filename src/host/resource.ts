@@ -12,6 +12,8 @@ export interface HostResource extends Resource {
   readonly on?: 'systemd' | 'openrc'
   /** Looks and changes nothing. Runs as root in a subshell after the prelude; stdin is /dev/null. */
   readonly probe: Sh
+  /** Its probe waits for another process: the others run meanwhile. */
+  readonly slow?: true
   /** Reads what the probe printed. A probe that exits with another code than 0 is a problem and never gets here. */
   read(answer: Answer): Observed
   desired(facts: Facts): State | null

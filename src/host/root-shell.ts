@@ -117,6 +117,7 @@ async function collect(
   const out = new FrameReader(nonce, (mark) => {
     if (mark.is === 'begin') last = mark.frame
     if (mark.is === 'data') of(mark.frame).out.push(mark.bytes)
+    if (mark.is === 'error') of(mark.frame).err.push(mark.bytes)
     if (mark.is === 'end') of(mark.frame).code = mark.code
     if (mark.is === 'finish') finished = true
     how.on?.(mark)

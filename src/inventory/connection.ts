@@ -1,11 +1,11 @@
 // How a host is reached: Ansible's connection variables, and what Ansible has no word for.
 
-import { isIPv6 } from 'node:net'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { Secret } from '../engine/secret.ts'
 import { type Bound, bindVars } from './bind.ts'
 import type { Host } from './host.ts'
+import { isAddress } from './hosts.ts'
 import type { Env } from './template.ts'
 import { usage } from './value.ts'
 import { splitWords } from './words.ts'
@@ -141,7 +141,7 @@ export function connectionOf(
 
 function unbracketed(host: string): string {
   const [, inner = host] = /^\[(.*)\]$/.exec(host) ?? []
-  return isIPv6(inner) ? inner : host
+  return isAddress(inner) ? inner : host
 }
 
 function expand(path: string, { cwd, env }: { readonly cwd: string; readonly env: Env }): string {

@@ -1,11 +1,11 @@
 // Ansible's host patterns: which hosts `edge-*,staging:!db:&eu` means.
 
 import { readFileSync } from 'node:fs'
-import { isIPv6 } from 'node:net'
 import { resolve } from 'node:path'
 import type { Problem } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
 import type { Host } from './host.ts'
+import { isAddress } from './hosts.ts'
 import type { Inventory } from './load.ts'
 import { usage } from './value.ts'
 
@@ -57,11 +57,11 @@ function split(text: string): string[] {
   return text
     .split(/,(?![^{[(]*[}\])])/)
     .map((part) => part.trim())
-    .flatMap((part) => (isAddress(part) || part.startsWith('~') ? [part] : part.split(/:(?![^[]*\])/)))
+    .flatMap((part) => (isAddressPart(part) || part.startsWith('~') ? [part] : part.split(/:(?![^[]*\])/)))
     .filter((part) => part !== '')
 }
 
-const isAddress = (text: string) => isIPv6(text.replace(/^[!&]/, '').replace(/^\[(.*)\]$/, '$1'))
+const isAddressPart = (text: string) => isAddress(text.replace(/^[!&]/, '').replace(/^\[(.*)\]$/, '$1'))
 
 function fromFile(inventory: Inventory, part: string, problems: Problem[]): string[] {
   const path = part.slice(1)

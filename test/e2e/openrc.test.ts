@@ -83,7 +83,7 @@ echo default >root/run/openrc/softlevel; printf ready; read -r end`
     backend = hostBackend({
       host: 'edge-1',
       shell: rootShell(transport, 'edge-1', { user: 'root' }, () => undefined),
-      holder: 'a test',
+      holder: () => 'a test',
       fetch: () => Promise.reject(new Error('nothing to fetch')),
       now: Date.now,
       lookMs: 60_000,

@@ -12,7 +12,7 @@ function read(chunks: readonly Buffer[]): Mark[] {
   const marks: Mark[] = []
   const reader = new FrameReader(NONCE, (mark) => {
     const before = marks.at(-1)
-    if (mark.is === 'data' && before?.is === 'data') {
+    if ((mark.is === 'data' || mark.is === 'error') && before?.is === mark.is) {
       marks[marks.length - 1] = { ...before, bytes: Buffer.concat([before.bytes, mark.bytes]) }
     } else marks.push(mark)
   })
@@ -50,6 +50,19 @@ const STREAMS: readonly (readonly [string, Buffer, readonly Mark[]])[] = [
     'every byte there is',
     Buffer.concat([Buffer.from(mark('b 7')), all, Buffer.from(mark('e 7 0'))]),
     [begin(7), data(7, all), end(7)],
+  ],
+  [
+    'stderr behind stdout, and an end that begins the next',
+    Buffer.from(`${mark('b 2')}a\n${mark('x')}b\n${mark('e 2 3 b 5')}c${mark('e 5 0')}`),
+    [
+      begin(2),
+      data(2, 'a\n'),
+      { is: 'error', frame: 2, bytes: Buffer.from('b\n') },
+      end(2, 3),
+      begin(5),
+      data(5, 'c'),
+      end(5),
+    ],
   ],
   [
     'waits within output',

@@ -35,12 +35,15 @@ const COMMANDS = [
 
 /** Files that one sed reads, each of them by the lines that only it has. */
 const FILES = [
-  ...['meminfo', 'cpuinfo', 'cgroups', 'swaps', 'mounts', 'net/route', 'net/ipv6_route'].map((name) => `/proc/${name}`),
+  ...['self/status', 'meminfo', 'cpuinfo', 'cgroups', 'swaps', 'mounts', 'net/route', 'net/ipv6_route'].map(
+    (name) => `/proc/${name}`,
+  ),
   ...['/etc/ufw/ufw.conf', '/etc/ufw/user.rules', '/etc/firewalld/zones/trusted.xml'],
 ] as const
 
 // Mounts of pods and snaps are nobody's disk space.
-const READ = String.raw`s/^MemTotal: *\([0-9]*\).*/memory=\1/p
+const READ = String.raw`s/^Uid:[[:space:]]*\([0-9]*\).*/uid=\1/p
+s/^MemTotal: *\([0-9]*\).*/memory=\1/p
 s/^SwapTotal: *\([0-9]*\).*/swap=\1/p
 s/^processor[[:space:]]*:.*/cpu=/p
 s/^\([a-z_]*\)[[:space:]][0-9]*[[:space:]][0-9]*[[:space:]]1$/controller=\1/p
@@ -67,39 +70,42 @@ function bar(ports: readonly number[]) {
 }
 
 export const factsProbe = sh`set -f
-k_one() { [ ! -r "$2" ] || { k_f=''; IFS= read -r k_f <"$2"; printf '%s=%s\n' "$1" "$k_f"; } 2>/dev/null; }
+# what is found, told in few writes: each is a packet
+k_all='' k_nl='
+'
+k_say() { k_all=$k_all$1$k_nl; }
+k_one() { [ ! -r "$2" ] || { k_f=''; IFS= read -r k_f <"$2"; k_say "$1=$k_f"; } 2>/dev/null; }
 k_one hostname /proc/sys/kernel/hostname
 k_one machine /etc/machine-id
 k_one model /proc/device-tree/model
 k_one selinux /sys/fs/selinux/enforce
 k_one apparmor /sys/module/apparmor/parameters/enabled
-printf 'uid=%s\n' "$(id -u)"
 k_f=/etc/os-release; [ -r $k_f ] || k_f=/usr/lib/os-release
-(. $k_f; printf 'os=%s|%s|%s|%s\n' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")
-k_r=$(uname -rm); printf 'uname=%s\n' "$k_r"; k_r=/lib/modules/\${k_r% *}
-printf 'time=%s\n' "$(date +%s)"
-for k_f in ${COMMANDS}; do ! k_has "$k_f" || printf 'has=%s\n' "$k_f"; done
-for k_f in ${PATHS}; do [ ! -e "$k_f" ] || printf 'there=%s\n' "$k_f"; done
+k_say "$(. $k_f; printf 'os=%s|%s|%s|%s' "$ID" "$ID_LIKE" "$VERSION_ID" "$PRETTY_NAME")"
+k_r=$(uname -rm); k_say "uname=$k_r"; k_r=/lib/modules/\${k_r% *}
+k_say "time=$(date +%s)"
+for k_f in ${COMMANDS}; do ! k_has "$k_f" || k_say "has=$k_f"; done
+for k_f in ${PATHS}; do [ ! -e "$k_f" ] || k_say "there=$k_f"; done
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then k_one cgroup2 /sys/fs/cgroup/cgroup.controllers; fi
 set +f
 for k_f in br_netfilter:net/bridge/br_netfilter.ko vxlan:drivers/net/vxlan; do
   set -- "$k_r/kernel/\${k_f#*:}"*
-  if [ -e "$1" ] || [ -d "/sys/module/\${k_f%%:*}" ]; then printf 'module=%s\n' "\${k_f%%:*}"
-  elif [ -d "$k_r" ]; then grep -q "/\${k_f%%:*}\.ko" "$k_r/modules.builtin" 2>/dev/null && printf 'module=%s\n' "\${k_f%%:*}" || printf 'nomodule=%s\n' "\${k_f%%:*}"; fi
+  if [ -e "$1" ] || [ -d "/sys/module/\${k_f%%:*}" ]; then k_say "module=\${k_f%%:*}"
+  elif [ -d "$k_r" ]; then grep -q "/\${k_f%%:*}\.ko" "$k_r/modules.builtin" 2>/dev/null && k_say "module=\${k_f%%:*}" || k_say "nomodule=\${k_f%%:*}"; fi
 done
 set -f
-[ -d "$k_r" ] || echo nomodules=
-k_on() { printf 'active=%s\n' "$1"; [ "$1" != k3s ] || k_k3s=yes; [ "$1" != nftables ] || k_nft=yes; }
+[ -d "$k_r" ] || k_say nomodules=
+k_on() { k_say "active=$1"; [ "$1" != k3s ] || k_k3s=yes; [ "$1" != nftables ] || k_nft=yes; }
 k_k3s='' k_nft=''
 if [ -d /run/systemd/system ]; then
   # To ask systemctl costs as much as all the rest; systemd keeps such a link for every unit that is not inactive.
-  echo init=systemd; for k_f in ${SERVICES}; do [ ! -L "/run/systemd/units/invocation:$k_f.service" ] || k_on "$k_f"; done
+  k_say init=systemd; for k_f in ${SERVICES}; do [ ! -L "/run/systemd/units/invocation:$k_f.service" ] || k_on "$k_f"; done
 elif [ -e /run/openrc ] || k_has openrc-run; then
-  echo init=openrc; for k_f in ${SERVICES}; do [ ! -e "/run/openrc/started/$k_f" ] || k_on "$k_f"; done
-else echo init=other; fi
-k_all=$(sed -n ${READ} ${FILES} 2>/dev/null); printf '%s\n' "$k_all"
+  k_say init=openrc; for k_f in ${SERVICES}; do [ ! -e "/run/openrc/started/$k_f" ] || k_on "$k_f"; done
+else k_say init=other; fi
+k_r=$(sed -n ${READ} ${FILES} 2>/dev/null); k_say "$k_r"
 k_d='/ /tmp'
-for k_f in $k_all; do
+for k_f in $k_r; do
   case $k_f in
     mount=*) k_d="$k_d \${k_f#mount=}" ;;
     default=*) [ "$k_f" = default=lo ] || k_one "mtu=\${k_f#default=}" "/sys/class/net/\${k_f#default=}/mtu" ;;
@@ -109,7 +115,7 @@ stat -f -c 'disk=%n %S %a %b %d %c' $k_d 2>/dev/null
 ip -o addr show scope global 2>/dev/null
 [ -z "$k_nft" ] || nft list ruleset 2>/dev/null | sed -n 's/^[[:space:]]*type filter hook \([a-z]*\) .*policy drop.*/drops=\1/p'
 # /proc/net/tcp has every connection in it, and takes long; ss asks for those that listen.
-k_l=$(ss -Hltnu 2>/dev/null || netstat -ltnu 2>/dev/null); printf '%s\n' "$k_l"
+k_l=$(ss -Hltnu 2>/dev/null || netstat -ltnu 2>/dev/null); printf '%s' "$k_all$k_l$k_nl"
 k_who=''
 ${held(WEB_PORTS)}
 [ -n "$k_k3s" ] || ${held(OWN_PORTS)}

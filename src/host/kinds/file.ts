@@ -46,7 +46,7 @@ export function file(spec: FileSpec): HostResource {
     meaning: secret ? digest : meaning(text),
     probe: sh`k_meta ${path}
 if [ -f ${path} ] && [ ! -L ${path} ]; then
-  s=$(k_sum ${path}); printf 'sum %s\n' "$s"
+  s=$(sha256sum <${path}); s=\${s%% *}; printf 'sum %s\n' "$s"
   ${secret ? sh`:` : sh`[ "$s" = ${digest} ] || head -c ${SHOWN_BYTES} -- ${path}`}
 fi`,
     read: (answer) => readFile(answer, digest, content, secret),

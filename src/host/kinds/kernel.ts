@@ -9,8 +9,8 @@ export function kernelModules(names: readonly string[]): HostResource {
     id: 'kernel-modules',
     title: `kernel modules ${names.join(', ')}`,
     probe: sh`for m in ${names}; do
-  if [ -d "/sys/module/$m" ] || grep -qw "$m" /proc/filesystems || grep -qs "/$m\.ko" "/lib/modules/$(uname -r)/modules.builtin" ||
-    { [ "$m" = br_netfilter ] && [ -e /proc/sys/net/bridge ]; }; then printf '%s\n' "$m"; fi
+  if [ -d "/sys/module/$m" ] || { [ "$m" = br_netfilter ] && [ -e /proc/sys/net/bridge ]; } ||
+    grep -qw "$m" /proc/filesystems || grep -qs "/$m\.ko" "/lib/modules/$(uname -r)/modules.builtin"; then printf '%s\n' "$m"; fi
 done`,
     read: ({ text }) => {
       const loaded = new Set(text.split('\n'))
@@ -36,10 +36,17 @@ export function sysctls(values: Readonly<Record<string, string>>): HostResource 
   return {
     id: 'sysctls',
     title: `sysctls ${names.join(', ')}`,
-    probe: lines(names.map((name) => sh`printf '%s=%s\n' ${name} "$(tr '\t' ' ' 2>/dev/null <${path(name)})"`)),
+    probe: lines(
+      names.map(
+        (name) => sh`k_l=''; { IFS= read -r k_l <${path(name)}; } 2>/dev/null; printf '%s=%s\n' ${name} "$k_l"`,
+      ),
+    ),
     read: ({ text }) => {
       const found = new Map(
-        text.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+        text
+          .replaceAll('\t', ' ')
+          .split('\n')
+          .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
       )
       return { actual: Object.fromEntries(names.map((name) => [name, found.get(name) || null])) }
     },

@@ -8,14 +8,18 @@ export function packages(names: readonly string[]): HostResource {
   return {
     id: 'packages',
     title: `packages ${names.join(', ')}`,
-    probe: sh`if k_has dpkg-query; then dpkg-query -W -f '\${db:Status-Status} \${Package}\n' ${names} 2>/dev/null | sed -n 's/^installed //p'
-elif k_has rpm; then for p in ${names}; do rpm -q --quiet --whatprovides "$p" && printf '%s\n' "$p"; done
-elif k_has apk; then for p in ${names}; do apk info -e "$p"; done
+    probe: sh`if k_has dpkg-query; then dpkg-query -W -f '\${db:Status-Status} \${Package}\n' ${names} 2>/dev/null
+elif k_has rpm; then for p in ${names}; do rpm -q --quiet --whatprovides "$p" && printf 'installed %s\n' "$p"; done
+elif k_has apk; then for p in ${names}; do ! apk info -e "$p" >/dev/null || printf 'installed %s\n' "$p"; done
 else k_fail 'no package manager that is known here: dpkg, rpm or apk'; fi
 :`,
     read: ({ text }) => {
-      const installed = new Set(text.split('\n').filter(Boolean))
-      return { actual: Object.fromEntries(names.map((name) => [name, installed.has(name) ? 'installed' : null])) }
+      const installed = new Set(text.split('\n'))
+      return {
+        actual: Object.fromEntries(
+          names.map((name) => [name, installed.has(`installed ${name}`) ? 'installed' : null]),
+        ),
+      }
     },
     desired: () => Object.fromEntries(names.map((name) => [name, 'installed'])),
     steps: ({ actual }) => {

@@ -58,6 +58,7 @@ export function service(spec: ServiceSpec): HostResource {
     title: unit,
     inputs: spec.inputs.map(({ resource }) => resource.id),
     afterInputs: (actual) => ({ actual: actual && { ...actual, inputs: 'changed' } }),
+    slow: true,
     probe: sh`${stateOf(unit)}
 if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'inputs=%s\n' "$(cat ${home(unit)}/inputs 2>/dev/null)"; fi`,
     read: ({ text }) => {

@@ -56,7 +56,7 @@ export function runCases(shell: Shell): void {
       backend = hostBackend({
         host: 'edge-1',
         shell: wire,
-        holder: 'a test',
+        holder: () => 'a test',
         fetch: (asset, signal) => fetchAsset(asset, join(at.root, 'mnt/cache'), signal),
         now: Date.now,
         lookMs: 10_000,

@@ -89,7 +89,7 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
     backend = hostBackend({
       host: 'edge-1',
       shell: rootShell(at.transport, 'edge-1', { user: 'root' }, () => undefined),
-      holder: 'a test',
+      holder: () => 'a test',
       fetch: () => Promise.reject(new Error('nothing is fetched')),
       now: Date.now,
       lookMs: 10_000,
