@@ -74,7 +74,7 @@ const ROWS: readonly Row[] = [
     tell: (_, subject, [, lines = '']) => misshapen(lines.replaceAll('", ', '"\n'), subject),
   },
   {
-    when: ({ code, message }) => code === 413 || /request is too large|sending? message larger than max/.test(message),
+    when: ({ code, message }) => code === 413 || /request is too large|message larger than max/.test(message),
     tell: ({ message }) =>
       refused(
         'is too large for the API',
@@ -182,7 +182,7 @@ function conflict({ causes }: ApiError, subject: Subject): Refusal {
     `${lines.length === 1 ? 'a field belongs' : `${lines.length} fields belong`} to another manager, and nothing is forced`,
     lines.join('\n'),
     [
-      'take its value into the inventory; or',
+      `take ${lines.length === 1 ? 'its value' : 'their values'} into the inventory; or`,
       again.length > 0 ? `have ${again.join(' and ')} leave the field alone, then` : 'make it ours:',
       takeOver(
         subject,

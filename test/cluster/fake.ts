@@ -93,7 +93,9 @@ export class FakeCluster implements Cluster {
       const text = causes.map((cause) => `${cause.message}: ${cause.field}`).join(', ')
       throw apiError(409, 'Conflict', `Apply failed with ${causes.length} conflict: ${text}`, causes)
     }
-    const next: Fields = now ?? {}
+    const { apiVersion, kind, metadata } = manifest
+    const { name, namespace } = metadata
+    const next: Fields = now ?? { apiVersion, kind, metadata: { name, ...(namespace && { namespace }) } }
     const others = [...(this.#owned.get(id) ?? [])].filter(([manager]) => manager !== FIELD_MANAGER)
     for (const path of this.#owned.get(id)?.get(FIELD_MANAGER) ?? []) {
       if (!wanted.has(path) && !others.some(([, paths]) => paths.has(path))) unset(next, keysOf(path))

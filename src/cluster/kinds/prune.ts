@@ -43,7 +43,9 @@ export function prune({ role, wanted, goesWith }: PruneSpec): ClusterResource {
     if (live === null) return { ref, live, words: null }
     const owner = ownerOf(live)
     const other =
-      owner === null ? (isOurs(live) ? KEPT[ref.kind] : 'nothing of it is ours any more') : `${owner} has it now`
+      owner === null
+        ? (KEPT[ref.kind] ?? (isOurs(live) ? undefined : 'nothing of it is ours any more'))
+        : `${owner} has it now`
     if (other !== undefined) return { ref, live: null, words: other }
     return { ref, live, words: (await goesWith?.(ref, cluster)) ?? null }
   }
