@@ -232,14 +232,16 @@ export class FakeCluster implements Cluster {
 
   #stamp(object: Live, stored: boolean): Live {
     const id = idOf(refOf(object))
-    const version = stored ? ++this.#counter : this.#counter
+    const now = this.#objects.get(id)?.metadata
+    // A dry run answers with the version that it was tried on.
+    const version = stored ? String(++this.#counter) : now?.resourceVersion
     const managers = [...(this.#owned.get(id) ?? [])].filter(([, paths]) => paths.size > 0)
     return {
       ...object,
       metadata: {
         ...object.metadata,
-        uid: this.#objects.get(id)?.metadata.uid ?? `uid-${version}`,
-        resourceVersion: String(version),
+        uid: now?.uid ?? `uid-${version}`,
+        resourceVersion: version,
         creationTimestamp: object.metadata.creationTimestamp ?? '2026-01-01T00:00:00Z',
         managedFields: managers.map(([manager]) => ({
           manager,

@@ -102,6 +102,17 @@ describe('an object', () => {
     expect(await planned(object(CERTIFICATE), cluster)).toBe('none')
   })
 
+  test('that a controller writes to between the read and the dry run is read again', async () => {
+    const cluster = new FakeCluster('database')
+    await made(object(CERTIFICATE), cluster)
+    let writes = 0
+    cluster.fault = ({ dryRun }) => {
+      if (dryRun && ++writes < 3) cluster.put({ ...CERTIFICATE, n: writes }, 'controller')
+      return undefined
+    }
+    expect([await planned(object(CERTIFICATE), cluster), writes]).toEqual(['none', 3])
+  })
+
   test('with a field of somebody else is a problem that names both, and is not forced', async () => {
     const cluster = new FakeCluster('database')
     await made(object(CERTIFICATE), cluster)

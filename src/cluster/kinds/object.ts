@@ -3,6 +3,7 @@
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
 import type { State } from '../../engine/state.ts'
+import type { Cluster } from '../cluster.ts'
 import { differing, fieldsOf } from '../fields.ts'
 import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../object.ts'
 import { ownerOf } from '../ownership.ts'
@@ -77,7 +78,7 @@ export function applied(spec: Applied): ClusterResource {
         if (live === null) return { actual: null, desired: spec.created }
         return notYet(refusal.is === 'later' ? refusal.until : 'once the API knows its kind')
       }
-      const [found, dry] = await Promise.allSettled([cluster.get(ref), cluster.apply(manifest, { dryRun: true })])
+      const [found, dry] = await readBoth(cluster, ref, manifest)
       if (found.status === 'rejected') return unanswered(found.reason, undefined)
       const live = found.value
       const owner = live && ownerOf(live, manifest)
@@ -122,6 +123,19 @@ export function applied(spec: Applied): ClusterResource {
       const what = `the API has not taken it for ${waited.seconds} s`
       throw new ProblemError({ kind: 'failed', where, what, why: waited.why, ...(hint === undefined ? {} : { hint }) })
     },
+  }
+}
+
+/** Rounds after which the last is believed. */
+const ROUNDS = 5
+
+/** A controller may write between the two: they are of one version, or read again. */
+async function readBoth(cluster: Cluster, ref: Ref, manifest: Manifest) {
+  for (let round = 1; ; round++) {
+    const both = await Promise.allSettled([cluster.get(ref), cluster.apply(manifest, { dryRun: true })])
+    const [found, dry] = both
+    if (found.status === 'rejected' || dry.status === 'rejected' || round === ROUNDS) return both
+    if (found.value === null || found.value.metadata.resourceVersion === dry.value.metadata.resourceVersion) return both
   }
 }
 
