@@ -7,7 +7,7 @@ import type { Facts } from '../host/facts.ts'
 import type { HostResource } from '../host/resource.ts'
 import { sh } from '../host/sh.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
-import { type Client, clusterClient } from './client.ts'
+import type { Client } from './client.ts'
 import { ApiError, type Cluster } from './cluster.ts'
 import type { ClusterResource } from './resource.ts'
 
@@ -41,13 +41,19 @@ export function platformBackend(
   options: PlatformOptions,
 ): Session<PlatformResource, PlatformFacts> {
   const found = { kubeconfig: '' }
-  const client = clusterClient({ kubeconfig: () => found.kubeconfig, forward: options.forward })
+  // HTTP/2 and TLS are loaded for who has something in a cluster.
+  let loaded: Client | undefined
+  const client = async (): Promise<Client> => {
+    const { clusterClient } = await import('./client.ts')
+    loaded ??= clusterClient({ kubeconfig: () => found.kubeconfig, forward: options.forward })
+    return loaded
+  }
   return {
     get execs() {
       return host.execs
     },
     close: async () => {
-      client.close()
+      loaded?.close()
       await host.close()
     },
     lock: (signal) => host.lock(signal),
@@ -62,8 +68,9 @@ export function platformBackend(
       const credentials = readKubeconfig(options.kubeconfig(), (text) => {
         found.kubeconfig = text
       })
-      const look = await host.observe([credentials, ...onHost], signal)
-      const api = await reach(found.kubeconfig, client)
+      const [look, api] = await Promise.all([host.observe([credentials, ...onHost], signal), client()]).then(
+        async ([seen, one]) => [seen, await reach(found.kubeconfig, one)] as const,
+      )
       const seen = await lookAtAll(wanted, api, options, signal)
       return { facts: { ...look.facts, api }, observations: new Map([...look.observations, ...seen]) }
     },
@@ -73,7 +80,7 @@ export function platformBackend(
       if (onHost.length > 0) await host.apply(onHost, how)
       for (const { resource, actual, desired } of changes) {
         if (how.stop.aborted || !isCluster(resource)) continue
-        await make(resource, { resource, actual, desired }, client, options, how)
+        await make(resource, { resource, actual, desired }, await client(), options, how)
       }
     },
   }
