@@ -6,25 +6,23 @@ export type Path = readonly (string | number)[]
 
 /** `spec.containers[0].image`, `data[tls.crt]`, `metadata.annotations[cert-manager.io/issuer]`. */
 export function pathText(path: Path): string {
-  return path
-    .map((key, i) => {
-      if (typeof key === 'number' || !/^[\w-]+$/.test(key)) return `[${key}]`
-      return i === 0 ? key : `.${key}`
-    })
-    .join('')
+  return path.reduce<string>(below, '')
+}
+
+function below(path: string, key: string | number): string {
+  if (typeof key === 'number' || !/^[\w-]+$/.test(key)) return `${path}[${key}]`
+  return path === '' ? key : `${path}.${key}`
 }
 
 /** Of the API and of whoever writes an object, not of what is wanted of it. */
-const STAMPS: readonly string[] = [
-  'managedFields',
-  'resourceVersion',
-  'generation',
-  'uid',
-  'creationTimestamp',
-  'selfLink',
-]
+const STAMPS = ['managedFields', 'resourceVersion', 'generation', 'uid', 'creationTimestamp', 'selfLink']
 /** kubectl's copy of an object in its own annotation. */
 export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+const SKIPPED: ReadonlySet<string> = new Set([
+  'status',
+  ...STAMPS.map((stamp) => `metadata.${stamp}`),
+  `metadata.annotations[${LAST_APPLIED}]`,
+])
 
 /**
  * Without status and the API's stamps. A list of scalars is one value; items of a list of maps are named by their `name`
@@ -32,17 +30,17 @@ export const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
  */
 export function fieldsOf(object: unknown): State {
   const state: Record<string, Json> = {}
-  const walk = (value: unknown, path: Path): void => {
-    if (isSkipped(path)) return
+  const walk = (value: unknown, path: string): void => {
+    if (SKIPPED.has(path)) return
     if (Array.isArray(value) && value.some(isMap)) {
       const names = value.map((item) => (isMap(item) && typeof item.name === 'string' ? item.name : null))
       const named = !names.includes(null) && new Set(names).size === names.length
-      for (const [i, item] of value.entries()) walk(item, [...path, (named ? names[i] : null) ?? i])
-    } else if (isMap(value) && (Object.keys(value).length > 0 || path.length === 0)) {
-      for (const [key, inner] of Object.entries(value)) walk(inner, [...path, key])
-    } else if (value !== undefined) state[pathText(path)] = jsonOf(value)
+      for (const [i, item] of value.entries()) walk(item, `${path}[${named ? names[i] : i}]`)
+    } else if (isMap(value) && (Object.keys(value).length > 0 || path === '')) {
+      for (const [key, inner] of Object.entries(value)) walk(inner, below(path, key))
+    } else if (value !== undefined) state[path] = jsonOf(value)
   }
-  walk(object, [])
+  walk(object, '')
   return state
 }
 
@@ -53,12 +51,6 @@ export function differing(actual: State, desired: State): [State, State] {
   )
   const pick = (state: State) => Object.fromEntries(names.map((name) => [name, state[name] ?? null]))
   return [pick(actual), pick(desired)]
-}
-
-function isSkipped([first, second, third]: Path): boolean {
-  if (first === 'status') return true
-  if (first !== 'metadata') return false
-  return STAMPS.includes(String(second)) || (second === 'annotations' && third === LAST_APPLIED)
 }
 
 export function isMap(value: unknown): value is { readonly [key: string]: unknown } {

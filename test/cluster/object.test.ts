@@ -81,10 +81,16 @@ describe('an object', () => {
   test('shows what admission makes of it, too', async () => {
     const cluster = new FakeCluster('database')
     await made(object(CERTIFICATE), cluster)
-    cluster.admit = (admitted) => live.parse({ ...admitted, extra: [{ name: 'a', n: 1 }, { n: 2 }] })
-    expect(await planned(object(CERTIFICATE), cluster)).toBe(
-      'update\nextra[0].name: null -> "a"\nextra[0].n: null -> 1\nextra[1].n: null -> 2',
-    )
+    cluster.admit = (admitted) =>
+      live.parse({ ...admitted, extra: [{ name: 'a', n: 1 }, { n: 2 }], named: [{ name: 'x/y', n: 1 }] })
+    expect((await planned(object(CERTIFICATE), cluster)).split('\n')).toEqual([
+      'update',
+      'extra[0].name: null -> "a"',
+      'extra[0].n: null -> 1',
+      'extra[1].n: null -> 2',
+      'named[x/y].name: null -> "x/y"',
+      'named[x/y].n: null -> 1',
+    ])
   })
 
   test('does not see stamps, status and what kubectl keeps of it', async () => {
