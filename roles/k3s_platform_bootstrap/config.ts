@@ -119,8 +119,23 @@ export function dataDirOf(vars: Vars): string {
   return String(wholeConfigOf(vars, { address: '' })['data-dir'])
 }
 
+/** Packaged components that k3s leaves out, from all variables that can say so. */
+export function disabledOf(
+  vars: Pick<Vars, 'k3s_platform_disable_components' | 'k3s_platform_k3s_config' | 'k3s_platform_k3s_config_dropins'>,
+): string[] {
+  const config: Config = { disable: vars.k3s_platform_disable_components }
+  for (const more of [vars.k3s_platform_k3s_config, ...dropins(vars).map(([, map]) => map)]) merge(config, more)
+  return listOf(config.disable).flatMap((one) =>
+    String(one)
+      .split(',')
+      .map((name) => name.trim()),
+  )
+}
+
 /** By file name with its ending, sorted as k3s reads them. */
-export function dropins({ k3s_platform_k3s_config_dropins: given }: Vars): [string, Config][] {
+export function dropins({
+  k3s_platform_k3s_config_dropins: given,
+}: Pick<Vars, 'k3s_platform_k3s_config_dropins'>): [string, Config][] {
   return Object.entries(given)
     .map(([name, map]): [string, Config] => [dropinFile(name), map])
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

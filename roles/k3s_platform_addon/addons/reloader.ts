@@ -1,0 +1,30 @@
+// Reloader: restarts Caddy when the Secret that Caddy's pods are annotated with is renewed.
+
+import type { Addon } from '../addon.ts'
+import { PLATFORM } from '../materials.ts'
+import { resources } from '../values.ts'
+
+/** Chart: https://github.com/stakater/Reloader/tree/master/deployments/kubernetes/chart/reloader */
+export const reloader: Addon = {
+  key: 'reloader',
+  component: 'reloader',
+  name: 'reloader',
+  chart: 'reloader',
+  namespace: PLATFORM,
+  on: true,
+  boundSeconds: 300,
+  values: (v) => ({
+    reloader: {
+      // Of its own namespace, Secrets alone, and only workloads that name one: that is Caddy.
+      watchGlobally: false,
+      ignoreConfigMaps: true,
+      autoReloadAll: false,
+      // An annotation of the pod template, which Helm leaves alone, instead of a variable in the container.
+      reloadStrategy: 'annotations',
+      deployment: { replicas: 1, resources: resources('64Mi', '256Mi') },
+      podMonitor: { enabled: v.k3s_platform_service_monitors },
+    },
+  }),
+  workloads: [{ replicas: ['reloader', 'deployment', 'replicas'], resources: ['reloader', 'deployment', 'resources'] }],
+  goesWith: 'uninstalls reloader: Caddy serves a renewed certificate only after its next change of configuration',
+}

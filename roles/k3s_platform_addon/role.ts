@@ -1,0 +1,100 @@
+// From a k3s node to the platform: read the stages from top to bottom.
+
+import { object } from '../../src/cluster/kinds/object.ts'
+import { prune } from '../../src/cluster/kinds/prune.ts'
+import { record } from '../../src/cluster/kinds/record.ts'
+import type { Manifest, Ref } from '../../src/cluster/object.ts'
+import type { ClusterResource } from '../../src/cluster/resource.ts'
+import type { Stage } from '../../src/engine/resource.ts'
+import type { Role } from '../role.ts'
+import { type AddonContext, chartStages, gateStages, goesWith, settingOf } from './addon.ts'
+import { certManager } from './addons/cert_manager.ts'
+import { externalSecrets } from './addons/external_secrets.ts'
+import { addons } from './addons/index.ts'
+import { certificateFindings, certificateStages } from './certificates.ts'
+import { chartChecks, chartLocks } from './charts.ts'
+import { copyFindings } from './copies.ts'
+import { crdsGone } from './crds.ts'
+import { issuerFindings, issuerStages } from './issuers.ts'
+import { addonFindings } from './rules.ts'
+import { namespacesOf, othersSecrets, secretFindings, secretStages } from './secrets.ts'
+import { type Vars, vars } from './vars.ts'
+import { externalSecretStages } from './vault.ts'
+
+/** What the rest of the role stands on: others need what they bring. */
+const first = [certManager, externalSecrets]
+const others = addons.filter((addon) => !first.includes(addon))
+
+export const addon: Role<typeof vars, ClusterResource> = {
+  name: 'k3s_platform_addon',
+  vars,
+  rules: (v, context, written) => [
+    ...addonFindings(v, context, written),
+    ...secretFindings(v, context, written),
+    ...issuerFindings(v, context, written),
+    ...certificateFindings(v, context, written),
+    ...copyFindings(v),
+  ],
+  preflight: () => [],
+  checks: 0,
+  locks: chartLocks,
+  charts: chartChecks,
+  stages: (v, context) => {
+    const role = addon.name
+    const stages = [
+      { role, name: 'namespaces', resources: namespaces(v, context).map((name) => object(namespace(name))) },
+      ...secretStages(v, context),
+      // All charts first: their jobs run side by side.
+      ...chartStages(addons, v, context),
+      ...gateStages(first, v, context),
+      ...externalSecretStages(v, context),
+      ...gateStages(others, v, context),
+      ...issuerStages(v, context),
+      ...certificateStages(v, context),
+    ]
+    const wanted = written(stages)
+    // Without cert-manager these are not applied, but they stay, as its CRDs do.
+    const on = { ...v, k3s_platform_cert_manager_enabled: true }
+    const kept = context.deleteCrds ? [] : written([...issuerStages(on, context), ...certificateStages(on, context)])
+    return [
+      { role, name: 'record', resources: [record({ role, wanted })] },
+      ...stages,
+      {
+        role,
+        name: 'prune',
+        resources: [
+          prune({
+            role,
+            wanted: [...wanted, ...kept, ...othersSecrets(v)],
+            goesWith: async (ref) => lost(ref, v, context),
+          }),
+          ...(context.deleteCrds ? leftBehind(v, context) : []),
+        ],
+      },
+    ]
+  },
+}
+
+const written = (stages: readonly Stage<ClusterResource>[]): Ref[] =>
+  stages.flatMap(({ resources }) => resources).flatMap(({ writes }) => writes ?? [])
+
+function namespaces(v: Vars, context: AddonContext): string[] {
+  const charts = addons.filter((one) => settingOf(one, v, context).enabled).map((one) => one.namespace)
+  return [...new Set([...charts, ...namespacesOf(v)])].toSorted()
+}
+
+const leftBehind = (v: Vars, context: AddonContext) =>
+  addons.flatMap((one) => {
+    const { enabled, release } = settingOf(one, v, context)
+    return enabled ? [] : [crdsGone({ name: one.name, release, namespace: one.namespace })]
+  })
+
+const namespace = (name: string): Manifest => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+
+/** What is lost and what stays when an object goes. */
+function lost(ref: Ref, v: Vars, context: AddonContext): string | null {
+  if (ref.kind === 'HelmChart') return goesWith(addons, ref, v, context)
+  if (ref.kind === 'Certificate') return 'its Secret stays, and is not renewed any more'
+  if (ref.kind === 'ExternalSecret') return 'the Secret that it made goes with it'
+  return null
+}

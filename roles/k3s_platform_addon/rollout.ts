@@ -1,0 +1,38 @@
+// The rollout of a Deployment whose pods take ports of their node: the old pod goes before the new one comes.
+
+import { fieldsOf } from '../../src/cluster/fields.ts'
+import { type Ref, titleOf } from '../../src/cluster/object.ts'
+import type { ClusterResource } from '../../src/cluster/resource.ts'
+import { ProblemError } from '../../src/engine/problem.ts'
+
+const WANTED = { maxSurge: 0, maxUnavailable: 1 }
+
+/**
+ * A Deployment's own way is to start the new pod first; on a single node it waits forever for the ports that the old one has.
+ * Helm owns the object: only this is set in it, by a merge, because the chart says nothing of it.
+ */
+export function portsFirst(name: string, namespace: string, inputs: readonly string[]): ClusterResource {
+  const ref: Ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name }
+  const title = `rollout of ${titleOf(ref)}`
+  return {
+    id: `rollout:${namespace}/${name}`,
+    title,
+    inputs,
+    before: { actual: null, desired: WANTED },
+    look: async (cluster) => {
+      const live = await cluster.get(ref)
+      const fields = fieldsOf(live)
+      const of = (field: string) => fields[`spec.strategy.rollingUpdate.${field}`] ?? null
+      const actual = live && { maxSurge: of('maxSurge'), maxUnavailable: of('maxUnavailable') }
+      return { actual, desired: WANTED }
+    },
+    make: async (_, cluster, { host }) => {
+      if ((await cluster.get(ref)) === null) {
+        const what = `there is no ${titleOf(ref)}`
+        const hint = `if the chart of this version names it otherwise: kubectl -n ${namespace} get deployments`
+        throw new ProblemError({ kind: 'failed', where: `${host} ${title}`, what, hint })
+      }
+      await cluster.patch(ref, { spec: { strategy: { type: 'RollingUpdate', rollingUpdate: WANTED } } })
+    },
+  }
+}

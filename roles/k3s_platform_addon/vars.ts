@@ -1,0 +1,11 @@
+// The role's variables: each with its shape, its default and one sentence.
+
+import { z } from 'zod'
+import { addonVars } from './vars/addons.ts'
+import { certificateVars } from './vars/certificates.ts'
+import { issuerVars } from './vars/issuers.ts'
+import { secretVars } from './vars/secrets.ts'
+
+export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars })
+
+export type Vars = z.output<typeof vars>

@@ -1,0 +1,185 @@
+// Variables of the addons: for each whether it is on, where its chart comes from, and its values.
+
+import { z } from 'zod'
+import { vars as bootstrap } from '../../k3s_platform_bootstrap/vars.ts'
+
+const VERSION = /^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/
+const URL_FORM = /^(https?|oci):\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/
+
+const map = z.record(z.string(), z.json())
+const names = z.array(z.string().regex(/\S/, 'expected a name'))
+const dnsName = z
+  .string()
+  .regex(
+    /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+    'expected a domain, in lower case',
+  )
+
+const enabled = (title: string, on: boolean) =>
+  z.boolean().optional().describe(`Whether ${title} is installed; default \`${on}\`. Turned off, it is uninstalled.`)
+const version = (title: string, pinned: string) =>
+  z
+    .string()
+    .regex(VERSION, `expected an exact version such as ${pinned}`)
+    .default(pinned)
+    .describe(`Version of the chart of ${title}.`)
+const repo = (title: string, url: string) =>
+  z
+    .string()
+    .regex(URL_FORM, 'expected an https, http or oci URL without a login')
+    .transform((given) => given.replace(/\/+$/, ''))
+    .default(url)
+    .describe(`Where the chart of ${title} is: a chart repository (https, http) or a folder of a registry (oci).`)
+const file = (title: string) =>
+  z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      `The chart of ${title} as a .tgz of the workstation, for nodes without a way to it; \`~\` or relative to the inventory.`,
+    )
+const ca = (title: string) =>
+  z
+    .string()
+    .regex(/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/, 'expected a certificate as PEM text')
+    .optional()
+    .describe(`CA of where the chart of ${title} is, as PEM text.`)
+const plainHttp = (title: string) =>
+  z.boolean().default(false).describe(`Whether the oci registry of the chart of ${title} speaks http.`)
+const values = (title: string) =>
+  map.optional().describe(`Values for the chart of ${title}, merged deeply over the role's.`)
+
+/** What the original roles call an addon in k3s_platform_values. */
+const component = z.strictObject({
+  enabled: z.boolean().optional(),
+  releaseName: z
+    .string()
+    .regex(
+      /^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$/,
+      'expected a release name: lower case letters, digits and dashes, at most 53',
+    )
+    .optional(),
+  values: map.nullish(),
+})
+
+export const addonVars = {
+  k3s_platform_cert_manager_enabled: enabled('cert-manager', true),
+  k3s_platform_cert_manager_chart_version: version('cert-manager', 'v1.21.2'),
+  k3s_platform_cert_manager_chart_repo_url: repo('cert-manager', 'oci://quay.io/jetstack/charts'),
+  k3s_platform_cert_manager_chart_file: file('cert-manager'),
+  k3s_platform_cert_manager_chart_ca: ca('cert-manager'),
+  k3s_platform_cert_manager_chart_plain_http: plainHttp('cert-manager'),
+  k3s_platform_cert_manager_values: values('cert-manager'),
+
+  k3s_platform_external_secrets_enabled: enabled('external-secrets', true),
+  k3s_platform_external_secrets_chart_version: version('external-secrets', '2.13.0'),
+  k3s_platform_external_secrets_chart_repo_url: repo('external-secrets', 'https://charts.external-secrets.io'),
+  k3s_platform_external_secrets_chart_file: file('external-secrets'),
+  k3s_platform_external_secrets_chart_ca: ca('external-secrets'),
+  k3s_platform_external_secrets_chart_plain_http: plainHttp('external-secrets'),
+  k3s_platform_external_secrets_values: values('external-secrets'),
+
+  k3s_platform_caddy_enabled: enabled('Caddy', true),
+  k3s_platform_caddy_chart_version: version('Caddy', '1.3.0'),
+  k3s_platform_caddy_chart_repo_url: repo('Caddy', 'https://caddyserver.github.io/ingress'),
+  k3s_platform_caddy_chart_file: file('Caddy'),
+  k3s_platform_caddy_chart_ca: ca('Caddy'),
+  k3s_platform_caddy_chart_plain_http: plainHttp('Caddy'),
+  k3s_platform_caddy_values: values('Caddy'),
+  k3s_platform_caddy_exposure: z
+    .enum(['loadbalancer', 'hostport'])
+    .optional()
+    .describe(
+      "How Caddy is reached: a Service of type LoadBalancer, or ports 80 and 443 of its node; default `hostport` where k3s's servicelb is left out, else `loadbalancer`.",
+    ),
+  k3s_platform_caddy_external_loadbalancer: z
+    .boolean()
+    .default(false)
+    .describe('Whether something else than servicelb gives LoadBalancer Services their address (MetalLB, a cloud).'),
+  k3s_platform_caddy_image: z
+    .string()
+    .regex(/^[a-z0-9][\w./:-]*:[\w][\w.-]{0,127}$/, 'expected an image with its tag, such as caddy/ingress:v0.2.1')
+    .optional()
+    .describe("Image of Caddy with its tag; default: the chart's."),
+
+  k3s_platform_external_dns_enabled: enabled('external-dns', true),
+  k3s_platform_external_dns_chart_version: version('external-dns', '1.22.0'),
+  k3s_platform_external_dns_chart_repo_url: repo('external-dns', 'https://kubernetes-sigs.github.io/external-dns'),
+  k3s_platform_external_dns_chart_file: file('external-dns'),
+  k3s_platform_external_dns_chart_ca: ca('external-dns'),
+  k3s_platform_external_dns_chart_plain_http: plainHttp('external-dns'),
+  k3s_platform_external_dns_values: values('external-dns'),
+  k3s_platform_external_dns_owner_id: z
+    .string()
+    .regex(/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/, 'expected letters, digits, dots, dashes, underscores, at most 63')
+    .optional()
+    .describe(
+      'By it external-dns knows its own DNS records: one per cluster; default `<k3s_platform_cluster_name>-<host>`, with svc-plus where no cluster is named.',
+    ),
+  k3s_platform_external_dns_policy: z
+    .enum(['upsert-only', 'create-only', 'sync'])
+    .default('upsert-only')
+    .describe('What external-dns may do to DNS records; `sync` deletes its own, too.'),
+  k3s_platform_external_dns_domain_filters: z
+    .array(dnsName)
+    .default(['svc.plus'])
+    .describe('Domains that external-dns may write to.'),
+  k3s_platform_external_dns_sources: names
+    .default(['ingress'])
+    .describe('Kinds of objects that external-dns reads host names from.'),
+
+  k3s_platform_reloader_enabled: enabled('reloader', true),
+  k3s_platform_reloader_chart_version: version('reloader', '2.2.12'),
+  k3s_platform_reloader_chart_repo_url: repo('reloader', 'https://stakater.github.io/stakater-charts'),
+  k3s_platform_reloader_chart_file: file('reloader'),
+  k3s_platform_reloader_chart_ca: ca('reloader'),
+  k3s_platform_reloader_chart_plain_http: plainHttp('reloader'),
+  k3s_platform_reloader_values: values('reloader'),
+
+  k3s_platform_apisix_enabled: enabled('APISIX', false),
+  k3s_platform_apisix_chart_version: version('APISIX', '2.13.0'),
+  k3s_platform_apisix_chart_repo_url: repo('APISIX', 'https://charts.apiseven.com'),
+  k3s_platform_apisix_chart_file: file('APISIX'),
+  k3s_platform_apisix_chart_ca: ca('APISIX'),
+  k3s_platform_apisix_chart_plain_http: plainHttp('APISIX'),
+  k3s_platform_apisix_values: values('APISIX'),
+  k3s_platform_apisix_routes: z
+    .record(
+      dnsName,
+      z.string().regex(/^[a-z0-9.-]+:\d{1,5}$/, 'expected a service and its port, such as api.core-prod.svc:8080'),
+    )
+    .default({})
+    .describe('Routes of APISIX, host name to `service:port`, such as `api.svc.plus: api.core-prod.svc:8080`.'),
+
+  k3s_platform_values: z
+    .looseObject({
+      components: z
+        .strictObject({
+          certManager: component.optional(),
+          externalSecrets: component.optional(),
+          caddy: component.optional(),
+          externalDns: component.optional(),
+          reloader: component.optional(),
+          apisix: component.optional(),
+        })
+        .optional(),
+    })
+    .optional()
+    .describe(
+      "The original roles' map: `components.<certManager ...>` with `enabled`, `releaseName` and `values`; variables of one addon win.",
+    ),
+  k3s_platform_service_monitors: z
+    .boolean()
+    .default(false)
+    .describe("Whether the charts make ServiceMonitors; the Prometheus operator's CRDs must be there."),
+  k3s_platform_environment: z
+    .enum(['production', 'staging'])
+    .default('production')
+    .describe("What the inventory is for; `staging` asks Let's Encrypt's staging directory unless another is named."),
+
+  // What k3s runs with and what the cluster is called decide here, too.
+  k3s_platform_disable_components: bootstrap.shape.k3s_platform_disable_components,
+  k3s_platform_k3s_config: bootstrap.shape.k3s_platform_k3s_config,
+  k3s_platform_k3s_config_dropins: bootstrap.shape.k3s_platform_k3s_config_dropins,
+  k3s_platform_cluster_name: bootstrap.shape.k3s_platform_cluster_name,
+}
