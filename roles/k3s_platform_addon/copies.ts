@@ -1,0 +1,17 @@
+// No Secret is copied between namespaces: values, templates and issuers that would make such a copy are refused.
+
+import { copiesIn } from '../../src/cluster/copies.ts'
+import type { Finding } from '../role.ts'
+import type { Vars } from './vars.ts'
+
+const HINT = 'give each namespace a Certificate or a secret of its own; see docs/certificates.md#no-copies'
+
+/** Everything of the inventory that ends in an object of the cluster. */
+export function copyFindings(v: Vars): Finding[] {
+  const { k3s_platform_values, k3s_platform_certificates, k3s_platform_external_secrets, k3s_platform_issuers } = v
+  const places = { k3s_platform_values, k3s_platform_certificates, k3s_platform_external_secrets, k3s_platform_issuers }
+  const values = Object.entries(v).filter(([name]) => /^k3s_platform_\w+_values$/.test(name))
+  return [...Object.entries(places), ...values].flatMap(([name, value]) =>
+    copiesIn(value, [name]).map(({ path, what }) => ({ path, what, hint: HINT })),
+  )
+}

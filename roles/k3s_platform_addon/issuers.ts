@@ -1,0 +1,213 @@
+// The ClusterIssuers: one per way to prove a name, so that what one of them lacks does not stop the others.
+
+import { issuerReady } from '../../src/cluster/kinds/issuance.ts'
+import { object } from '../../src/cluster/kinds/object.ts'
+import { present } from '../../src/cluster/kinds/present.ts'
+import type { Manifest } from '../../src/cluster/object.ts'
+import type { ClusterResource } from '../../src/cluster/resource.ts'
+import type { Stage } from '../../src/engine/resource.ts'
+import { nearest } from '../../src/engine/suggest.ts'
+import type { Finding, RoleContext, Written } from '../role.ts'
+import { CLOUDFLARE_SECRET, caddyOn, certManagerOn } from './materials.ts'
+import { cloudflareIs } from './secrets.ts'
+import { isMap, type Values } from './values.ts'
+import { base64 } from './vars/shapes.ts'
+import type { Vars } from './vars.ts'
+
+const API = 'cert-manager.io/v1'
+export const SELF_SIGNED = 'svc-plus-selfsigned'
+const HTTP01 = 'svc-plus-acme-http01'
+export const DNS01 = 'svc-plus-acme-dns01-cloudflare'
+
+/** https://letsencrypt.org/docs/acme-protocol-updates/ and /docs/staging-environment/ */
+export const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory'
+const DIRECTORIES: Readonly<Record<string, string>> = {
+  production: LETS_ENCRYPT,
+  staging: 'https://acme-staging-v02.api.letsencrypt.org/directory',
+}
+
+/** An ACME account is registered within seconds; a new leader of cert-manager waits up to 60 s for the lease of a killed one. */
+const ISSUER_SECONDS = 120
+
+/** Caddy sends plain HTTP to https, unless the Ingress of the challenge says this. */
+const PLAIN_HTTP = { 'caddy.ingress.kubernetes.io/disable-ssl-redirect': 'true' }
+
+/** URL of the ACME directory that the role's own issuers use. */
+export function directory(v: Vars): string {
+  const given = v.k3s_platform_acme_server ?? v.k3s_platform_environment
+  return DIRECTORIES[given] ?? given
+}
+
+function acme(v: Vars, name: string, solver: Values): Values {
+  const { k3s_platform_acme_email: email, k3s_platform_acme_ca_bundle: ca } = v
+  return {
+    acme: {
+      server: directory(v),
+      ...(email === undefined ? {} : { email }),
+      ...(ca === undefined ? {} : { caBundle: base64(ca) }),
+      privateKeySecretRef: { name: `${name}-account-key` },
+      solvers: [solver],
+    },
+  }
+}
+
+/** Name to spec of every issuer that is made. A missing Secret makes a whole issuer not ready: no token, no DNS-01. */
+export function issuers(v: Vars): Readonly<Record<string, Values>> {
+  const ingress = {
+    // Caddy compares it as text; no object of kind IngressClass is needed.
+    ingressClassName: v.k3s_platform_acme_ingress_class,
+    ingressTemplate: { metadata: { annotations: PLAIN_HTTP } },
+  }
+  const apiTokenSecretRef = CLOUDFLARE_SECRET
+  return {
+    [SELF_SIGNED]: { selfSigned: {} },
+    [HTTP01]: acme(v, HTTP01, { http01: { ingress } }),
+    ...(cloudflareIs(v) === 'none'
+      ? {}
+      : { [DNS01]: acme(v, DNS01, { dns01: { cloudflare: { apiTokenSecretRef } } }) }),
+    ...Object.fromEntries(
+      Object.entries(v.k3s_platform_issuers).flatMap(([name, spec]) =>
+        spec === 'existing' ? [] : [[name, spec] as const],
+      ),
+    ),
+  }
+}
+
+/** How an issuer has names proven; undefined: it is known to the cluster only. */
+export function provesBy(v: Vars, issuer: string): readonly ('http01' | 'dns01' | 'none')[] | undefined {
+  const spec = issuers(v)[issuer]
+  if (spec === undefined) return undefined
+  if (!isMap(spec.acme)) return ['none']
+  return solversOf(spec).flatMap((solver) => (['http01', 'dns01'] as const).filter((way) => solver[way] !== undefined))
+}
+
+/** The ACME server that an issuer of ours asks; undefined: it asks none, or is none of ours. */
+export function serverOf(v: Vars, issuer: string): string | undefined {
+  const server = isMap(issuers(v)[issuer]?.acme) ? acmeOf(issuers(v)[issuer]).server : undefined
+  return typeof server === 'string' ? server : undefined
+}
+
+const acmeOf = (spec: Values | undefined): Values => (isMap(spec?.acme) ? spec.acme : {})
+const solversOf = (spec: Values): Values[] => {
+  const { solvers } = acmeOf(spec)
+  return Array.isArray(solvers) ? solvers.filter(isMap) : []
+}
+
+const manifest = (name: string, spec: Values): Manifest => ({
+  apiVersion: API,
+  kind: 'ClusterIssuer',
+  metadata: { name },
+  spec,
+})
+
+/** After cert-manager works. All are made first, so that their accounts are registered side by side. */
+export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResource>[] {
+  if (!certManagerOn(v)) return []
+  const made = Object.entries(issuers(v)).map(([name, spec]) => ({ name, resource: object(manifest(name, spec)) }))
+  const existing = Object.entries(v.k3s_platform_issuers).flatMap(([name, spec]) => (spec === 'existing' ? [name] : []))
+  return [
+    {
+      role: 'k3s_platform_addon',
+      name: 'issuers',
+      resources: [
+        ...existing.map((name) =>
+          present({
+            ref: { apiVersion: API, kind: 'ClusterIssuer', name },
+            hint: `make it, or give its spec: k3s_platform_issuers: { ${name}: { ... } }`,
+          }),
+        ),
+        ...made.map(({ resource }) => resource),
+        ...made.map(({ name, resource }) => issuerReady({ name, inputs: [resource.id], boundSeconds: ISSUER_SECONDS })),
+      ],
+    },
+  ]
+}
+
+/** Let's Encrypt refuses these domains in an account's address (its error invalidContact). */
+const NO_MAIL = /@(.+\.)?example\.(com|net|org)$/i
+
+/** What is wrong with the issuers by themselves. */
+export function issuerFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
+  const variable = 'k3s_platform_issuers'
+  const email = v.k3s_platform_acme_email
+  const found = Object.entries(v.k3s_platform_issuers).flatMap(([name, spec]): Finding[] => {
+    if ([SELF_SIGNED, HTTP01, DNS01].includes(name)) {
+      return [{ path: [variable, name], what: `${name} is an issuer that the role makes`, hint: 'take another name' }]
+    }
+    return spec === 'existing'
+      ? []
+      : specFindings(spec).map(({ path, ...rest }) => ({ ...rest, path: [variable, name, ...path] }))
+  })
+  const letsEncrypt = Object.values(DIRECTORIES).includes(directory(v)) && !written.broken('k3s_platform_acme_server')
+  return [
+    ...found,
+    ...(email !== undefined && letsEncrypt && NO_MAIL.test(email)
+      ? [{ path: ['k3s_platform_acme_email'], what: `Let's Encrypt takes no account with the address ${email}` }]
+      : []),
+    ...(written.given('k3s_platform_acme_ca_bundle') && letsEncrypt
+      ? [
+          {
+            path: ['k3s_platform_acme_ca_bundle'],
+            what: "it is the only CA that is trusted for the ACME server, which is Let's Encrypt",
+            hint: 'remove it, or name the server: k3s_platform_acme_server',
+          },
+        ]
+      : []),
+    ...(certManagerOn(v) && !caddyOn(v) && v.k3s_platform_acme_ingress_class === 'caddy'
+      ? [
+          {
+            path:
+              v.k3s_platform_caddy_enabled === undefined
+                ? ['k3s_platform_values', 'components', 'caddy', 'enabled']
+                : ['k3s_platform_caddy_enabled'],
+            what: 'Caddy is turned off: nothing of the class caddy answers HTTP-01',
+            hint: 'name the class of the controller that is there: k3s_platform_acme_ingress_class',
+            warning: true as const,
+          },
+        ]
+      : []),
+  ]
+}
+
+const TYPES = ['acme', 'ca', 'selfSigned', 'vault', 'venafi']
+
+function specFindings(spec: Values): Finding[] {
+  const types = TYPES.filter((type) => spec[type] !== undefined)
+  if (types.length !== 1) {
+    const unknown = Object.keys(spec).find((key) => !TYPES.includes(key))
+    const near = unknown === undefined ? undefined : nearest(unknown, TYPES)
+    return [{ path: [], what: `expected one of ${TYPES.join(', ')}`, ...(near && { hint: `did you mean ${near}?` }) }]
+  }
+  if (!types.includes('acme')) return []
+  const { server, solvers } = acmeOf(spec)
+  const url: Finding[] =
+    typeof server === 'string' && /^https:\/\/[^\s/]+/.test(server)
+      ? []
+      : [{ path: ['acme', 'server'], what: 'expected the https URL of an ACME directory' }]
+  const list = Array.isArray(solvers) ? solvers : []
+  if (list.length === 0) {
+    return [
+      ...url,
+      { path: ['acme', 'solvers'], what: 'no solver: no name can be proven', hint: 'give http01 or dns01' },
+    ]
+  }
+  return [
+    ...url,
+    ...list.flatMap((one, i): Finding[] => {
+      const path = ['acme', 'solvers', i]
+      const solver = isMap(one) ? one : {}
+      if ((solver.http01 === undefined) === (solver.dns01 === undefined)) {
+        return [{ path, what: 'expected one of http01 and dns01' }]
+      }
+      const ingress = isMap(solver.http01) ? solver.http01.ingress : null
+      if (solver.http01 === undefined || !isMap(ingress)) return []
+      const classes = ['ingressClassName', 'class', 'name'].filter((key) => ingress[key] !== undefined)
+      if (classes.length === 1) return []
+      const what =
+        classes.length === 0
+          ? 'HTTP-01 has no class: no controller would answer'
+          : `${classes.join(' and ')} exclude each other`
+      return [{ path: [...path, 'http01', 'ingress'], what, hint: 'ingressClassName: caddy' }]
+    }),
+  ]
+}
