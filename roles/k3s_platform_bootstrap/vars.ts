@@ -83,10 +83,6 @@ export const unused: Readonly<Record<string, string>> = {
       ...['namespace', 'source_name', 'root_path'].map((name) => `flux_${name}`),
       ...['url', 'branch', 'auth_mode', 'private_key', 'public_key', 'private_key_path'].map((name) => `git_${name}`),
       ...['http_username', 'http_password', 'bearer_token'].map((name) => `git_${name}`),
-      ...['cert_manager', 'external_secrets', 'caddy', 'external_dns', 'reloader', 'apisix'].map(
-        (a) => `${a}_chart_version`,
-      ),
-      ...['external_dns_chart_repo_url', 'ghcr_registry', 'values'],
     ].map((name) => [`k3s_platform_${name}`, later]),
   ),
 }
@@ -229,7 +225,7 @@ export const vars = z.object({
   k3s_platform_cluster_name: z
     .string()
     .optional()
-    .describe('Accepted for old inventories; the kubeconfig bears the host name.'),
+    .describe("What the cluster is called, for external-dns's owner; the kubeconfig bears the host name."),
   k3s_platform_deployment_mode: z.string().optional().describe('Accepted for old inventories; has no effect.'),
   ...Object.fromEntries(
     Object.keys(unused).map((name) => [name, z.unknown().optional().describe('Not used any more.')]),

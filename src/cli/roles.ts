@@ -1,3 +1,3 @@
 // The names of the roles, in the order in which they are done; the roles themselves load later.
 
-export const roles = ['k3s_platform_bootstrap'] as const
+export const roles = ['k3s_platform_bootstrap', 'k3s_platform_addon'] as const

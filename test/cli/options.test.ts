@@ -1,7 +1,7 @@
 // The command line as a table: what was typed, what was understood.
 
 import { describe, expect, test } from 'vitest'
-import { allRoles } from '../../roles/index.ts'
+import { eachRole } from '../../roles/index.ts'
 import { COMMANDS, helpOf, mainHelp } from '../../src/cli/commands.ts'
 import { allFlags, belongs, variableOf } from '../../src/cli/flags.ts'
 import { parse } from '../../src/cli/options.ts'
@@ -176,5 +176,5 @@ test('no two flags share a variable', () => {
 })
 
 test('the names that the command line knows without loading the roles are those of the roles', () => {
-  expect(roles).toEqual(allRoles.map((role) => role.name))
+  expect(roles).toEqual(eachRole((role) => role.name))
 })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { allRoles } from '../../roles/index.ts'
+import { eachRole } from '../../roles/index.ts'
 import { parse } from '../../src/cli/options.ts'
 import { roles } from '../../src/cli/roles.ts'
 import { bindVars, connectionNames, connectionOf, loadInventory, unknownVars } from '../../src/inventory/index.ts'
@@ -54,11 +54,11 @@ describe.each(pages)('%s', (page) => {
           info === 'yaml inventory' ? text : `all:\n  hosts:\n    edge-1:\n  vars:\n${text.replace(/^(?=.)/gm, '    ')}`
         writeFileSync(join(dir, 'hosts.yaml'), hosts)
         const inventory = await loadInventory({ sources: [dir], cwd: dir, env: {} })
-        const known = [...connectionNames, ...allRoles.flatMap((role) => Object.keys(role.vars.shape))]
+        const known = [...connectionNames, ...eachRole((role) => Object.keys(role.vars.shape)).flat()]
         const problems = inventory.hosts.flatMap((host) => [
           ...unknownVars(host, known),
           ...connectionOf(host, { cwd: dir, env: {} }).problems,
-          ...allRoles.flatMap((role) => bindVars(host, role.vars).problems),
+          ...eachRole((role) => bindVars(host, role.vars).problems).flat(),
         ])
         expect([...inventory.problems, ...problems]).toEqual([])
         expect(inventory.hosts.length).toBeGreaterThan(0)

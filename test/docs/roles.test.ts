@@ -1,14 +1,33 @@
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
+import { eachRole } from '../../roles/index.ts'
 import { unused } from '../../roles/k3s_platform_bootstrap/vars.ts'
+import type { Role } from '../../roles/role.ts'
 import page from '../../templates/role.md.hbs'
 
-test('the README of k3s_platform_bootstrap says what its variables and stages are', async () => {
-  const { properties = {} } = z.toJSONSchema(bootstrap.vars, { io: 'input', unrepresentable: 'any' })
-  const parsed = bootstrap.vars.parse({})
+const names = (list: Iterable<string>) => [...list].map((name) => `\`${name}\``).join(', ')
+
+/** What the page of a role says besides what the role itself says. */
+const WORDS: Readonly<Record<string, { readonly intro: string; readonly tag: string; readonly outro: string }>> = {
+  k3s_platform_bootstrap: {
+    intro: 'From a bare machine with systemd to a working k3s, and on every later run back to it.',
+    tag: 'k3s',
+    outro: `Names of the original roles that have no effect are accepted with a warning: ${names(Object.keys(unused))}.`,
+  },
+  k3s_platform_addon: {
+    intro:
+      'From a working k3s to the platform: addons, the secrets that they need, issuers, and a certificate in each namespace that consumes it.',
+    tag: 'cert-manager',
+    outro:
+      'The charts are HelmCharts that k3s itself installs, side by side. An addon that is turned off is uninstalled; its CRDs and their objects stay.',
+  },
+}
+
+function readme<V extends z.ZodObject>(role: Role<V>): string {
+  const { properties = {} } = z.toJSONSchema(role.vars, { io: 'input', unrepresentable: 'any' })
+  const parsed = role.vars.parse({})
   const defaults: Readonly<Record<string, unknown>> = parsed
-  const stages = bootstrap.stages(parsed, {
+  const stages = role.stages(parsed, {
     host: 'HOST',
     address: 'HOST',
     boundSeconds: undefined,
@@ -20,10 +39,14 @@ test('the README of k3s_platform_bootstrap says what its variables and stages ar
       remove: () => Promise.resolve(),
     },
   })
-  const text = page({
-    role: bootstrap.name,
-    intro: 'From a bare machine with systemd to a working k3s, and on every later run back to it.',
-    stages: stages.map(({ name, resources }) => ({ name, resources: resources.map((r) => r.title).join('; ') })),
+  const tags = [...new Set(stages.map(({ name }) => name))]
+  return page({
+    role: role.name,
+    ...WORDS[role.name],
+    stages: tags.map((name) => {
+      const resources = stages.filter((stage) => stage.name === name).flatMap((stage) => stage.resources)
+      return { name, resources: [...new Set(resources.map((r) => r.title))].join('; ') }
+    }),
     variables: Object.entries(properties)
       .filter(([name]) => !Object.hasOwn(unused, name))
       .map(([name, schema]) => {
@@ -35,9 +58,12 @@ test('the README of k3s_platform_bootstrap says what its variables and stages ar
           description: description.replaceAll('|', '\\|'),
         }
       }),
-    outro: `Names of the original roles that have no effect are accepted with a warning: ${Object.keys(unused)
-      .map((name) => `\`${name}\``)
-      .join(', ')}.`,
   })
-  await expect(text).toMatchFileSnapshot('../../roles/k3s_platform_bootstrap/README.md')
-})
+}
+
+test.each(eachRole((role) => ({ name: role.name, text: () => readme(role) })))(
+  'the README of $name says what its variables and stages are',
+  async ({ name, text }) => {
+    await expect(text()).toMatchFileSnapshot(`../../roles/${name}/README.md`)
+  },
+)

@@ -18,7 +18,8 @@ const Topic = z.record(z.string(), z.union([z.string(), z.record(z.string(), z.s
 const HOSTS = 'all:\n  hosts:\n    edge-1:\n      ansible_host: 192.0.2.7\n'
 const folder = join(import.meta.dirname, 'bad')
 
-async function problemsOf(files: Readonly<Record<string, string>>): Promise<string> {
+/** Of the role that the topic is about. */
+async function problemsOf(files: Readonly<Record<string, string>>, role: string): Promise<string> {
   const cwd = realpathSync(mkdtempSync(join(tmpdir(), 'bad-')))
   try {
     for (const [path, text] of Object.entries({ 'hosts.yaml': HOSTS, ...files })) {
@@ -28,14 +29,14 @@ async function problemsOf(files: Readonly<Record<string, string>>): Promise<stri
     const stream = () => Object.assign(new PassThrough(), { isTTY: false, columns: 80 })
     const io = {
       cwd,
-      env: { HOME: cwd },
+      env: { HOME: cwd, CLOUDFLARE_API_TOKEN: 'never-to-be-seen' },
       now: () => 0,
       onExit: () => () => {},
       stdin: stream(),
       stdout: stream(),
       stderr: stream(),
     }
-    const parsed = parseArguments(['plan', '-i', cwd], {}, { version: '0', roles })
+    const parsed = parseArguments(['plan', role, '-i', cwd], {}, { version: '0', roles })
     if (parsed.is !== 'run') throw new Error('the command line is wrong')
     const problems = await open(parsed.options, io, (role) => role.stages).then(
       ({ prepared }) => prepared.flatMap((one) => one.problems),
@@ -54,9 +55,11 @@ const told = ({ kind, where, what, hint }: Problem) =>
   `${kind === 'usage' ? 'x' : kind} ${where}: ${what}${hint === undefined ? '' : `\n    hint: ${hint}`}`
 
 describe.each(readdirSync(folder).toSorted())('%s', (file) => {
+  const role = file === 'addons.yaml' ? 'k3s_platform_addon' : 'k3s_platform_bootstrap'
   const cases = Object.entries(Topic.parse(parse(readFileSync(join(folder, file), 'utf8'))))
   test.each(cases)('%s', async (_, given) => {
-    const said = await problemsOf(typeof given === 'string' ? { 'group_vars/all.yaml': given } : given)
+    const files = typeof given === 'string' ? { 'group_vars/all.yaml': given } : given
+    const said = await problemsOf(files, role)
     expect(said.trim()).not.toBe('')
     expect(said).toMatchSnapshot()
   })

@@ -48,8 +48,12 @@ function release(version: string, arches: readonly string[] = ['amd64', 'arm64',
   )
 }
 
+/** Nothing but k3s: the charts of addons have tests of their own. */
+const ADDONS = ['certManager', 'externalSecrets', 'caddy', 'externalDns', 'reloader']
+const k3s_platform_values = { components: Object.fromEntries(ADDONS.map((name) => [name, { enabled: false }])) }
+
 function inventory(hosts: object, vars: object, file = 'prod/hosts.yaml') {
-  const all = { hosts, vars: { k3s_platform_k3s_mirror_url: web.url, ...vars } }
+  const all = { hosts, vars: { k3s_platform_k3s_mirror_url: web.url, k3s_platform_values, ...vars } }
   writeFileSync(join(dir, file), stringify({ all }))
 }
 

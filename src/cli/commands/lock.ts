@@ -1,7 +1,7 @@
 // lock: digests of every version that the inventory's hosts want, from what releases and chart repositories publish, into the lock file.
 
 import type { z } from 'zod'
-import { allRoles } from '../../../roles/index.ts'
+import { eachRole } from '../../../roles/index.ts'
 import type { Role } from '../../../roles/role.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars, type Host, loadInventory, selectHosts, unique } from '../../inventory/index.ts'
@@ -31,7 +31,7 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     const what = 'hosts that are named on the command line have no directory for a lock file'
     throw new ProblemError({ kind: 'usage', where: '-i', what, hint: 'write an inventory: hosts.yaml in a directory' })
   }
-  const wanted = hosts.flatMap((host) => allRoles.map((role) => wantedBy(role, host)))
+  const wanted = hosts.flatMap((host) => eachRole((role) => wantedBy(role, host)))
   stopAt(unique(wanted.flatMap((one) => one.problems)))
   const opened = await supplyOf(inventory.directories, options, io)
   stopAt(opened.problems)
