@@ -125,6 +125,7 @@ const probe = z.object({ status: number, location: text, error: text })
 
 const extras = z.object({
   probe: probe.optional(),
+  here: probe.optional(),
   addresses: z.object({ name: texts, node: texts }).optional(),
   refusal: text,
 })
@@ -135,8 +136,10 @@ export interface BundleInput {
   readonly namespace: string
   readonly name: string
   readonly objects: readonly unknown[]
-  /** GET of the open HTTP-01 challenge's URL from where people are; not following redirects. */
+  /** GET of the open HTTP-01 challenge's URL from the node; not following redirects. */
   readonly probe?: unknown
+  /** The same GET from where people are. */
+  readonly here?: unknown
   /** What the Certificate's name resolves to, and the addresses that the node is reached at. */
   readonly addresses?: { readonly name: readonly string[]; readonly node: readonly string[] } | undefined
   /** What the API said when the Certificate was last written and refused. */

@@ -58,12 +58,12 @@ export function explain(bundle: Bundle): Story {
   const found = judge(RULES, facts)
   if (found === null) return { tree: treeOf(facts), because: null }
   const { cause, evidence = [], fix, after = afterOf(facts) } = found.words
-  const { probe } = bundle
+  const { probe, here } = bundle
+  const [there, too] = [probe && answer(probe), here && answer(here)]
+  const also = too === undefined ? '' : too === there ? ', and the same from here' : `; from here: ${too}`
   const seen = [
-    ...(probe && facts.open
-      ? [
-          `GET http://${facts.open.spec.dnsName}/.well-known/acme-challenge/…: ${probe.status ?? probe.error}${probe.location ? `, to ${short(probe.location)}` : ''}`,
-        ]
+    ...(there && facts.open
+      ? [`GET http://${facts.open.spec.dnsName}/.well-known/acme-challenge/…: ${there}${also}`]
       : []),
   ]
   return {
@@ -71,6 +71,9 @@ export function explain(bundle: Bundle): Story {
     because: { rule: found.name, cause, evidence: [facts.stand, ...seen, ...evidence], fix, after },
   }
 }
+
+const answer = ({ status, error, location }: NonNullable<Bundle['probe']>) =>
+  `${status ?? error}${location ? `, to ${short(location)}` : ''}`
 
 const line = (object: string, state: string, under: readonly (Line | null)[] = []): Line => ({
   object,

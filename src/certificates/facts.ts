@@ -187,8 +187,9 @@ function standOf(f: Chain, current: boolean): string {
     `${title}: ${[state, short(words)].filter(Boolean).join(', ')}`
   if (certificate === undefined) return line(`Certificate ${f.bundle.namespace}/${f.bundle.name}`, 'absent')
   if (f.issued && f.backoff) return line('Certificate', 'issued, but not renewed', failure(issuing?.message))
-  if (f.issued) return line(`Secret ${certificate.spec.secretName}`, 'valid pair')
-  if (current) return `Secret ${certificate.spec.secretName} ${f.faults[0]}`
+  const renewing = f.issued && issuing?.status === 'True'
+  if (f.issued && !renewing) return line(`Secret ${certificate.spec.secretName}`, 'valid pair')
+  if (current && !renewing) return `Secret ${certificate.spec.secretName} ${f.faults[0]}`
   if (issuing?.status === 'True' || f.backoff) {
     if (order && open) return line(challengeTitle(open, true), open.status.state || 'new', checkWords(open, f.check))
     if (order && order.status.state !== 'valid')
