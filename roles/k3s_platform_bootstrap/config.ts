@@ -153,15 +153,19 @@ export function configText(config: Config): string {
 /** Comments, the order of keys and the style of quoting mean nothing to k3s. */
 export function meaningOfConfig(text: string): string {
   try {
-    const config: unknown = parse(text)
-    return JSON.stringify(config, (_, value: unknown) =>
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-        ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-        : value,
-    )
+    return canonical(parse(text))
   } catch {
     return text
   }
+}
+
+/** The same of the map that the text is made of: it need not be read. */
+export function canonical(config: unknown): string {
+  return JSON.stringify(config, (_, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  )
 }
 
 /** A list, one value for a list of one, or nothing. */

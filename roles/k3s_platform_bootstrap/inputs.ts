@@ -7,6 +7,7 @@ import environment from '../../templates/environment.hbs'
 import type { RoleContext } from '../role.ts'
 import {
   type Config,
+  canonical,
   configOf,
   configText,
   dropins,
@@ -21,11 +22,10 @@ import type { Vars } from './vars.ts'
 /** config.yaml is the first. */
 export function inputFiles(v: Vars, context: RoleContext, envFile: string): FileSpec[] {
   const at = paths(v)
-  const yaml = (path: string, content: Config): FileSpec => ({
-    path,
-    content: configText(content),
-    meaning: meaningOfConfig,
-  })
+  const yaml = (path: string, config: Config): FileSpec => {
+    const content = configText(config)
+    return { path, content, meaning: (text) => (text === content ? canonical(config) : meaningOfConfig(text)) }
+  }
   const { k3s_platform_registries: registries, k3s_platform_kubelet_config: kubelet } = v
   return [
     yaml(at.config, configOf(v, context)),

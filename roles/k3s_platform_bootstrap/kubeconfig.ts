@@ -1,5 +1,6 @@
 // The node's kubeconfig on the workstation: its server is the address that the workstation knows, its names are the host's.
 
+import { createHash } from 'node:crypto'
 import { stringify } from 'yaml'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { HostResource } from '../../src/host/resource.ts'
@@ -33,7 +34,8 @@ export function kubeconfig(spec: KubeconfigSpec): HostResource {
       const here = workstation.read(path)
       if (here === null) return { actual: null }
       if (!isOurs(here.content)) throw notOurs(spec)
-      const content = here.content === localKubeconfig(text, spec) ? 'that of the node' : 'another'
+      const same = isMadeOf(here.content, text, spec) || here.content === localKubeconfig(text, spec)
+      const content = same ? 'that of the node' : 'another'
       return { actual: { content, mode: here.mode } }
     },
     desired: () => ({ content: 'that of the node', mode: '600' }),
@@ -62,7 +64,21 @@ function notOurs({ path, name }: KubeconfigSpec): ProblemError {
 export function localKubeconfig(text: string, spec: Pick<KubeconfigSpec, 'server' | 'name'>): string {
   const { server, name } = spec
   const access = accessOf(text, { name, server, where: `${name} kubeconfig of k3s` })
-  return `${MARK} Kubeconfig of ${name}; changes here are put back.\n${stringify(kubeconfigOf([access]), { lineWidth: 0 })}`
+  const body = stringify(kubeconfigOf([access]), { lineWidth: 0 })
+  return `${heading(body, text, spec)}\n${body}`
+}
+
+/** It proves that the body was made of `text`, so that what is converged need not be made again: YAML is slow to read. */
+function heading(body: string, text: string, { server, name }: Pick<KubeconfigSpec, 'server' | 'name'>): string {
+  const proof = createHash('sha256')
+    .update(JSON.stringify([body, text, server, name]))
+    .digest('hex')
+  return `${MARK} Kubeconfig of ${name}; changes here are put back. ${proof.slice(0, 32)}`
+}
+
+function isMadeOf(content: string, text: string, spec: Pick<KubeconfigSpec, 'server' | 'name'>): boolean {
+  const end = content.indexOf('\n')
+  return content.slice(0, end) === heading(content.slice(end + 1), text, spec)
 }
 
 /** Where the role's own copy is on the workstation. */

@@ -89,7 +89,9 @@ export function liveProblems(
   const service = actual(`service:${unit}`)
   // A hash of inputs is written only after a start that went well.
   const started = service?.active === true || /^[0-9a-f]{64}$/.test(String(service?.inputs))
-  const live = started ? read(actual(`file:${at.config}`)?.content) : undefined
+  const file = observations.get(`file:${at.config}`)
+  const asWanted = file?.actual?.content === file?.desired?.content
+  const live = started && !asWanted ? read(file?.actual?.content) : undefined
   return [
     ...(live === undefined ? [] : fixed.flatMap((one) => changed(one, live, wanted, context.host))),
     ...overrides(actual(`strays:${at.dropins}`)?.foreign, wanted, context.host),

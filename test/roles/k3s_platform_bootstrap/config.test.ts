@@ -1,7 +1,7 @@
 // config.yaml: the keys of the original role in its order, what is added to them, and when two files mean the same.
 
 import { expect, test } from 'vitest'
-import { configOf, configText, meaningOfConfig } from '../../../roles/k3s_platform_bootstrap/config.ts'
+import { canonical, configOf, configText, meaningOfConfig } from '../../../roles/k3s_platform_bootstrap/config.ts'
 import { context, varsOf } from './given.ts'
 
 const text = (some: Readonly<Record<string, unknown>>) => configText(configOf(varsOf(some), context))
@@ -83,7 +83,10 @@ const CONFIGS: readonly (readonly [string, Readonly<Record<string, unknown>>, Re
 ]
 
 test.each(CONFIGS)('%s', (_, given, expected) => {
-  expect(configOf(varsOf(given), context)).toMatchObject(expected)
+  const config = configOf(varsOf(given), context)
+  expect(config).toMatchObject(expected)
+  // What is known without reading the text is what reading it says.
+  expect(canonical(config)).toBe(meaningOfConfig(configText(config)))
 })
 
 const MEANINGS: readonly (readonly [string, string, string, boolean])[] = [

@@ -78,6 +78,18 @@ describe('on the workstation', () => {
       { actual: { content: 'that of the node', mode: '644' } },
     ],
     [
+      'its heading says nothing, but the rest is that of the node',
+      OF_K3S,
+      { content: ours.replace(/put back\. \w+/, 'put back.'), mode: '600' },
+      { actual: { content: 'another', mode: '600' } },
+    ],
+    [
+      'it was edited below its heading',
+      OF_K3S,
+      { content: ours.replace('LS0tS0VZ', 'TkVX'), mode: '600' },
+      { actual: { content: 'another', mode: '600' } },
+    ],
+    [
       'the node has another one by now',
       OF_K3S.replace('LS0tS0VZ', 'TkVX'),
       { content: ours, mode: '600' },
