@@ -1,0 +1,58 @@
+// Both roles on a fresh node, by one command; then nothing to do, and only what is changed changes.
+
+import { X509Certificate } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Testbed } from '../testbed/testbed.ts'
+import { CERTIFIED, field, type Platform, platform, versions } from './platform.ts'
+import { cli } from './state.ts'
+
+const KINDS = ['helmcharts', 'jobs', 'secrets', 'certificates', 'clusterissuers', 'ingresses', 'deployments.apps']
+
+let testbed: Testbed
+let at: Platform
+let inventory: string
+
+beforeAll(async () => {
+  testbed = await Testbed.open()
+  at = await platform(testbed, 'edge-1')
+  inventory = await testbed.inventory([at.node], at.vars)
+})
+
+afterAll(() => testbed?.close())
+
+test('a plan for a bare machine shows the whole platform and touches nothing', async () => {
+  const { stdout } = await cli(testbed, 2, ['plan', '-i', inventory])
+  expect(stdout).toContain('HelmChart kube-system/cert-manager')
+  expect(stdout).toContain('Certificate database/postgresql-tls')
+  expect(await at.node.ask('ls /etc/rancher /usr/local/bin/k3s 2>/dev/null || :')).toBe('')
+})
+
+test('one command makes the platform', async () => {
+  const { stdout } = await cli(testbed, 0, ['apply', '-i', inventory], { timeout: 300_000 })
+  expect(stdout).toMatch(/edge-1 +ok=\d+ +changed=\d+ +unreachable=0 +failed=0/)
+})
+
+test('both namespaces hold a pair of their own, issued over HTTP-01', async () => {
+  const root = new X509Certificate(await at.acme.root())
+  const keys: string[] = []
+  for (const namespace of ['platform', 'database']) {
+    const data = await field(at.node, namespace, 'secret/postgresql-tls', '{.data.tls\\.crt} {.data.tls\\.key}')
+    const [crt = '', key = ''] = data.split(' ').map((part) => Buffer.from(part, 'base64').toString())
+    const chain = crt.match(/-----BEGIN[\s\S]*?END CERTIFICATE-----/g)?.map((pem) => new X509Certificate(pem)) ?? []
+    expect(chain[0]?.checkHost(CERTIFIED)).toBe(CERTIFIED)
+    expect(chain.at(-1)?.checkIssued(root)).toBe(true)
+    keys.push(key)
+  }
+  expect(new Set(keys).size).toBe(2)
+})
+
+describe('a second run', () => {
+  test('plans nothing, and applies nothing', async () => {
+    const before = await versions(at.node, KINDS)
+    const { stdout } = await cli(testbed, 0, ['plan', '-i', inventory])
+    expect(stdout).toContain('Plan: no changes')
+    const done = await cli(testbed, 0, ['apply', '-i', inventory, '-o', 'json'])
+    expect(JSON.parse(done.stdout).hosts[0]).toMatchObject({ status: 'ok', execs: 1, recap: { changed: 0 } })
+    expect(await versions(at.node, KINDS)).toBe(before)
+  })
+})
