@@ -14,7 +14,7 @@ import { type Path, valuesText } from './values.ts'
 import type { Vars } from './vars.ts'
 
 /** As in `k3s_platform_<key>_chart_version`. */
-export type AddonKey = 'cert_manager' | 'external_secrets' | 'caddy' | 'external_dns' | 'reloader' | 'apisix'
+type AddonKey = 'cert_manager' | 'external_secrets' | 'caddy' | 'external_dns' | 'reloader' | 'apisix'
 
 export interface Addon {
   readonly key: AddonKey
@@ -43,7 +43,7 @@ export interface Addon {
   readonly goesWith: string
 }
 
-export interface Workload {
+interface Workload {
   readonly replicas?: Path
   readonly resources: Path
 }
