@@ -95,6 +95,7 @@ test('a download that was cut off is resumed at the byte where it stopped', asyn
 test.each([
   ['status', { kind: 'status', status: 503 }, 22],
   ['redirect', { kind: 'redirect' }, 0],
+  ['hang', { kind: 'hang' }, 28],
   ['stall', { kind: 'stall', bytes: 10 }, 28],
   ['slow', { kind: 'slow', bytesPerSecond: 60 }, 28],
 ] as const)('the mirror plays %s', async (_, fault, code) => {
