@@ -117,10 +117,17 @@ export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResou
           }),
         ),
         ...made.map(({ resource }) => resource),
-        ...made.map(({ name, resource }) => issuerReady({ name, inputs: [resource.id], boundSeconds: ISSUER_SECONDS })),
+        ...made
+          .filter(({ name }) => needed(v, name))
+          .map(({ name, resource }) => issuerReady({ name, inputs: [resource.id], boundSeconds: ISSUER_SECONDS })),
       ],
     },
   ]
+}
+
+/** In a recovery the ACME server may be the very thing that is down: what asks it is made, and not waited for. */
+function needed(v: Vars, issuer: string): boolean {
+  return v.k3s_platform_certificates_fallback === undefined || provesBy(v, issuer)?.includes('none') === true
 }
 
 /** Let's Encrypt refuses these domains in an account's address (its error invalidContact). */

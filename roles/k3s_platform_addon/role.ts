@@ -1,10 +1,12 @@
 // From a k3s node to the platform: read the stages from top to bottom.
 
+import type { ClusterFacts } from '../../src/cluster/backend.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import { prune } from '../../src/cluster/kinds/prune.ts'
 import { record } from '../../src/cluster/kinds/record.ts'
 import type { Manifest, Ref } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
+import type { Problem } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import type { Role } from '../role.ts'
 import { type AddonContext, chartStages, gateStages, goesWith, settingOf } from './addon.ts'
@@ -35,8 +37,8 @@ export const addon: Role<typeof vars, ClusterResource> = {
     ...certificateFindings(v, context, written),
     ...copyFindings(v),
   ],
-  preflight: () => [],
-  checks: 0,
+  preflight: (_, { facts, observations }, { host }) => apiProblems(facts.api, observations.has('k3s:ready'), host),
+  checks: 1,
   locks: chartLocks,
   charts: chartChecks,
   stages: (v, context) => {
@@ -73,6 +75,15 @@ export const addon: Role<typeof vars, ClusterResource> = {
       },
     ]
   },
+}
+
+/** `coming`: this run sees to k3s, too. */
+function apiProblems(api: ClusterFacts, coming: boolean, host: string): Problem[] {
+  const hint = 'run both roles: k3s-platform apply, without naming one'
+  if (coming) return []
+  if (api.is === 'none') return [{ kind: 'failed', where: host, what: 'there is no k3s for the addons', hint }]
+  if (api.is !== 'silent') return []
+  return [{ kind: 'failed', where: host, what: 'the API of k3s does not answer', why: api.why, hint }]
 }
 
 const written = (stages: readonly Stage<ClusterResource>[]): Ref[] =>
