@@ -10,9 +10,13 @@ export interface Row {
   readonly status: 'issued' | 'pending' | 'failed'
   readonly issuer: string
   readonly names: readonly string[]
+  readonly secretName: string
   /** `in 61 d`, `3 d ago`; left out when unknown. */
   readonly expires?: string
   readonly renews?: string
+  /** The same as times: RFC 3339. */
+  readonly notAfter?: string
+  readonly renewalTime?: string
 }
 
 /** `live` is the API's JSON of a Certificate; undefined when it is none. The Secret is not looked at: see `readiness`. */
@@ -32,7 +36,10 @@ export function row(live: unknown, now: Date): Row | undefined {
           : 'pending',
     issuer: spec.issuerRef.name,
     names: spec.dnsNames,
+    secretName: spec.secretName,
     ...times(data, now),
+    ...(status.notAfter === undefined ? {} : { notAfter: status.notAfter }),
+    ...(status.renewalTime === undefined ? {} : { renewalTime: status.renewalTime }),
   }
 }
 

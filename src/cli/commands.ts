@@ -3,6 +3,7 @@
 import { Command, Option } from 'commander'
 import type { Mode } from '../engine/events.ts'
 import { belongs, type CommandName, FLAGS, type Flag } from './flags.ts'
+import { CERT_VERBS } from './verbs.ts'
 
 /** What was typed, by long flag: one entry each time it was given. */
 export type Raw = Map<string, string[]>
@@ -14,7 +15,7 @@ interface CommandSpec {
   readonly group: 'Every day' | 'Files' | 'Access' | 'Lifecycle'
   readonly mode: Mode
   /** What its words without a dash are. */
-  readonly operands: 'roles' | 'hosts' | 'none'
+  readonly operands: 'roles' | 'hosts' | 'verb' | 'none'
   /** The roles that it is about; default: all. */
   readonly roles?: readonly string[]
   readonly examples: readonly (readonly [line: string, about: string])[]
@@ -43,6 +44,22 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['k3s-platform plan', 'exit code 2: there is something to do'],
       ['k3s-platform plan -l edge-1 -D', 'also what is in new files'],
       ['k3s-platform plan -o json', 'for programs; schema: docs/schema/run-v1.json'],
+    ],
+  },
+  {
+    name: 'certs',
+    about: 'list, explain, ensure, renew, remove certificates',
+    group: 'Every day',
+    mode: 'apply',
+    operands: 'verb',
+    roles: [],
+    examples: [
+      ['k3s-platform certs', 'all of them; exit code 2: something is not issued'],
+      ['k3s-platform certs explain -n database postgresql-tls', 'why it is not, and what to do'],
+      ['k3s-platform certs explain', 'each one that is not issued'],
+      ['k3s-platform certs ensure', "makes the inventory's issuers and certificates and waits for them"],
+      ['k3s-platform certs renew -n database --all', 'issues them anew, now'],
+      ['k3s-platform certs remove -n database old-tls --delete-secret', 'asks first; the Secret goes, too'],
     ],
   },
   {
@@ -116,7 +133,12 @@ const EXIT_CODES = `Exit codes:
   130 interrupted
 `
 
-const OPERANDS = { roles: '[role...] ', hosts: '[host...] ', none: '' } as const
+const OPERANDS = {
+  roles: '[role...] ',
+  hosts: '[host...] ',
+  verb: `[${Object.keys(CERT_VERBS).join('|')}] [name...] `,
+  none: '',
+} as const
 
 /** A parser of one command's flags, which collects into `raw` and neither prints nor exits. */
 export function commandOf(name: string, raw: Raw): Command {

@@ -11,6 +11,7 @@ const roles = async (): Promise<Run> => (await import('./run.ts')).runRoles
 const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
   apply: roles,
   plan: roles,
+  certs: async () => (await import('./commands/certs.ts')).run,
   doctor: async () => (await import('./commands/doctor.ts')).run,
   lock: async () => (await import('./commands/lock.ts')).run,
   kubeconfig: async () => (await import('./commands/kubeconfig.ts')).run,

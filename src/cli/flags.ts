@@ -1,6 +1,6 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
-export type CommandName = 'apply' | 'plan' | 'doctor' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
+export type CommandName = 'apply' | 'plan' | 'certs' | 'doctor' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
 
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
@@ -56,7 +56,7 @@ export const FLAGS = {
   },
   How: {
     to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
-    yes: { flags: '-y, --yes', kind: 'switch', only: ['apply', 'plan', 'lock', 'reset'], about: 'do not ask' },
+    yes: { flags: '-y, --yes', kind: 'switch', only: ['apply', 'plan', 'certs', 'lock', 'reset'], about: 'do not ask' },
     fallback: {
       flags: '--fallback <issuer>',
       kind: 'value',
@@ -86,6 +86,23 @@ export const FLAGS = {
       kind: 'value',
       again: true,
       about: 'bound of the longest wait: 90s, 10m, 1h30m',
+    },
+  },
+  Certificates: {
+    namespace: {
+      flags: '-n, --namespace <name>',
+      kind: 'value',
+      again: true,
+      only: ['certs'],
+      about: 'only certificates of this namespace (default: of all)',
+    },
+    all: { flags: '--all', kind: 'switch', again: true, only: ['certs'], about: 'renew: all that were found' },
+    'delete-secret': {
+      flags: '--delete-secret',
+      kind: 'switch',
+      again: true,
+      only: ['certs'],
+      about: 'remove: its Secret goes, too (default: it stays, and is renewed no more)',
     },
   },
   Kubeconfig: {

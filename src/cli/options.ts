@@ -9,6 +9,7 @@ import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
 import { parseDuration } from './duration.ts'
 import { allFlags, belongs, type CommandName, type FlagName, variableOf } from './flags.ts'
 import { shellWords } from './shell-words.ts'
+import { type CertsOptions, certMistakes, certWords } from './verbs.ts'
 
 export interface CliOptions extends ReportOptions {
   readonly command: CommandName
@@ -40,9 +41,10 @@ export interface CliOptions extends ReportOptions {
   readonly to: string | null
   /** Whether only what is locked may be installed; null: not said. */
   readonly locked: boolean | null
-  /** Of `reset`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
+  /** Of `reset` and `certs remove`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
   readonly yes: boolean
   readonly deleteCrds: boolean
+  readonly certs: CertsOptions
   /** Of `kubeconfig`. */
   readonly kubeconfig: {
     readonly context: string | null
@@ -107,12 +109,14 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   const given = new Map(raw)
   const read = reader(raw, env, problems)
   const named = command?.operands === 'roles' && words.length > 0
+  const verb = command?.operands === 'verb' ? words : []
   const options = {
-    ...optionsOf(read, command?.mode ?? 'apply', behind),
+    ...optionsOf(read, command?.mode ?? 'apply', behind, verb),
     command: command?.name ?? 'apply',
     hosts: command?.operands === 'hosts' ? words : [],
     roles: program.roles.filter((r) => (named ? words.includes(r) : (command?.roles?.includes(r) ?? true))),
   }
+  if (command?.operands === 'verb') problems.push(...certMistakes(words, options.certs, new Set(raw.keys())))
   const doing = command?.mode === 'apply' ? command.name : 'apply'
   const again = shellWords(['k3s-platform', doing, ...words, ...sameFlags(given)])
   if (options.quiet && options.verbosity > 0)
@@ -123,7 +127,12 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   return { is: 'run', options: { ...options, again } }
 }
 
-function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
+function optionsOf(
+  read: Read,
+  mode: Mode,
+  behind: readonly string[],
+  verb: readonly string[],
+): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
   return {
     mode: read.on('check') ? 'check' : mode,
     inventory: read.all('inventory'),
@@ -151,6 +160,12 @@ function optionsOf(read: Read, mode: Mode, behind: readonly string[]): Omit<CliO
     to: read.last('to'),
     yes: read.on('yes'),
     deleteCrds: read.on('delete-crds'),
+    certs: {
+      ...certWords(verb),
+      namespace: read.last('namespace'),
+      all: read.on('all'),
+      deleteSecret: read.on('delete-secret'),
+    },
     locked: read.said('locked'),
     kubeconfig: {
       context: read.last('context'),

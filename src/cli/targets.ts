@@ -5,11 +5,11 @@ import type { z } from 'zod'
 import { eachRole } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
 import type { ChartCheck, Met, Role, RoleContext } from '../../roles/role.ts'
-import { type PlatformFacts, type PlatformResource, platformBackend } from '../cluster/backend.ts'
+import { type PlatformFacts, type PlatformResource, type PlatformSession, platformBackend } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
-import type { Session, Target } from '../engine/runner.ts'
+import type { Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
 import { nearest } from '../engine/suggest.ts'
 import { hostBackend } from '../host/backend.ts'
@@ -36,7 +36,7 @@ import { askSecret } from './prompt.ts'
 import { base64Of, workstation } from './workstation.ts'
 
 /** A session that also opens streams to what the host can reach. */
-export type HostSession = Session<PlatformResource, PlatformFacts> & Pick<Transport, 'forward'>
+export type HostSession = PlatformSession & Pick<Transport, 'forward'>
 
 export interface HostTarget extends Target<PlatformResource, PlatformFacts> {
   connect(signal: AbortSignal): Promise<HostSession>
@@ -65,6 +65,9 @@ export interface Shared {
 }
 
 export interface Prepared {
+  readonly host: Host
+  /** That SSH goes to. */
+  readonly address: string
   readonly target: HostTarget | undefined
   readonly problems: readonly Problem[]
   readonly secrets: readonly Secret[]
@@ -100,12 +103,14 @@ export function prepare(host: Host, shared: Shared): Prepared {
   ).flat()
   problems.push(...bound.flatMap((one) => one.problems))
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
-    return { target: undefined, problems, secrets: [], tags: [], charts: [] }
+    return { host, address, target: undefined, problems, secrets: [], tags: [], charts: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
   const wanted = tagged(options)
   const kubeconfig = () => kubeconfigOf(host, context, io.env)
   return {
+    host,
+    address,
     problems,
     charts: bound
       .flatMap(({ role, charts }) => charts.filter(({ name }) => wanted({ role, name, resources: [] })))

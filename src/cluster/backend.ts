@@ -33,13 +33,15 @@ export interface PlatformOptions {
   readonly boundSeconds: number | undefined
 }
 
+export interface PlatformSession extends Session<PlatformResource, PlatformFacts> {
+  /** The cluster itself, for who asks more of it than resources do; one exec. */
+  cluster(signal: AbortSignal): Promise<ClusterFacts>
+}
+
 const DEFERRED = 'known once the API answers'
 
 /** One exec for the host and the credentials, then the API's reads side by side. */
-export function platformBackend(
-  host: Session<HostResource, Facts>,
-  options: PlatformOptions,
-): Session<PlatformResource, PlatformFacts> {
+export function platformBackend(host: Session<HostResource, Facts>, options: PlatformOptions): PlatformSession {
   const found = { kubeconfig: '' }
   // HTTP/2 and TLS are loaded for who has something in a cluster.
   let loaded: Client | undefined
@@ -47,6 +49,13 @@ export function platformBackend(
     const { clusterClient } = await import('./client.ts')
     loaded ??= clusterClient({ kubeconfig: () => found.kubeconfig, forward: options.forward })
     return loaded
+  }
+  const lookWithin = async (onHost: readonly HostResource[], signal: AbortSignal) => {
+    const credentials = readKubeconfig(options.kubeconfig(), (text) => {
+      found.kubeconfig = text
+    })
+    const [look, one] = await Promise.all([host.observe([credentials, ...onHost], signal), client()])
+    return { look, api: await reach(found.kubeconfig, one) }
   }
   return {
     get execs() {
@@ -57,6 +66,7 @@ export function platformBackend(
       await host.close()
     },
     lock: (signal) => host.lock(signal),
+    cluster: async (signal) => (await lookWithin([], signal)).api,
 
     observe: async (resources, signal) => {
       const wanted = resources.filter(isCluster)
@@ -65,12 +75,7 @@ export function platformBackend(
         const look = await host.observe(onHost, signal)
         return { ...look, facts: { ...look.facts, api: { is: 'unasked' } } }
       }
-      const credentials = readKubeconfig(options.kubeconfig(), (text) => {
-        found.kubeconfig = text
-      })
-      const [look, api] = await Promise.all([host.observe([credentials, ...onHost], signal), client()]).then(
-        async ([seen, one]) => [seen, await reach(found.kubeconfig, one)] as const,
-      )
+      const { look, api } = await lookWithin(onHost, signal)
       const seen = await lookAtAll(wanted, api, options, signal)
       return { facts: { ...look.facts, api }, observations: new Map([...look.observations, ...seen]) }
     },

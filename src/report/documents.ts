@@ -1,4 +1,4 @@
-// The shapes of what `-o json` prints for doctor, lock and kubeconfig; docs/schema/*.json are made from them.
+// The shapes of what `-o json` prints for doctor, certs, lock and kubeconfig; docs/schema/*.json are made from them.
 
 import { z } from 'zod'
 import { problem } from './run-v1.ts'
@@ -63,6 +63,48 @@ export const kubeconfigDocument = z.strictObject({
     .readonly(),
 })
 
+export const certsDocument = z.strictObject({
+  schema: z.literal('k3s-platform/certs/v1'),
+  exitCode: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  certificates: z
+    .array(
+      z
+        .strictObject({
+          host: z.string(),
+          namespace: z.string(),
+          name: z.string(),
+          status: z.enum(['issued', 'pending', 'failed']),
+          issuer: z.string(),
+          names: z.array(z.string()).readonly(),
+          secretName: z.string(),
+          notAfter: z.string().nullable().describe('RFC 3339; null: nothing was issued yet'),
+          renewalTime: z.string().nullable(),
+          owner: z.string().nullable().describe('the tool that has it: Flux (platform-root)'),
+          tree: z
+            .array(z.strictObject({ depth: count, object: z.string(), state: z.string() }).readonly())
+            .readonly()
+            .optional()
+            .describe('of explain: what belongs to it, from top to bottom'),
+          because: z
+            .strictObject({
+              rule: z.string(),
+              cause: z.string(),
+              evidence: z.array(z.string()).readonly(),
+              fix: z.string(),
+              after: z.string(),
+            })
+            .readonly()
+            .nullable()
+            .optional()
+            .describe('of explain; null: nothing is wrong'),
+        })
+        .readonly(),
+    )
+    .readonly(),
+  problems: z.array(problem).readonly(),
+})
+
+export type CertsDocument = z.output<typeof certsDocument>
 export type DoctorDocument = z.output<typeof doctorDocument>
 export type LockDocument = z.output<typeof lockDocument>
 export type KubeconfigDocument = z.output<typeof kubeconfigDocument>

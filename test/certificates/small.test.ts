@@ -53,17 +53,25 @@ const certificate = (status: unknown) => ({
   spec: { secretName: 'tls', dnsNames: ['a.svc.plus'], issuerRef: { name: 'svc-plus-acme-http01' } },
   status,
 })
+const ISSUED = { notAfter: '2027-01-23T01:24:12Z', renewalTime: '2026-11-20T01:24:12Z' }
 const condition = (type: string, status: string) => ({ conditions: [{ type, status }] })
 
 test.each([
-  ['issued', { ...condition('Ready', 'True'), notAfter: '2027-01-23T01:24:12Z', renewalTime: '2026-11-20T01:24:12Z' }],
+  ['issued', { ...condition('Ready', 'True'), ...ISSUED }],
   ['pending', condition('Issuing', 'True')],
   ['failed', { ...condition('Issuing', 'False'), lastFailureTime: '2026-11-23T01:00:00Z' }],
   ['pending', { ...condition('Issuing', 'True'), lastFailureTime: '2026-11-23T01:00:00Z' }],
   ['pending', undefined],
 ])('a row says %s', (status, live) => {
-  const times = status === 'issued' ? { expires: 'in 61 d', renews: '3 d ago' } : {}
-  const whole = { namespace: 'database', name: 'tls', status, issuer: 'svc-plus-acme-http01', names: ['a.svc.plus'] }
+  const times = status === 'issued' ? { ...ISSUED, expires: 'in 61 d', renews: '3 d ago' } : {}
+  const whole = {
+    namespace: 'database',
+    name: 'tls',
+    status,
+    issuer: 'svc-plus-acme-http01',
+    names: ['a.svc.plus'],
+    secretName: 'tls',
+  }
   expect(row(certificate(live), now)).toEqual({ ...whole, ...times })
 })
 

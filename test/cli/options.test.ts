@@ -82,13 +82,25 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
     { verbosity: 2, color: false, debug: false },
   ],
   [['apply'], { K3S_PLATFORM_LIMIT: '' }, { limit: null }],
+  [['certs'], {}, { roles: [], hosts: [], certs: { verb: 'list', names: [], namespace: null, all: false } }],
+  [['certs', 'explain', 'a', 'b'], {}, { certs: { verb: 'explain', names: ['a', 'b'] } }],
+  [['certs', '-n', 'x', 'renew', '--all'], {}, { certs: { verb: 'renew', namespace: 'x', all: true } }],
+  [
+    ['certs', 'remove', '-n', 'x', 'a', '--delete-secret', '-y'],
+    {},
+    { yes: true, certs: { verb: 'remove', names: ['a'], deleteSecret: true } },
+  ],
+  [['certs', 'ensure'], { K3S_PLATFORM_NAMESPACE: 'x' }, { certs: { verb: 'ensure' } }],
 ])('%j with %j', (argv, env, understood) => {
   expect(optionsOf(argv, env)).toMatchObject(understood)
 })
 
 test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [['aply'], ['aply: unknown command (did you mean apply?)']],
-  [['frobnicate'], ['frobnicate: unknown command (there are: apply, plan, doctor, lock, kubeconfig, upgrade, reset)']],
+  [
+    ['frobnicate'],
+    ['frobnicate: unknown command (there are: apply, plan, certs, doctor, lock, kubeconfig, upgrade, reset)'],
+  ],
   [
     ['-i', 'x', 'plan'],
     ['-i: stands where a command is expected (flags come after the command: k3s-platform plan -i ...)'],
@@ -113,6 +125,28 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
       '--timeout: expected a duration such as 90s, 10m or 1h30m, got "10"',
     ],
   ],
+  [['certs', 'renwe'], ['certs renwe: no such word (did you mean renew?)']],
+  [['certs', 'why'], ['certs why: no such word (there are: list, explain, ensure, renew, remove)']],
+  [['certs', 'list', 'a'], ['certs list: takes no names: a (see: k3s-platform certs --help)']],
+  [['certs', 'renew'], ['certs renew: say which one (name it, or all of them: k3s-platform certs renew --all)']],
+  [['certs', 'renew', 'a', '--all'], ['--all: contradicts the names (leave out one of them)']],
+  [
+    ['certs', 'remove', '--all'],
+    [
+      '--all: has no meaning for certs remove (leave it out)',
+      'certs remove: is for one certificate (name it: k3s-platform certs remove -n NAMESPACE NAME)',
+      'certs remove: say in which namespace (k3s-platform certs remove -n NAMESPACE NAME)',
+    ],
+  ],
+  [
+    ['certs', 'ensure', '-n', 'x', '--delete-secret', '-y'],
+    [
+      '--namespace: has no meaning for certs ensure (leave it out)',
+      '--delete-secret: has no meaning for certs ensure (leave it out)',
+      '--yes: has no meaning for certs ensure (leave it out)',
+    ],
+  ],
+  [['apply', '-n', 'x'], ['-n: unknown flag (see: k3s-platform apply --help)']],
   [['apply', '-q', '-v'], ['--quiet: contradicts --verbose (leave out one of them)']],
   [['apply'], ['K3S_PLATFORM_BECOME: expected true or false, got "maybe"'], { K3S_PLATFORM_BECOME: 'maybe' }],
 ])('%j is refused', (argv, problems, env) => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { doctorDocument, kubeconfigDocument, lockDocument } from '../../src/report/documents.ts'
+import { certsDocument, doctorDocument, kubeconfigDocument, lockDocument } from '../../src/report/documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 
@@ -44,6 +44,7 @@ describe.each(runs)('$name', (run) => {
 test.each([
   ['run-v1', runDocument],
   ['doctor-v1', doctorDocument],
+  ['certs-v1', certsDocument],
   ['lock-v1', lockDocument],
   ['kubeconfig-v1', kubeconfigDocument],
 ])('the JSON Schema that ships is the one the program prints by: %s (vitest -u writes it)', async (name, document) => {

@@ -10,6 +10,7 @@ import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
 import type { HostSession, HostTarget } from '../targets.ts'
+import { inTurns } from '../turns.ts'
 
 /** What one patient has; `about` says what it is, as far as that could be seen. */
 interface Report {
@@ -34,12 +35,7 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     return EXIT.ok
   }
   const here = workstationReport(io.env)
-  const reports: Report[] = []
-  const queue = opened.targets.entries()
-  const worker = async () => {
-    for (const [i, target] of queue) reports[i] = await examine(target)
-  }
-  await Promise.all(Array.from({ length: Math.min(options.forks, opened.targets.length) }, worker))
+  const reports = await inTurns(opened.targets, options.forks, examine)
   const redact = redactor(opened.prepared.flatMap((one) => one.secrets))
   const all = [await here, ...reports]
   const text = options.output === 'json' ? document(all) : letter(all, options, io)

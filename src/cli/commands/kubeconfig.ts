@@ -15,6 +15,7 @@ import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
 import type { HostTarget } from '../targets.ts'
 import { tunnel } from '../tunnel.ts'
+import { inTurns } from '../turns.ts'
 import { locate, workstation } from '../workstation.ts'
 
 interface Wanted extends ClusterAccess {
@@ -190,15 +191,4 @@ function contradictions({ kubeconfig: how }: CliOptions, targets: readonly HostT
       ? [usage(how.tunnel ? '--tunnel' : '--context', `is for one host, not ${targets.length}`, 'name one host')]
       : []),
   ]
-}
-
-/** Results in order; `width` at a time. */
-async function inTurns<T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = []
-  const queue = items.entries()
-  const worker = async () => {
-    for (const [i, item] of queue) results[i] = await work(item)
-  }
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker))
-  return results
 }

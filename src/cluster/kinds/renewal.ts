@@ -1,0 +1,112 @@
+// Issuing a Certificate anew: cert-manager is told to, and it is waited for, with the explanation when it fails.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { z } from 'zod'
+import { readBundle } from '../../certificates/bundle.ts'
+import { readiness } from '../../certificates/explain.ts'
+import { factsOf } from '../../certificates/facts.ts'
+import { ProblemError } from '../../engine/problem.ts'
+import { ApiError, type Cluster } from '../cluster.ts'
+import { type Ref, titleOf } from '../object.ts'
+import type { ClusterResource, Making } from '../resource.ts'
+import { issued, reasons, story, type Teller } from '../story.ts'
+import { gate, type Verdict } from './gate.ts'
+
+const API = 'cert-manager.io/v1'
+/** cert-manager writes the status at the same time; each try reads it again. */
+const TRIES = 5
+const BOUND_SECONDS = 300
+
+const certificate = z.looseObject({
+  metadata: z.looseObject({ resourceVersion: z.string().optional(), generation: z.number().optional() }),
+  status: z
+    .looseObject({
+      revision: z.number().default(0),
+      conditions: z.array(z.looseObject({ type: z.string(), status: z.string() })).default([]),
+    })
+    .default({ revision: 0, conditions: [] }),
+})
+
+/** True once, after one more issuance than its first look found. An issuance that is under way already is taken for it. */
+export function renewal(spec: Teller): ClusterResource {
+  const { namespace, name } = spec
+  const ref = { apiVersion: API, kind: 'Certificate', namespace, name }
+  const title = titleOf(ref)
+  let first: number | undefined
+  const wait = gate({
+    id: `renewal:${namespace}/${name}`,
+    title,
+    boundSeconds: BOUND_SECONDS,
+    watches: [
+      { apiVersion: API, kind: 'Certificate', namespace },
+      { apiVersion: API, kind: 'CertificateRequest', namespace },
+      { apiVersion: 'acme.cert-manager.io/v1', kind: 'Challenge', namespace },
+    ],
+    judge: async (cluster, at): Promise<Verdict> => {
+      if ((await revisionOf(cluster, ref)) > (first ?? 0)) {
+        const found = readiness(readBundle(await issued(cluster, at, spec)))
+        if (found.is === 'ready') return found
+      }
+      const bundle = readBundle(await story(cluster, at, spec))
+      const { backoff, stand } = factsOf(bundle)
+      const found = readiness(bundle)
+      if (found.is !== 'ready') return found
+      // The pair of before is still good.
+      return { is: backoff === undefined ? 'waiting' : 'failed', what: 'could not be renewed', why: stand }
+    },
+    evidence: (cluster, at) => reasons(cluster, at, spec),
+  })
+  return {
+    id: wait.id,
+    title,
+    before: { actual: null, desired: { revision: 1 } },
+    action: () => `renew ${title}`,
+    look: async (cluster, { host }) => {
+      if ((await cluster.get(ref)) === null) {
+        const hint = 'k3s-platform certs list'
+        throw new ProblemError({
+          kind: 'failed',
+          where: `${host} ${title}`,
+          what: 'there is no such Certificate',
+          hint,
+        })
+      }
+      const revision = await revisionOf(cluster, ref)
+      first ??= revision
+      return { actual: { revision }, desired: { revision: Math.max(revision, first + 1) } }
+    },
+    make: async (change, cluster, how) => {
+      await trigger(cluster, ref, how)
+      await wait.make(change, cluster, how)
+    },
+  }
+}
+
+async function revisionOf(cluster: Cluster, ref: Ref): Promise<number> {
+  return certificate.safeParse(await cluster.get(ref)).data?.status.revision ?? 0
+}
+
+/** As `cmctl renew` does it: https://cert-manager.io/docs/reference/cmctl/#renew. It wins over the pause after failures. */
+async function trigger(cluster: Cluster, ref: Ref, { now, signal }: Making): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { metadata, status } = certificate.parse(await cluster.get(ref))
+    if (status.conditions.some(({ type, status: is }) => type === 'Issuing' && is === 'True')) return
+    const issuing = {
+      type: 'Issuing',
+      status: 'True',
+      reason: 'ManuallyTriggered',
+      message: 'Certificate re-issuance manually triggered',
+      lastTransitionTime: new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z'),
+      observedGeneration: metadata.generation,
+    }
+    const conditions = [...status.conditions.filter(({ type }) => type !== 'Issuing'), issuing]
+    try {
+      const { resourceVersion } = metadata
+      await cluster.patch(ref, { metadata: { resourceVersion }, status: { conditions } }, { subresource: 'status' })
+      return
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 409 || tries === TRIES) throw error
+      await sleep(200, undefined, { signal })
+    }
+  }
+}

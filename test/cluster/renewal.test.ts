@@ -1,0 +1,68 @@
+// Renewing and removing by hand: what is planned, what is written, and how it ends.
+
+import { expect, test } from 'vitest'
+import { ApiError } from '../../src/cluster/cluster.ts'
+import { absent } from '../../src/cluster/kinds/absent.ts'
+import { renewal } from '../../src/cluster/kinds/renewal.ts'
+import { FakeCluster } from './fake.ts'
+import { look, made, planned } from './kit.ts'
+
+const ref = { apiVersion: 'cert-manager.io/v1', kind: 'Certificate', namespace: 'default', name: 'tls' }
+const certificate = (status: object, labels = {}) => ({
+  apiVersion: ref.apiVersion,
+  kind: ref.kind,
+  metadata: { name: 'tls', namespace: 'default', labels },
+  spec: { secretName: 'tls', dnsNames: ['a.svc.plus'], issuerRef: { kind: 'ClusterIssuer', name: 'none' } },
+  status,
+})
+const READY = { type: 'Ready', status: 'True' }
+const conditions = (cluster: FakeCluster) => Object(cluster.peek(ref)).status.conditions
+
+test('a Certificate is told to be issued anew, and what keeps it from that is told', async () => {
+  const cluster = new FakeCluster()
+  cluster.put(certificate({ revision: 3, conditions: [READY, { type: 'Issuing', status: 'False' }] }))
+  const resource = renewal(ref)
+  expect(await planned(resource, cluster)).toBe('action: renew Certificate default/tls')
+  const { problem } = await made(resource, cluster, { boundSeconds: 0 })
+  expect(problem).toContain('ClusterIssuer none does not exist')
+  expect(conditions(cluster)).toMatchObject([
+    READY,
+    {
+      type: 'Issuing',
+      status: 'True',
+      reason: 'ManuallyTriggered',
+      lastTransitionTime: expect.stringMatching(/:\d\dZ$/),
+    },
+  ])
+  cluster.put(certificate({ revision: 4, conditions: [READY] }))
+  expect(await look(resource, cluster)).toEqual({ actual: { revision: 4 }, desired: { revision: 4 } })
+})
+
+test('an issuance that is under way is not started again, and a status that changed meanwhile is read again', async () => {
+  const cluster = new FakeCluster()
+  cluster.put(certificate({ conditions: [{ type: 'Issuing', status: 'True', reason: 'DoesNotExist' }] }))
+  await made(renewal(ref), cluster, { boundSeconds: 0 })
+  expect(cluster.calls.filter(({ verb }) => verb === 'patch')).toEqual([])
+
+  cluster.put(certificate({ conditions: [READY] }))
+  const conflict = { code: 409, reason: 'Conflict', message: 'changed', causes: [], retryAfterSeconds: null }
+  let faults = 1
+  cluster.fault = ({ verb }) => (verb === 'patch' && faults-- > 0 ? new ApiError(conflict) : undefined)
+  await made(renewal(ref), cluster, { boundSeconds: 0 })
+  expect(conditions(cluster)).toMatchObject([READY, { type: 'Issuing', reason: 'ManuallyTriggered' }])
+})
+
+test('what is not there cannot be renewed, and is removed already', async () => {
+  const cluster = new FakeCluster()
+  expect(await planned(renewal(ref), cluster)).toContain('there is no such Certificate')
+  expect(await look(absent(ref), cluster)).toEqual({ actual: null, desired: null })
+})
+
+test('what is removed goes; what another tool has is left alone', async () => {
+  const cluster = new FakeCluster()
+  cluster.put(certificate({}))
+  expect(await made(absent(ref), cluster)).toEqual({ waits: [], problem: '' })
+  expect(cluster.peek(ref)).toBeNull()
+  cluster.put(certificate({}, { 'kustomize.toolkit.fluxcd.io/name': 'platform-root' }))
+  expect(await planned(absent(ref), cluster)).toBe('owned: Flux (platform-root)')
+})
