@@ -81,7 +81,7 @@ done`,
     explain: ({ err }) => ({
       what: `k3s was not ready within ${spec.boundSeconds} s`,
       why: err.trim(),
-      hint: `journalctl -u ${spec.service} and k3s kubectl describe node on the host say more; --timeout gives it longer`,
+      hint: `journalctl -u ${spec.service} (OpenRC: /var/log/k3s.log) and k3s kubectl describe node on the host say more; --timeout gives it longer`,
     }),
   }
 }
