@@ -9,8 +9,8 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { DNS01, issuers, LETS_ENCRYPT, provesBy, SELF_SIGNED, serverOf } from './issuers.ts'
-import { CERT_MANAGER, certManagerOn, PLATFORM } from './materials.ts'
+import { issuerOf, issuers, LETS_ENCRYPT, provesBy, serverOf } from './issuers.ts'
+import { CERT_MANAGER, certManagerOn, DNS01, PLATFORM } from './materials.ts'
 import { placeholder } from './placeholder.ts'
 import { secretTargets } from './secrets.ts'
 import type { Certificate } from './vars/certificates.ts'
@@ -30,12 +30,6 @@ const FALLBACK = 'k3s-platform/fallback'
 
 const secretOf = ({ name, secretName }: Certificate) => secretName ?? name
 const all = (v: Vars) => v.k3s_platform_certificates.map((certificate, i) => ({ certificate, path: [VARIABLE, i] }))
-
-/** The issuer that is asked: the recovery takes the place of whatever has names proven to it. */
-function issuerOf(v: Vars, { issuer }: Certificate): { readonly name: string; readonly fallback: boolean } {
-  const fallback = v.k3s_platform_certificates_fallback === 'selfsigned' && !provesBy(v, issuer)?.includes('none')
-  return { name: fallback ? SELF_SIGNED : issuer, fallback }
-}
 
 /** After the issuers. All are made first, so that they are issued side by side; then each is waited for. */
 export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterResource>[] {

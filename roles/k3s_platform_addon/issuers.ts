@@ -8,16 +8,16 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { CLOUDFLARE_SECRET, caddyOn, certManagerOn } from './materials.ts'
+import { CLOUDFLARE_SECRET, caddyOn, certManagerOn, DNS01 } from './materials.ts'
 import { cloudflareIs } from './secrets.ts'
 import { isMap, type Values } from './values.ts'
+import type { Certificate } from './vars/certificates.ts'
 import { base64 } from './vars/shapes.ts'
 import type { Vars } from './vars.ts'
 
 const API = 'cert-manager.io/v1'
 export const SELF_SIGNED = 'svc-plus-selfsigned'
 const HTTP01 = 'svc-plus-acme-http01'
-export const DNS01 = 'svc-plus-acme-dns01-cloudflare'
 
 /** https://letsencrypt.org/docs/acme-protocol-updates/ and /docs/staging-environment/ */
 export const LETS_ENCRYPT = 'https://acme-v02.api.letsencrypt.org/directory'
@@ -125,9 +125,19 @@ export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResou
   ]
 }
 
-/** In a recovery the ACME server may be the very thing that is down: what asks it is made, and not waited for. */
+/** The issuer that is asked: the recovery takes the place of whatever has names proven to it. */
+export function issuerOf(
+  v: Vars,
+  { issuer }: Pick<Certificate, 'issuer'>,
+): { readonly name: string; readonly fallback: boolean } {
+  const fallback = v.k3s_platform_certificates_fallback === 'selfsigned' && !provesBy(v, issuer)?.includes('none')
+  return { name: fallback ? SELF_SIGNED : issuer, fallback }
+}
+
+/** An ACME server that no certificate asks may be down, as in a recovery: its issuer is made, and not waited for. */
 function needed(v: Vars, issuer: string): boolean {
-  return v.k3s_platform_certificates_fallback === undefined || provesBy(v, issuer)?.includes('none') === true
+  const asked = v.k3s_platform_certificates.some((certificate) => issuerOf(v, certificate).name === issuer)
+  return asked || provesBy(v, issuer)?.includes('none') === true
 }
 
 /** Let's Encrypt refuses these domains in an account's address (its error invalidContact). */

@@ -12,6 +12,8 @@ export const PLATFORM = 'platform'
 export const CERT_MANAGER = 'cert-manager'
 export const CLOUDFLARE_SECRET = { name: 'cloudflare-api-token', key: 'api-token' } as const
 export const VAULT_ACCESS = 'vault-access'
+/** The issuer that needs the token of Cloudflare. */
+export const DNS01 = 'svc-plus-acme-dns01-cloudflare'
 
 /** What is in one Secret, wherever it comes from. */
 export interface Material {
@@ -22,7 +24,7 @@ export interface Material {
   readonly namespaces: readonly string[]
   readonly type?: string
   readonly mode: Mode
-  readonly modeVariable: string
+  readonly modeVariable: 'k3s_platform_cloudflare_mode' | 'k3s_platform_ghcr_mode' | 'k3s_platform_vault_mode'
   /** Variables of its value, each with the environment variable that stands for it. */
   readonly from: Readonly<Record<string, string | null>>
   /** Key to value; undefined: no value was given, or only a part of it. */

@@ -19,7 +19,7 @@ import { copyFindings } from './copies.ts'
 import { crdsGone } from './crds.ts'
 import { issuerFindings, issuerStages } from './issuers.ts'
 import { addonFindings } from './rules.ts'
-import { namespacesOf, othersSecrets, secretFindings, secretStages } from './secrets.ts'
+import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
 import { type Vars, vars } from './vars.ts'
 import { externalSecretStages } from './vault.ts'
 
@@ -67,7 +67,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
         resources: [
           prune({
             role,
-            wanted: [...wanted, ...kept, ...othersSecrets(v)],
+            wanted: [...wanted, ...kept, ...leftAlone(v)],
             goesWith: async (ref) => lost(ref, v, context),
           }),
           ...(context.deleteCrds ? leftBehind(v, context) : []),

@@ -9,6 +9,7 @@ import type { Finding, RoleContext, Written } from '../role.ts'
 import {
   certManagerOn,
   cloudflare,
+  DNS01,
   externalSecretsOn,
   externals,
   ghcr,
@@ -56,13 +57,19 @@ export function secretTargets(v: Vars): { readonly path: readonly PropertyKey[];
   ].flatMap(({ name, namespaces, path }) => namespaces.map((one) => ({ path, target: `${one}/${name}` })))
 }
 
-/** Secrets that are somebody else's by their mode: one that an earlier run wrote is not taken from them. */
-export function othersSecrets(v: Vars): Ref[] {
-  return materials(v)
-    .filter(({ mode }) => mode === 'existing' || mode === 'external-secret')
+/**
+ * What an earlier run made of a secret, and this one leaves alone: the mode makes it somebody else's, or nothing was said at
+ * all. A token that is missing in the environment of one run is no wish to be without it; `none` is.
+ */
+export function leftAlone(v: Vars): Ref[] {
+  const silent = ({ mode, modeVariable }: Material) => mode === 'none' && v[modeVariable] === undefined
+  const secrets = materials(v)
+    .filter((one) => ['existing', 'external-secret'].includes(one.mode) || silent(one))
     .flatMap(({ name, namespaces }) =>
       namespaces.map((namespace) => ({ apiVersion: 'v1', kind: 'Secret', namespace, name })),
     )
+  const issuer = { apiVersion: 'cert-manager.io/v1', kind: 'ClusterIssuer', name: DNS01 }
+  return silent(cloudflare(v)) ? [...secrets, issuer] : secrets
 }
 
 /** Modes that do not fit what was given. */

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { expect, test } from 'vitest'
 import { certificateStages } from '../../../roles/k3s_platform_addon/certificates.ts'
 import { issuerStages } from '../../../roles/k3s_platform_addon/issuers.ts'
-import { othersSecrets, secretStages } from '../../../roles/k3s_platform_addon/secrets.ts'
+import { leftAlone, secretStages } from '../../../roles/k3s_platform_addon/secrets.ts'
 import { vars } from '../../../roles/k3s_platform_addon/vars.ts'
 import { externalSecretStages } from '../../../roles/k3s_platform_addon/vault.ts'
 import type { Looking, Making } from '../../../src/cluster/resource.ts'
@@ -57,11 +57,16 @@ test('what is written is found as it was written, and a plan knows no secret', a
 })
 
 test.each([
-  [{}, []],
-  [{ cloudflare_api_token: HIDDEN }, []],
-  [{ cloudflare_mode: 'existing' }, ['cert-manager', 'platform']],
-  [{ ghcr_mode: 'external-secret', vault_server: 'https://vault.svc.plus' }, ['database']],
-])('by %j an earlier Secret is left to others in %j', (given, namespaces) => {
+  ['nothing at all', {}, ['cert-manager', 'platform', 'database', undefined]],
+  ['none', { cloudflare_mode: 'none', ghcr_mode: 'none' }, []],
+  ['a value', { cloudflare_api_token: HIDDEN, ghcr_mode: 'none' }, []],
+  ['existing', { cloudflare_mode: 'existing', ghcr_mode: 'none' }, ['cert-manager', 'platform']],
+  [
+    'external-secret',
+    { cloudflare_mode: 'none', ghcr_mode: 'external-secret', vault_server: 'https://vault.svc.plus' },
+    ['database'],
+  ],
+])('where the inventory says %s, what an earlier run wrote is left alone as it should be', (_, given, namespaces) => {
   const named = Object.fromEntries(Object.entries(given).map(([name, value]) => [`k3s_platform_${name}`, value]))
-  expect(othersSecrets(vars.parse(named)).map(({ namespace }) => namespace)).toEqual(namespaces)
+  expect(leftAlone(vars.parse(named)).map(({ namespace }) => namespace)).toEqual(namespaces)
 })
