@@ -1,11 +1,11 @@
-// npm run demo [-- --once | --down]: a throwaway node on this machine becomes a k3s node through the built program.
+// npm run demo [-- --once | --down]: a throwaway node on this machine becomes a platform node through the built program.
 
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, createWriteStream, existsSync, openSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { platform } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { parse } from 'yaml'
@@ -93,11 +93,32 @@ async function download(url, version) {
   return root
 }
 
-/** Serves the release to the node, in the background; returns the address. */
-async function startMirror(releases) {
+/**
+ * Real charts, and the programs that the stand-in runs in place of their containers. Returns the directory of the charts and
+ * the variables that lead to them.
+ */
+async function standInParts() {
+  const built = $({ stdio: ['ignore', 'pipe', 'inherit'] })`${at('test/testbed/parts')} charts cert-manager`
+  const [charts, programs] = (await built).stdout.trim().split('\n')
+  const images = '/usr/local/lib/k3s-standin/images'
+  const link = `mkdir -p ${images} && ln -sf /usr/local/lib/testbed/${basename(programs)}/images/* ${images}/`
+  await $`${nodes} run demo -- sh -c ${link}`
+  return charts
+}
+
+/** Serves releases and charts to the node, in the background; returns the address. */
+async function startMirror(releases, charts) {
   await stopMirror()
   const log = openSync(join(demo, 'mirror.log'), 'w')
-  const args = ['exec', process.execPath, at('test/testbed/mirror.mjs'), '--state', join(demo, 'mirror.json'), releases]
+  const folders = charts === null ? [releases] : [releases, `charts=${charts}`]
+  const args = [
+    'exec',
+    process.execPath,
+    at('test/testbed/mirror.mjs'),
+    '--state',
+    join(demo, 'mirror.json'),
+    ...folders,
+  ]
   spawn(nodes, args, { detached: true, stdio: ['ignore', log, log] }).unref()
   closeSync(log)
   for (let tries = 0; tries < 100; tries++) {
@@ -137,12 +158,21 @@ async function up(once) {
   const real = await realRelease(version)
   const build = () => $({ stdio: ['ignore', 'pipe', 'inherit'] })`${at('test/testbed/k3s-standin/build')} ${version}`
   const releases = real === null ? dirname(dirname((await build()).stdout.trim())) : await download(real, version)
+  const charts = real === null ? await standInParts() : null
+  const mirror = await startMirror(releases, charts)
+  const more = []
+  if (charts !== null) {
+    const addons = ['cert_manager', 'caddy', 'reloader']
+    const urls = addons.map((addon) => `k3s_platform_${addon}_chart_repo_url: ${mirror}/charts\n`)
+    await writeFile(join(demo, 'charts.yaml'), urls.join(''))
+    more.push('-e', `@${join(demo, 'charts.yaml')}`)
+  }
   const ours = {
     HOME: demo,
     K3S_PLATFORM_DEMO_DIR: demo,
     K3S_PLATFORM_DEMO_HOST: node.host,
     K3S_PLATFORM_DEMO_KEY: node.identityFile,
-    K3S_PLATFORM_DEMO_MIRROR: await startMirror(releases),
+    K3S_PLATFORM_DEMO_MIRROR: mirror,
     K3S_PLATFORM_SSH_KNOWN_HOSTS: `${node.host} ${node.hostKey}`,
   }
   const exports = Object.entries(ours).map(([name, value]) => `export ${name}='${value}'\n`)
@@ -152,7 +182,7 @@ async function up(once) {
   for (const command of ['apply', 'plan']) {
     console.log(`\n$ k3s-platform ${command} -i inventories/sandbox`)
     const run = $({ ...shown, env: { ...process.env, ...ours }, cwd: at('.') })
-    await run`${nodes} exec ${process.execPath} dist/k3s-platform.js ${command} -i inventories/sandbox`
+    await run`${nodes} exec ${process.execPath} dist/k3s-platform.js ${command} -i inventories/sandbox ${more}`
   }
 
   const options = ['-i', node.identityFile, '-o', `UserKnownHostsFile=${testbed}/nodes/demo/known_hosts`]
@@ -162,15 +192,17 @@ async function up(once) {
   console.log('\n$ kubectl get nodes (over ssh, then with the fetched kubeconfig)')
   await $(shown)`${nodes} exec ssh ${options} ops@${node.host} sudo k3s kubectl get nodes`
   await $(shown)`${nodes} exec ${kubectl} kubectl --kubeconfig ${kubeconfig} get nodes`
+  console.log('\n$ kubectl get certificates -A')
+  await $(shown)`${nodes} exec ${kubectl} kubectl --kubeconfig ${kubeconfig} get certificates -A`
   const seconds = Math.round((Date.now() - started) / 1000)
-  say(`a k3s node from bare Debian in ${seconds} s, and the plan after it is empty`)
+  say(`a platform node from bare Debian in ${seconds} s, and the plan after it is empty`)
   if (once) return
   console.log(`
 The node has a network of its own, which "nodes exec" enters:
 
   ssh       ${nodes} exec ssh ${options.join(' ')} ops@${node.host}
   kubectl   ${nodes} exec ${kubectl} kubectl --kubeconfig ${kubeconfig} get pods -A
-  the tool  (. ${demo}/env; ${nodes} exec node dist/k3s-platform.js plan -i inventories/sandbox)
+  the tool  (. ${demo}/env; ${nodes} exec node dist/k3s-platform.js plan -i inventories/sandbox ${more.join(' ')})
   clean up  npm run demo -- --down
 `)
 }

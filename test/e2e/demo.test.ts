@@ -1,4 +1,4 @@
-// The README's embedded default: npm run demo makes a k3s node from nothing and leaves nothing.
+// The README's first command: npm run demo makes a platform node from nothing and leaves nothing.
 
 import { existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,6 +22,7 @@ test('the demo makes a node that answers, with an empty plan after it, and leave
   expect(demo, demo.all).toMatchObject({ exitCode: 0 })
   expect(demo.all).toMatch(/demo: k3s: the (stand-in|release)/)
   expect(demo.all).toContain('Plan: no changes')
+  expect(demo.all.match(/^(platform|database) +postgresql-tls +True /gm)).toHaveLength(2)
   expect(demo.all.match(/^demo +Ready +control-plane /gm)).toHaveLength(2) // over ssh, and with the kubeconfig
   expect(await nodes('list')).not.toContain('"name":"demo"')
   expect(existsSync(state)).toBe(false)
