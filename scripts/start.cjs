@@ -2,22 +2,32 @@
 // The program's start file in dist/: keeps V8's compiled code between runs, for compiling is most of what a short run does.
 
 const { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs')
-const Module = require('node:module')
-const { basename, dirname, join } = require('node:path')
+const { join } = require('node:path')
 const { Script } = require('node:vm')
 
 // A directory of the user's own: what lies in a shared one could be another's code. Without one nothing is kept.
-const { HOME, XDG_CACHE_HOME = HOME && join(HOME, '.cache') } = process.env
-const cache = XDG_CACHE_HOME && join(XDG_CACHE_HOME, 'k3s-platform', 'code', `${process.version}-${process.arch}`)
+const { HOME, XDG_CACHE_HOME } = process.env
+const caches = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'))
+const cache = caches && join(caches, 'k3s-platform', 'code', `${process.version}-${process.arch}`)
+
+const loaded = new Map()
 const fresh = new Map()
 
-Module._extensions['.js'] = (module, filename) => {
-  const kept = cache && join(cache, basename(filename)) // the names of chunks hold hashes of their content
+/** As `require` for a chunk, whose name holds a hash of its content. */
+function load(name) {
+  const known = loaded.get(name)
+  if (known) return known.exports
+  const module = { exports: {} }
+  loaded.set(name, module)
+  const filename = join(__dirname, name)
+  const kept = cache && join(cache, name)
   const cachedData = kept && existsSync(kept) ? readFileSync(kept) : undefined
-  const script = new Script(Module.wrap(readFileSync(filename, 'utf8')), { filename, cachedData })
+  const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'utf8')}\n})`
+  const script = new Script(source, { filename, cachedData })
   if (kept && (!cachedData || script.cachedDataRejected)) fresh.set(kept, script)
-  const run = script.runInThisContext()
-  run.call(module.exports, module.exports, Module.createRequire(filename), module, filename, dirname(filename))
+  const from = (id) => (id.startsWith('./') ? load(id.slice(2)) : require(id))
+  script.runInThisContext()(module.exports, from, module, filename, __dirname)
+  return module.exports
 }
 
 // At the end, with the functions that this run has used; after a mistake that were too few.
@@ -35,4 +45,4 @@ process.on('exit', (code) => {
   }
 })
 
-require('./MAIN')
+load('MAIN')
