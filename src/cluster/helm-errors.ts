@@ -6,6 +6,8 @@ export interface HelmError {
   readonly hint?: string
   /** A repetition without a change ends the same way. */
   readonly final: boolean
+  /** Something that the chart runs did not come up: its pods say more. */
+  readonly pods?: boolean
   /** Where in the values: `crds.enabeld`; of an error that is about the values. */
   readonly values?: readonly string[]
 }
@@ -16,10 +18,11 @@ interface Row {
   /** `$1` and so on are what the expression caught; left out: Helm's own words. */
   readonly why?: string
   readonly hint?: string
+  readonly pods?: boolean
 }
 
 const WEBHOOK = 'kubectl get pods -A shows whether its pod runs; it answers a moment after it is ready'
-const REACH = 'check the address, and that the node can reach it; helm-controller tries again by itself'
+const REACH = 'check the address, and that the node can reach it'
 
 /** The first that fits speaks. */
 const TABLE: readonly Row[] = [
@@ -27,22 +30,22 @@ const TABLE: readonly Row[] = [
     says: /chart "?([^\s"]+)"? (?:matching|version) "?([^\s"]*)"? not found in (\S+)/,
     final: true,
     why: 'the chart repository $3 has no $1 in version $2',
-    hint: 'choose a version that it has, then run the same command again',
+    hint: 'choose a version that it has',
   },
   {
     says: /(?:no chart (?:version|name) found for|could not locate a version matching provided version string|Unable to locate any tags in provided repository:?) ?(.*)/,
     final: true,
     why: 'the chart repository has no such chart, or no such version of it: $&',
-    hint: 'choose a version that it has, then run the same command again',
+    hint: 'choose a version that it has',
   },
   {
     says: /(?:FetchReference|failed to (?:resolve|fetch|download|authorize|copy)|failed to perform).*?([\w.:/-]+\/[\w./-]+:[\w.+-]+).*: not found/,
     final: true,
     why: 'the OCI registry has no $1',
-    hint: 'choose a version that it has, then run the same command again',
+    hint: 'choose a version that it has',
   },
   {
-    says: /(?:401|403|unauthorized|authentication required|access denied).*/i,
+    says: /(?:\b40[13]\b|unauthorized|authentication required|access denied).*/i,
     final: true,
     why: 'the chart repository lets nobody in without a login, or has no such chart: $&',
     hint: 'check the address and the name of the chart; a mirror that needs no login can be set',
@@ -60,28 +63,34 @@ const TABLE: readonly Row[] = [
     hint: 'helm list -A shows it; helm uninstall it, or name this one differently',
   },
   {
-    says: /Unable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported into the current release: .*key "meta\.helm\.sh\/release-name" must equal "([^"]*)": current value is "([^"]*)"(?:.*key "meta\.helm\.sh\/release-namespace" must equal "[^"]*": current value is "([^"]*)")?/,
+    says: /[Uu]nable to continue with \w+: (\S+) "([^"]+)" in namespace "[^"]*" exists and cannot be imported .*release-name" must equal "[^"]*": current value is "([^"]*)".*release-namespace" must equal "[^"]*": current value is "([^"]*)"/,
     final: true,
-    why: '$1 $2 belongs to the Helm release $5 in namespace $6 already',
-    hint: 'the same component is installed there: helm uninstall $5 -n $6 (a chart may take its CRDs, and all objects of their kinds, along), or switch it off here',
+    why: '$1 $2 belongs to the Helm release $3 in namespace $4 already',
+    hint: 'the same component is installed there: helm uninstall $3 -n $4 (a chart may take its CRDs along, and all objects of their kinds), or switch it off here',
   },
   {
-    says: /Unable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported into the current release: .*current value is "([^"]*)"/,
+    says: /[Uu]nable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported .*release-name" must equal "[^"]*": current value is "([^"]*)"/,
     final: true,
-    why: '$1 $2 in namespace "$3" belongs to another Helm release already: $4',
-    hint: 'helm list -A shows it; helm uninstall it there, or switch it off here',
+    why: '$1 $2 belongs to the Helm release $4 in namespace $3 already',
+    hint: 'the same component is installed twice: helm uninstall $4 -n $3, or switch it off here',
   },
   {
-    says: /Unable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported/,
+    says: /[Uu]nable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported/,
     final: true,
     why: '$1 $2 exists already, and was not made by Helm (namespace "$3")',
     hint: 'somebody has installed it with kubectl or GitOps: remove it there, or set takeOwnership on the HelmChart',
   },
   {
-    says: /(?:failed to (?:create|patch|replace|update) resource|cannot patch|server-side apply failed for object) ?"?([^\s"]*)"?.*((?:field|selector)[^:]*(?: is|: )immutable|updates to statefulset spec for fields other than.*forbidden|field is immutable)/,
+    says: /object (\S+) \S+ Kind=(\w+): .*?is invalid: ([\w.[\]-]+): .*field is immutable/,
     final: true,
-    why: 'a field of $1 cannot be changed once it is there: $2',
-    hint: 'delete that one workload, Helm makes it anew: kubectl delete --cascade=orphan keeps its pods running meanwhile',
+    why: 'what the chart changes cannot be changed once it is there: $3 of $2 $1',
+    hint: 'delete that one object (its pods stop for a moment), Helm makes it anew',
+  },
+  {
+    says: /field is immutable|updates to statefulset spec for fields other than/,
+    final: true,
+    why: 'what the chart changes cannot be changed once it is there: $message',
+    hint: 'delete that one object (its pods stop for a moment), Helm makes it anew',
   },
   {
     says: /conflicts? with "([^"]+)"(.*)/,
@@ -116,10 +125,10 @@ const TABLE: readonly Row[] = [
     says: /another operation \(install\/upgrade\/rollback\) is in progress/,
     final: false,
     why: 'an earlier Helm was ended in the middle and has left its mark on the release',
-    hint: 'run the same command again: what is left over is cleared away',
+    hint: 'what is left over is cleared away by the next run',
   },
   {
-    says: /(?:tls|x509): ?(.*)/,
+    says: /x509: .*/,
     final: false,
     why: 'the TLS certificate of the chart repository is not trusted: $&',
     hint: 'give the CA of the chart source',
@@ -140,12 +149,13 @@ const TABLE: readonly Row[] = [
     says: /failed (?:pre|post)-(?:install|upgrade)[^:]*: (?:resource (\S+)|.*)([\s\S]*)/,
     final: true,
     why: "the chart's own check did not pass in time: $&",
-    hint: 'its log says more: kubectl get jobs -A',
+    pods: true,
   },
   {
     says: /context deadline exceeded|timed out waiting for the condition/,
     final: true,
     why: 'it took longer than the timeout of the HelmChart: $&',
+    pods: true,
   },
   { says: /.* (?:is invalid|is forbidden|Unsupported value|unknown field|strict decoding error).*/, final: true },
   {
@@ -172,12 +182,13 @@ export function helmError(text: string): HelmError | null {
     .replace(/^(?:INSTALLATION|UPGRADE) FAILED: /, '')
     .replace(/^(?:Release|Upgrade) "[^"]*" failed: /, '')
     .trim()
-  for (const { says, final, why = '$&', hint } of TABLE) {
+  for (const { says, final, why = '$message', hint, pods = false } of TABLE) {
     const found = says.exec(message)
     if (found === null) continue
-    const fill = (words: string) =>
-      words.replace(/\$(\d|&)/g, (_, n: string) => (n === '&' ? found[0] : (found[Number(n)] ?? ''))).trim()
-    return { why: fill(why), final, ...(hint === undefined ? {} : { hint: fill(hint) }) }
+    const part = (name: string) =>
+      name === '&' ? found[0] : name === 'message' ? message : (found[Number(name)] ?? '')
+    const fill = (words: string) => words.replace(/\$(\d|&|message)/g, (_, name: string) => part(name)).trim()
+    return { why: fill(why), final, pods, ...(hint === undefined ? {} : { hint: fill(hint) }) }
   }
   return { why: message, final: false }
 }
@@ -193,7 +204,7 @@ function schemaError(lines: readonly string[]): HelmError {
     return keys.map((key) => [at, key].filter(Boolean).join('.')).filter(Boolean)
   })
   return {
-    why: `the chart refuses its values:\n${(told.length > 0 ? told : lines.slice(0, 4)).join('\n')}`,
+    why: `the chart refuses its values: ${(told.length > 0 ? told : lines.slice(0, 4)).join('\n')}`,
     final: true,
     values,
   }

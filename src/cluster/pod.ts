@@ -6,6 +6,8 @@ import type { Live } from './object.ts'
 export interface Trouble {
   /** One line: `pod external-dns-7c4: waits for Secret platform/cloudflare-api-token, which does not exist`. */
   readonly why: string
+  /** The pod itself says the reason; else its events may. */
+  readonly known: boolean
   /** The container whose log tells more; left out where none has run. */
   readonly container?: string
 }
@@ -48,8 +50,9 @@ type Container = z.output<typeof container>
 export function podTrouble(pod: Live): Trouble | null {
   const { status } = shape.parse(pod)
   const { name, namespace = '' } = pod.metadata
-  const say = (why: string, of?: Container): Trouble => ({
+  const say = (why: string, of?: Container, known = true): Trouble => ({
     why: `pod ${name}: ${why}`,
+    known,
     ...(of !== undefined && { container: of.name }),
   })
   if (pod.metadata.deletionTimestamp !== undefined || status.phase === 'Succeeded') return null
@@ -62,10 +65,11 @@ export function podTrouble(pod: Live): Trouble | null {
   // The kubelet's own word: Evicted, NodeLost.
   if (status.phase === 'Failed') return say(`failed: ${[status.reason, status.message].filter(Boolean).join(', ')}`)
   const waiting = status.initContainerStatuses.some((one) => one.state.running !== undefined)
-  if (waiting) return say('its init container still runs')
+  if (waiting) return say('its init container still runs', undefined, false)
   const unready = status.containerStatuses.find(({ ready }) => !ready)
-  if (unready?.state.running !== undefined) return say(`container ${unready.name} runs and is not ready`, unready)
-  if (status.phase === 'Pending' || unready !== undefined) return say('is starting')
+  if (unready?.state.running !== undefined)
+    return say(`container ${unready.name} runs and is not ready`, unready, false)
+  if (status.phase === 'Pending' || unready !== undefined) return say('is starting', undefined, false)
   return null
 }
 
@@ -93,7 +97,7 @@ function containerTrouble(
     case '':
     case 'ContainerCreating':
     case 'PodInitializing':
-      return null
+      return missing(waiting.message, namespace)
     case 'ErrImagePull':
     case 'ImagePullBackOff':
     case 'InvalidImageName':

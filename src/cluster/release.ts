@@ -21,15 +21,15 @@ export interface Release {
   readonly secret: Live
 }
 
-/** The newest revision, from the labels of the release's Secrets; null: there is no release. */
-export function newestRelease(secrets: readonly Live[]): Release | null {
+/** Newest first, from the labels of the release's Secrets. */
+export function releases(secrets: readonly Live[]): Release[] {
   const all = secrets.flatMap((secret): Release[] => {
     const labels = secret.metadata.labels ?? {}
     const revision = Number(labels.version ?? Number.NaN)
     if (!Number.isInteger(revision)) return []
     return [{ revision, status: labels.status ?? '', hash: labels[CONFIG_HASH] ?? '', secret }]
   })
-  return all.sort((a, b) => b.revision - a.revision)[0] ?? null
+  return all.sort((a, b) => b.revision - a.revision)
 }
 
 /** Helm was killed in the middle, or failed: nothing but a hand, or `heal`, lets the next job go on under policy abort. */
@@ -143,9 +143,12 @@ const managed = z.looseObject({
  * Whether a job was made for what its HelmChart says now: the API server dates both the last change of a spec
  * (managedFields) and the making of a job. The job of before cannot be complete within the second in which it was made: the
  * job controller gathers what happens to pods for a second. A change that comes to nothing for Helm makes no new job: `false`
- * is no proof. `changed`: milliseconds since the epoch.
+ * is no proof. `changed`: milliseconds since the epoch. `going`: helm-controller is about to put another in its place.
  */
-export function madeFor(job: Live, chart: Live): { readonly current: boolean; readonly changed: number } {
+export function madeFor(
+  job: Live,
+  chart: Live,
+): { readonly current: boolean; readonly going: boolean; readonly changed: number } {
   const times = (chart.metadata.managedFields ?? []).flatMap((entry) => {
     const { time, subresource = '', fieldsV1 = {} } = managed.parse(entry)
     return time === undefined || subresource !== '' || !('f:spec' in fieldsV1) ? [] : [Date.parse(time)]
@@ -153,5 +156,5 @@ export function madeFor(job: Live, chart: Live): { readonly current: boolean; re
   const changed = Math.max(Date.parse(chart.metadata.creationTimestamp ?? '') || 0, ...times)
   const made = Date.parse(job.metadata.creationTimestamp ?? '') || 0
   const going = job.metadata.deletionTimestamp !== undefined || job.metadata.annotations?.[REPLACE_WAIT] !== undefined
-  return { current: made >= changed && !going, changed }
+  return { current: made >= changed && !going, going, changed }
 }

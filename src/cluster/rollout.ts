@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { Cluster } from './cluster.ts'
 import type { Live } from './object.ts'
-import { podTrouble } from './pod.ts'
+import { missing, podTrouble } from './pod.ts'
 import type { Readiness } from './resource.ts'
 import { podsOf, workloadReadiness } from './workload.ts'
 
@@ -27,10 +27,23 @@ export async function rolledOut(
     if (readiness.is === 'ready') continue
     const labels = podsOf(workload)
     const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace, labels })
-    const why = pods.flatMap((pod) => podTrouble(pod)?.why ?? [])[0]
+    const why = await whyNot(cluster, namespace, pods)
     return why === undefined ? readiness : { ...readiness, why: `${readiness.why}; ${why}` }
   }
   return { is: 'ready' }
+}
+
+/** Of the first pod that is not well; what a volume lacks is told by events alone. */
+async function whyNot(cluster: Cluster, namespace: string, pods: readonly Live[]): Promise<string | undefined> {
+  for (const pod of pods) {
+    const trouble = podTrouble(pod)
+    if (trouble === null) continue
+    const { name } = pod.metadata
+    const warning = trouble.known ? undefined : (await warningsOf(cluster, namespace, { kind: 'Pod', name })).at(-1)
+    if (warning === undefined) return trouble.why
+    return `pod ${name}: ${missing(warning, namespace) ?? warning}`
+  }
+  return undefined
 }
 
 const event = z.looseObject({
@@ -54,7 +67,15 @@ export async function troubles(cluster: Cluster, namespace: string): Promise<str
     return trouble === null ? [] : [{ pod, trouble }]
   })
   const log = await firstLog(cluster, found)
-  return [...found.map(({ trouble }) => trouble.why), ...log, ...warnings.slice(-EVENTS)].join('\n')
+  // Not those of pods that are gone, or well by now.
+  const news = warnings.filter((line) => {
+    const pod = / of Pod (\S+): /.exec(line)?.[1]
+    return pod === undefined || found.some((one) => one.pod.metadata.name === pod)
+  })
+  const mute = ({ pod, trouble }: (typeof found)[number]) =>
+    !trouble.known && news.some((line) => line.includes(pod.metadata.name))
+  const told = found.filter((one) => !mute(one))
+  return [...told.map(({ trouble }) => trouble.why), ...log, ...news.slice(-EVENTS)].join('\n')
 }
 
 async function firstLog(

@@ -13,9 +13,9 @@ import {
   isStuck,
   madeFor,
   madeWith,
-  newestRelease,
   type Release,
   readRelease,
+  releases,
   wasInterrupted,
 } from '../release.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
@@ -54,7 +54,8 @@ const LOG_LINES = 60
 interface Seen {
   readonly chart: Live | null
   readonly job: Live | null
-  readonly release: Release | null
+  /** Newest first. */
+  readonly releases: readonly Release[]
 }
 
 export function chartReady(spec: ChartSpec): ClusterResource {
@@ -102,35 +103,43 @@ async function see(cluster: Cluster, { name, release, namespace }: ChartSpec): P
       metadataOnly: true,
     }),
   ])
-  return { chart: charts[0] ?? null, job, release: newestRelease(secrets) }
+  return { chart: charts[0] ?? null, job, releases: releases(secrets) }
 }
 
 /** The last error of each job, by its uid: with a job that has failed, its pod and the log of it are gone. */
 type Told = Map<string, HelmError>
 
 async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen: Seen, known: Told): Promise<Verdict> {
-  const { chart, job, release } = seen
+  const { chart, job } = seen
+  const release = seen.releases[0] ?? null
   if (chart === null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
   if (chart.metadata.deletionTimestamp !== undefined) return waiting(`job helm-delete-${spec.name} uninstalls it`)
   if (chart.metadata.annotations?.[UNMANAGED] !== undefined) {
     return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
   }
   if (job === null) {
-    return waiting('helm-controller has not made a job for it yet (k3s runs without it under disable-helm-controller)')
+    const hint = 'without helm-controller (disable-helm-controller in the configuration of k3s) no chart is installed'
+    return { ...waiting('helm-controller has not made a job for it yet'), hint }
   }
-  const { current, changed } = madeFor(job, chart)
+  const { current, going, changed } = madeFor(job, chart)
   const state = helmJob(job)
   if (!current) {
-    const fresh = Math.abs(at.now() - changed) < TAKEN_UP_MS
+    const fresh = going || Math.abs(at.now() - changed) < TAKEN_UP_MS
     const same = !fresh && state.is === 'complete' && release?.status === 'deployed' && release.hash === state.hash
     if (same && (await holds(cluster, spec, release))) return { is: 'ready' }
     return waiting('helm-controller has not taken up the change yet')
   }
   if (release?.status === 'failed' && release.hash === state.hash) {
     const record = await recordOf(cluster, release)
-    const error = record && !wasInterrupted(record) ? helmError(record.description) : null
-    const why = error ?? { why: record?.description || 'Helm was ended in the middle', final: true }
-    return told(spec, job, state, release, why)
+    if (record !== null && !wasInterrupted(record)) {
+      const unknown = { why: record.description, final: true }
+      return told(spec, job, state, release, helmError(record.description) ?? unknown)
+    }
+    const goesOn = (await jobPods(cluster, spec.name)).some(podRuns)
+    const why = `Helm was ended in the middle of revision ${release.revision}`
+    return goesOn
+      ? waiting(`${why}; job ${job.metadata.name} goes on`)
+      : told(spec, job, state, release, { why, final: true })
   }
   if (state.is === 'complete') {
     if (release?.status === 'deployed' && release.hash === state.hash) return { is: 'ready' }
@@ -144,13 +153,20 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
   const { uid = '' } = job.metadata
   const read = failures > 0 || state.is === 'failed' ? await errorOf(cluster, pods) : null
   if (read !== null) known.set(uid, read)
-  const error = read ?? known.get(uid) ?? null
+  const error = read ?? known.get(uid) ?? inTheWay(release, pods)
   if (state.is === 'failed' || error?.final) {
-    const unknown = { why: 'its log is gone', final: true, hint: 'run the same command again' }
+    const unknown = { why: 'its log is gone', final: true }
     return told(spec, job, { ...state, failed: failures }, release, error ?? unknown)
   }
   const attempt = `job helm-install-${spec.name}, attempt ${failures + (pods.some(podRuns) ? 1 : 0) || 1}`
-  return { ...waiting(error ? `${attempt}: ${error.why}` : attempt), ...(error?.hint && { hint: error.hint }) }
+  if (error === null) return waiting(attempt)
+  return { ...waiting(`${attempt}: ${error.why}`), alone: !error.pods, ...(error.hint && { hint: error.hint }) }
+}
+
+/** What failed before its newest version keeps Helm from going on. */
+function inTheWay(release: Release | null, pods: readonly Live[]): HelmError | null {
+  if (release === null || !isStuck(release) || pods.some(podRuns)) return null
+  return { why: `revision ${release.revision} of before is in the way: ${release.status}`, final: true }
 }
 
 const waiting = (why: string) => ({ is: 'waiting', why }) as const
@@ -204,6 +220,7 @@ function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | nul
     is: 'failed',
     what: `Helm could not ${upgrade ? 'upgrade' : 'install'} it (job ${job.metadata.name}${attempts}${took})`,
     why: error.why,
+    alone: !error.pods,
     hint: [remedy, `then run the same command again; ${left}`].filter(Boolean).join(', '),
   }
 }
@@ -214,22 +231,25 @@ function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | nul
  * deleted and nothing is uninstalled.
  */
 async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boolean): Promise<boolean> {
-  const { chart, job, release } = await see(cluster, spec)
+  const { chart, job, releases } = await see(cluster, spec)
   if (chart === null || chart.metadata.deletionTimestamp !== undefined) return false
   if (chart.metadata.annotations?.[UNMANAGED] !== undefined) return false
   const current = job !== null && madeFor(job, chart).current
-  if (release !== null && isStuck(release)) {
+  const good = releases.findIndex((one) => !isStuck(one))
+  const stuck = releases.slice(0, good === -1 ? releases.length : good)
+  const [newest] = stuck
+  if (newest !== undefined) {
     if ((await jobPods(cluster, spec.name)).some(podRuns)) return false
-    const record = await recordOf(cluster, release)
-    const interrupted = release.status !== 'failed' || (record !== null && wasInterrupted(record))
-    if (!first && !interrupted) return false
-    const { uid } = release.secret.metadata
-    await cluster.delete(
-      { ...refOf(release.secret), apiVersion: 'v1', kind: 'Secret' },
-      uid === undefined ? {} : { uid },
-    )
+    const record = await recordOf(cluster, newest)
+    const interrupted = newest.status !== 'failed' || (record !== null && wasInterrupted(record))
+    const before = job === null || newest.hash !== helmJob(job).hash
+    if (!first && !interrupted && !before) return false
+    for (const { secret } of stuck) {
+      const { uid } = secret.metadata
+      await cluster.delete({ ...refOf(secret), apiVersion: 'v1', kind: 'Secret' }, uid === undefined ? {} : { uid })
+    }
     const was = interrupted ? 'Helm was ended in the middle of' : 'Helm had failed at'
-    how.output(`${was} revision ${release.revision} (${release.status}): its record is removed, Helm tries again`)
+    how.output(`${was} revision ${newest.revision} (${newest.status}): its record is removed, Helm tries again`)
     if (current) await askAgain(cluster, spec.name)
     return true
   }
@@ -240,8 +260,9 @@ async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boole
 }
 
 /**
- * helm-controller makes a new job only when the pod that it would run is another one. This field is handed to the pod, both
- * of its values mean the same (https://docs.k3s.io/helm), and nothing else of ours sets it.
+ * helm-controller makes a new job only when the pod that it would run is another one. This field is handed to the pod, `v3`
+ * and nothing mean the same (https://docs.k3s.io/helm), and nothing else of ours sets it. Left empty, not out: the API server
+ * dates the change (`madeFor`) only as long as the field is there.
  */
 async function askAgain(cluster: Cluster, name: string): Promise<void> {
   const ref: Ref = { ...CHART, namespace: CHARTS, name }
@@ -249,5 +270,5 @@ async function askAgain(cluster: Cluster, name: string): Promise<void> {
   if (live === null) return
   const spec = live.spec
   const set = typeof spec === 'object' && spec !== null && 'helmVersion' in spec && spec.helmVersion === 'v3'
-  await cluster.patch(ref, { spec: { helmVersion: set ? null : 'v3' } })
+  await cluster.patch(ref, { spec: { helmVersion: set ? '' : 'v3' } })
 }

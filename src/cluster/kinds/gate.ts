@@ -6,8 +6,8 @@ import type { Observation } from '../../engine/resource.ts'
 import { ApiError, type Cluster, type Listing } from '../cluster.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
 
-/** A Readiness with, for a failure, the sentence that is said instead of `not ready`. */
-export type Verdict = Readiness & { readonly what?: string }
+/** A Readiness with, for a failure, the sentence that is said instead of `not ready`. `alone`: no evidence is needed. */
+export type Verdict = Readiness & { readonly what?: string; readonly alone?: boolean }
 
 export interface GateSpec {
   readonly id: string
@@ -64,7 +64,7 @@ export function gate(spec: GateSpec): ClusterResource {
       const begun = how.now()
       const changes = listen(cluster, spec.watches, how)
       try {
-        for (let turn = 0, heals = 0; ; turn++) {
+        for (let turn = 0, heals = 0, said = ''; ; turn++) {
           how.signal.throwIfAborted()
           const verdict = await judged(spec, cluster, how)
           if (verdict.is === 'ready' || how.stop.aborted) return
@@ -75,7 +75,9 @@ export function gate(spec: GateSpec): ClusterResource {
             continue
           }
           if (failed || waited >= bound) throw await explained(spec, verdict, bound, cluster, how)
-          how.wait(firstLine(verdict.why), bound)
+          const why = firstLine(verdict.why)
+          if (why !== said) how.wait(why, bound)
+          said = why
           await changes.next(Math.min(POLL_MS, (bound - waited) * 1000))
         }
       } finally {
@@ -102,10 +104,12 @@ async function explained(
   cluster: Cluster,
   how: Making,
 ): Promise<ProblemError> {
-  const more = await Promise.resolve(spec.evidence?.(cluster, how)).catch((error: unknown) => {
-    if (!(error instanceof ApiError)) throw error
-    return undefined
-  })
+  const more = await Promise.resolve(verdict.alone ? undefined : spec.evidence?.(cluster, how)).catch(
+    (error: unknown) => {
+      if (!(error instanceof ApiError)) throw error
+      return undefined
+    },
+  )
   const hint =
     more?.hint ?? verdict.hint ?? spec.hint ?? (verdict.is === 'waiting' ? '--timeout gives it longer' : undefined)
   const problem: Problem = {

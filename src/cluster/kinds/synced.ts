@@ -146,6 +146,11 @@ const EXPLAINED: readonly { readonly says: RegExp; readonly why: string; readonl
     hint: 'the store says why: kubectl get secretstore,clustersecretstore -A',
   },
   {
+    says: /cannot find secret data for key|property .* does not exist|key .* not found/i,
+    why: 'the secret is there, the entry in it is not',
+    hint: 'vault kv get shows its entries; correct the property',
+  },
+  {
     says: /(?:secrets?|serviceaccounts?) "[^"]*" not found|cannot (?:get|find) (?:Kubernetes )?(?:secret|service account)/i,
     why: 'the Secret or the ServiceAccount that it logs in with does not exist',
     hint: 'materialise it first: k3s-platform apply -t secrets',
@@ -159,11 +164,6 @@ const EXPLAINED: readonly { readonly says: RegExp; readonly why: string; readonl
     says: /Code: 403|permission denied|forbidden/i,
     why: 'it may not read there: permission denied',
     hint: 'give its policy `read` on the path; in KV v2 that is <mount>/data/<path>',
-  },
-  {
-    says: /cannot find secret data for key|property .* does not exist|key .* not found/i,
-    why: 'the secret is there, the entry in it is not',
-    hint: 'vault kv get shows its entries; correct the property',
   },
   {
     says: /Secret does not exist|Code: 404|no handler for route|NoSecretError/i,
