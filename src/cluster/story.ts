@@ -6,6 +6,7 @@ import { type Ask, asks } from '../certificates/asks.ts'
 import { type BundleInput, readBundle } from '../certificates/bundle.ts'
 import { explain } from '../certificates/explain.ts'
 import { factsOf } from '../certificates/facts.ts'
+import { ProblemError } from '../engine/problem.ts'
 import type { Cluster } from './cluster.ts'
 import type { Live } from './object.ts'
 import type { Looking } from './resource.ts'
@@ -125,8 +126,15 @@ async function tried(cluster: Cluster, { dnsName, token }: Challenge): Promise<P
     const { status, headers } = await cluster.http({ host: dnsName, port: 80, path, timeoutMs: HTTP_MS })
     return { status, location: headers.location }
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) }
+    return { error: reasonOf(error) }
   }
+}
+
+/** sshd says why there is no way to the address: `Connection refused`. */
+function reasonOf(error: unknown): string {
+  const [problem] = error instanceof ProblemError ? error.problems : []
+  const said = problem?.why ?? (error instanceof Error ? error.message : String(error))
+  return said.replace(/^\(SSH\) Channel open failure: /, '')
 }
 
 async function resolved(name: string): Promise<readonly string[]> {
