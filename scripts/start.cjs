@@ -1,14 +1,26 @@
 #!/usr/bin/env node
 // The program's start file in dist/: keeps V8's compiled code between runs, for compiling is most of what a short run does.
 
-const { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs')
+const {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} = require('node:fs')
 const { join } = require('node:path')
 const { Script } = require('node:vm')
 
-// A directory of the user's own: what lies in a shared one could be another's code. Without one nothing is kept.
+// Only below a directory of who runs this: what another can write (a shared directory, the user's home under sudo) could be
+// another's code. Without one nothing is kept.
 const { HOME, XDG_CACHE_HOME } = process.env
-const caches = XDG_CACHE_HOME || (HOME && join(HOME, '.cache'))
-const cache = caches && join(caches, 'k3s-platform', 'code', `${process.version}-${process.arch}`)
+const home = XDG_CACHE_HOME || HOME
+const own = home && statSync(home, { throwIfNoEntry: false })?.uid === process.getuid?.()
+const version = `${process.version}-${process.arch}`
+const cache = own && join(XDG_CACHE_HOME || join(home, '.cache'), 'k3s-platform', 'code', version)
 
 const loaded = new Map()
 const fresh = new Map()
