@@ -14,6 +14,8 @@ const APPLY = 'k3s-platform apply -t certificates'
 const LEASE_SILENT_SECONDS = 30
 /** An approver and a new controller get this long before their silence means anything. */
 const SILENT_SECONDS = 30
+/** An ACME server takes an order within a second or two. */
+const ORDER_SILENT_SECONDS = 5
 const RENEWAL_LATE_SECONDS = 3_600
 
 const issuerOf = (f: Facts) => {
@@ -143,7 +145,7 @@ export const RULES: readonly Rule<Facts>[] = [
       return (
         words && {
           ...words,
-          after: `cert-manager tries again ${next}; what is asked before the limit is over is refused`,
+          after: `cert-manager tries again ${next}; what is asked before the limit is over is refused; after it: ${renew(f)}`,
         }
       )
     },
@@ -161,6 +163,21 @@ export const RULES: readonly Rule<Facts>[] = [
           cause: `the issuer has no solver for these names${wild.length > 0 ? `: ${wild.join(', ')} needs DNS-01` : ''}`,
           evidence: [`Order ${order?.metadata.name} says: ${short(told.message ?? '')}`],
           fix: `ask an issuer with a DNS-01 solver (svc-plus-acme-dns01-cloudflare) in k3s_platform_certificates; then: ${APPLY}`,
+        }
+      )
+    },
+  },
+  {
+    name: 'order-unanswered',
+    match: ({ order, issuer, now }) => {
+      const server = issuer?.spec.acme?.server ?? 'the ACME server'
+      return (
+        order &&
+        !order.status.state &&
+        (seconds(order.metadata.creationTimestamp, now) ?? 0) >= ORDER_SILENT_SECONDS && {
+          cause: `the ACME server has not answered to the order: ${server} is down, slow, or not to be reached from the cluster`,
+          fix: `curl -v ${server}, from the node; what it met: kubectl logs -n cert-manager deployment/cert-manager`,
+          after: 'nothing: cert-manager tries again by itself',
         }
       )
     },

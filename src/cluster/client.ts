@@ -7,6 +7,7 @@ import { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { z } from 'zod'
+import { ProblemError } from '../engine/problem.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
 import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type Watched } from './cluster.ts'
 import { type Live, live, type Ref } from './object.ts'
@@ -455,11 +456,18 @@ async function secured(socket: TLSSocket, timeoutMs: number): Promise<void> {
   socket.on('error', () => undefined)
 }
 
+/** The node's own words for what it could not reach: `Connection refused`. */
+function unreached(error: unknown): never {
+  const [problem] = error instanceof ProblemError ? error.problems : []
+  const words = (problem?.why ?? '').replace(/^\(SSH\) Channel open failure: /, '')
+  throw words === '' ? error : new LinkError(words)
+}
+
 async function httpFromNode(
   forward: Transport['forward'],
   { host, port, path, headers = {}, timeoutMs }: Parameters<Cluster['http']>[0],
 ): ReturnType<Cluster['http']> {
-  const socket = Duplex.from(await forward(host, port))
+  const socket = Duplex.from(await forward(host, port).catch(unreached))
   try {
     return await new Promise((resolve, reject) => {
       const bound = setTimeout(() => reject(new LinkError(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)

@@ -4,9 +4,8 @@ import { lookup } from 'node:dns/promises'
 import { z } from 'zod'
 import { type Ask, asks } from '../certificates/asks.ts'
 import { type BundleInput, readBundle } from '../certificates/bundle.ts'
-import { explain } from '../certificates/explain.ts'
+import { explain, readiness } from '../certificates/explain.ts'
 import { factsOf } from '../certificates/facts.ts'
-import { ProblemError } from '../engine/problem.ts'
 import type { Cluster } from './cluster.ts'
 import type { Live } from './object.ts'
 import type { Looking } from './resource.ts'
@@ -75,10 +74,12 @@ export async function reasons(
   at: Pick<Looking, 'now'>,
   spec: Teller,
 ): Promise<{ readonly why?: string; readonly hint?: string }> {
-  const { because } = explain(readBundle(await story(cluster, at, spec)))
+  const bundle = readBundle(await story(cluster, at, spec))
+  const { because } = explain(bundle)
   if (because === null) return {}
   const { cause, evidence, fix } = because
-  return { why: [cause, ...evidence].join('\n'), hint: fix }
+  const state = readiness(bundle)
+  return { why: [cause, ...evidence].join('\n'), hint: state.is === 'failed' ? (state.hint ?? fix) : fix }
 }
 
 async function input(
@@ -126,15 +127,8 @@ async function tried(cluster: Cluster, { dnsName, token }: Challenge): Promise<P
     const { status, headers } = await cluster.http({ host: dnsName, port: 80, path, timeoutMs: HTTP_MS })
     return { status, location: headers.location }
   } catch (error) {
-    return { error: reasonOf(error) }
+    return { error: error instanceof Error ? error.message : String(error) }
   }
-}
-
-/** sshd says why there is no way to the address: `Connection refused`. */
-function reasonOf(error: unknown): string {
-  const [problem] = error instanceof ProblemError ? error.problems : []
-  const said = problem?.why ?? (error instanceof Error ? error.message : String(error))
-  return said.replace(/^\(SSH\) Channel open failure: /, '')
 }
 
 async function resolved(name: string): Promise<readonly string[]> {
