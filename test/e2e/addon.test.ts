@@ -56,3 +56,18 @@ describe('a second run', () => {
     expect(await versions(at.node, KINDS)).toBe(before)
   })
 })
+
+describe('doctor', () => {
+  const doctor = async () => (await testbed.cli(['doctor', '-i', inventory])).stdout
+
+  test('has nothing to say of it', async () => {
+    expect(await doctor()).toContain('1 host, 0 failures, 0 warnings')
+  })
+
+  test('names what copies a Secret into another namespace', async () => {
+    const mark = 'reflector.v1.k8s.emberstack.com/reflection-allowed=true'
+    await at.node.kubectl(['annotate', '-n', 'platform', 'secret/postgresql-tls', mark])
+    expect(await doctor()).toMatch(/warn +Secret platform\/postgresql-tls: copies a Secret between namespaces/)
+    await at.node.kubectl(['annotate', '-n', 'platform', 'secret/postgresql-tls', `${mark.split('=')[0]}-`])
+  })
+})

@@ -1,6 +1,7 @@
 // doctor: what preflight looks at, alone, and what of the workstation matters; for people, or as a document. Changes nothing.
 
 import { execFile } from 'node:child_process'
+import { liveCopies } from '../../cluster/copies.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { DoctorDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
@@ -59,7 +60,10 @@ async function examine(target: HostTarget): Promise<Report> {
     })
     if (look === undefined) return { name, about: '', findings: unseen }
     const about = `${target.about(look.facts)}; ${target.checks} checks`
-    return { name, about, findings: [...target.preflight(look), ...unseen] }
+    const { api } = look.facts
+    const copies = api.is === 'up' ? await liveCopies(api.cluster) : []
+    const found = copies.map((copy): Problem => ({ kind: 'warning', ...copy, where: `${name} ${copy.where}` }))
+    return { name, about, findings: [...target.preflight(look), ...found, ...unseen] }
   } catch (error) {
     if (error instanceof ProblemError) return { name, about: '', findings: error.problems }
     throw error
