@@ -116,9 +116,12 @@ export function prepare(host: Host, shared: Shared): Prepared {
       .flatMap(({ role, charts }) => charts.filter(({ name }) => wanted({ role, name, resources: [] })))
       .map((check) => ({ host, check })),
     tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
-    secrets: [value.password, value.becomePassword, ...bound.flatMap((one) => one.secrets)].filter(
-      (s) => s !== undefined,
-    ),
+    secrets: [
+      value.password,
+      value.becomePassword,
+      ...bound.flatMap((one) => one.secrets),
+      ...secretValues(host),
+    ].filter((s) => s !== undefined),
     target: {
       host: host.name,
       stages: stages.filter(wanted),
@@ -185,6 +188,12 @@ function refusing<T>(make: () => T, problems: Problem[]): T | undefined {
     problems.push(...error.problems)
     return undefined
   }
+}
+
+/** What is secret by its name or its file in values of charts: roles see plain values there. */
+function secretValues(host: Host): Secret[] {
+  const names = [...host.names()].filter((name) => /^k3s_platform_(.*_)?values$/.test(name))
+  return names.length === 0 ? [] : names.flatMap((name) => secretsIn(host.vars[name]))
 }
 
 function secretsIn(value: unknown): Secret[] {
