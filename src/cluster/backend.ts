@@ -3,13 +3,14 @@
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Applying, Observation, PendingChange } from '../engine/resource.ts'
 import type { Session } from '../engine/runner.ts'
+import { same } from '../engine/state.ts'
 import type { Facts } from '../host/facts.ts'
 import type { HostResource } from '../host/resource.ts'
 import { sh } from '../host/sh.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
 import type { Client } from './client.ts'
 import { ApiError, type Cluster } from './cluster.ts'
-import type { ClusterResource } from './resource.ts'
+import type { ClusterResource, Looking } from './resource.ts'
 
 export type PlatformResource = HostResource | ClusterResource
 
@@ -172,7 +173,20 @@ async function make(
     how.signal.throwIfAborted()
     throw new ProblemError(told(error, host, resource, 'could not be made'))
   }
-  if (!how.stop.aborted || change.resource.action === undefined) how.step({ is: 'done', resource: id, title })
+  if (how.stop.aborted && !(await isMade(resource, cluster, { host, now, signal: how.signal }))) return
+  how.step({ is: 'done', resource: id, title })
+}
+
+/** Ctrl-C ends waits early: whether it came to its end before, only it can tell. */
+async function isMade(resource: ClusterResource, cluster: Cluster, at: Looking): Promise<boolean> {
+  try {
+    const { actual, desired, deferred } = await resource.look(cluster, at)
+    return deferred === undefined && same(actual, desired)
+  } catch (error) {
+    at.signal.throwIfAborted()
+    if (error instanceof ProblemError || error instanceof ApiError || error instanceof LinkError) return false
+    throw error
+  }
 }
 
 function told(error: unknown, host: string, { title }: ClusterResource, what: string): readonly Problem[] {
