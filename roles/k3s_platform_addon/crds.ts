@@ -1,5 +1,6 @@
 // What an addon that is turned off leaves behind, its CRDs with all objects of their kinds: taken away where that is asked for.
 
+import { z } from 'zod'
 import type { Cluster } from '../../src/cluster/cluster.ts'
 import { stuck } from '../../src/cluster/kinds/object.ts'
 import { type Live, refOf } from '../../src/cluster/object.ts'
@@ -11,7 +12,10 @@ import { ProblemError } from '../../src/engine/problem.ts'
 const BOUND_SECONDS = 120
 
 /** Only those that the release made: its name and namespace are on them, https://helm.sh/docs/howto/charts_tips_and_tricks/. */
-export function crdsGone(of: {
+export function crdsGone({
+  name,
+  ...of
+}: {
   readonly name: string
   readonly release: string
   readonly namespace: string
@@ -26,14 +30,21 @@ export function crdsGone(of: {
       return release === of.release && namespace === of.namespace
     })
   }
-  const title = `CRDs of ${of.name}, with all objects of their kinds`
+  const title = `CRDs of ${name}, with all objects of their kinds`
   return {
     id: `crds:${of.namespace}/${of.release}`,
     title,
-    before: { actual: null, desired: null },
+    before: { actual: {}, desired: {} },
+    action: (actual) => `delete ${String(actual?.crds)}`,
     look: async (cluster) => {
-      const names = (await mine(cluster)).map(({ metadata }) => metadata.name).toSorted()
-      return { actual: names.length === 0 ? null : { names }, desired: null }
+      const lost = await Promise.all((await mine(cluster)).map((crd) => objectsOf(cluster, crd)))
+      if (lost.length === 0) return { actual: {}, desired: {} }
+      const objects = lost
+        .filter((one) => one.count > 0)
+        .map(({ kind, count: n }) => `${n} ${kind}${n === 1 ? '' : 's'}`)
+      const count = lost.length === 1 ? '1 CRD' : `${lost.length} CRDs`
+      const crds = `${count} of ${name} with its objects: ${objects.toSorted().join(', ') || 'none'}`
+      return { actual: { crds }, desired: { crds: null } }
     },
     make: async (_, cluster, how) => {
       for (const live of await mine(cluster)) {
@@ -43,4 +54,22 @@ export function crdsGone(of: {
       }
     },
   }
+}
+
+const shape = z.looseObject({
+  spec: z.looseObject({
+    group: z.string(),
+    names: z.looseObject({ kind: z.string() }),
+    versions: z.array(z.looseObject({ name: z.string(), served: z.boolean() })),
+  }),
+})
+
+/** How many of its kind there are, in any namespace. */
+async function objectsOf(cluster: Cluster, crd: Live): Promise<{ readonly kind: string; readonly count: number }> {
+  const whole = await cluster.get(refOf(crd))
+  if (whole === null) return { kind: '', count: 0 }
+  const { group, names, versions } = shape.parse(whole).spec
+  const version = versions.find(({ served }) => served)?.name ?? ''
+  const found = await cluster.list({ apiVersion: `${group}/${version}`, kind: names.kind, metadataOnly: true })
+  return { kind: names.kind, count: found.length }
 }
