@@ -58,18 +58,19 @@ export const addon: Role<typeof vars, ClusterResource> = {
     // Without cert-manager these are not applied, but they stay, as its CRDs do.
     const on = { ...v, k3s_platform_cert_manager_enabled: true }
     const kept = context.deleteCrds ? [] : written([...issuerStages(on, context), ...certificateStages(on, context)])
+    const goesWith = async (ref: Ref) => lost(ref, v, context)
+    const replaced = wanted.flatMap((ref) => makerOf(ref) ?? [])
     return [
       { role, name: 'record', resources: [record({ role, wanted })] },
+      ...(replaced.length === 0
+        ? []
+        : [{ role, name: 'secrets', resources: [prune({ role, wanted, goesWith, only: replaced })] }]),
       ...stages,
       {
         role,
         name: 'prune',
         resources: [
-          prune({
-            role,
-            wanted: [...wanted, ...kept, ...leftAlone(v)],
-            goesWith: async (ref) => lost(ref, v, context),
-          }),
+          prune({ role, wanted: [...wanted, ...kept, ...replaced, ...leftAlone(v)], goesWith }),
           ...(context.deleteCrds ? leftBehind(v, context) : []),
         ],
       },
@@ -101,6 +102,11 @@ const leftBehind = (v: Vars, context: AddonContext) =>
   })
 
 const namespace = (name: string): Manifest => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
+
+/** Where an earlier run had external-secrets make a Secret that this one writes itself. */
+function makerOf({ kind, namespace, name }: Ref): Ref | null {
+  return kind === 'Secret' ? { apiVersion: 'external-secrets.io/v1', kind: 'ExternalSecret', namespace, name } : null
+}
 
 /** What is lost and what stays when an object goes. */
 function lost(ref: Ref, v: Vars, context: AddonContext): string | null {

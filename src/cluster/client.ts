@@ -285,14 +285,19 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
         type: 'application/merge-patch+json',
         body: merge,
       }),
-    delete: async (ref, { uid } = {}) => {
+    delete: async (ref, { uid, owned } = {}) => {
       const preconditions = uid === undefined ? {} : { preconditions: { uid } }
       try {
         await json({
           method: 'DELETE',
           path: await pathOf(ref),
           type: 'application/json',
-          body: { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', ...preconditions },
+          body: {
+            apiVersion: 'v1',
+            kind: 'DeleteOptions',
+            propagationPolicy: owned === 'first' ? 'Foreground' : 'Background',
+            ...preconditions,
+          },
         })
       } catch (error) {
         absent(error)

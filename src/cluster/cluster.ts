@@ -35,8 +35,11 @@ export interface Cluster {
   /** Plain create or JSON merge patch, for what is not server-side apply: a dry-run proof, a condition of a status. */
   create(manifest: Manifest, how?: { readonly dryRun?: boolean }): Promise<Live>
   patch(ref: Ref, merge: object, how?: { readonly subresource?: 'status' }): Promise<Live>
-  /** Background propagation; an absent object is fine. `uid`: only that very object. */
-  delete(ref: Ref, how?: { readonly uid?: string }): Promise<void>
+  /**
+   * An absent object is fine. `uid`: only that very object. `owned` first: it goes once what it owns is gone, otherwise that
+   * goes in the background.
+   */
+  delete(ref: Ref, how?: { readonly uid?: string; readonly owned?: 'first' }): Promise<void>
   /** Text of a container's log; null: there is none (yet). */
   logs(
     pod: Pick<Ref, 'namespace' | 'name'>,

@@ -48,10 +48,19 @@ export async function until(
   }
 }
 
-/** Deletes that very object and waits until it is gone. */
-export async function deleted(cluster: Cluster, ref: Ref, live: Live, how: Making, bound: number): Promise<Waited> {
+/** Deletes that very object and waits until it is gone; with `owned` first, what it owns as well. */
+export async function deleted(
+  cluster: Cluster,
+  ref: Ref,
+  live: Live,
+  how: Making,
+  bound: number,
+  which: { readonly owned?: 'first' } = {},
+): Promise<Waited> {
   const { uid } = live.metadata
-  if (live.metadata.deletionTimestamp === undefined) await cluster.delete(ref, uid === undefined ? {} : { uid })
+  if (live.metadata.deletionTimestamp === undefined) {
+    await cluster.delete(ref, { ...which, ...(uid !== undefined && { uid }) })
+  }
   const { apiVersion, kind, namespace, name } = ref
   return until(
     async () => {

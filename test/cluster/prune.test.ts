@@ -184,6 +184,17 @@ describe('what is no longer wanted', () => {
     expect(await plans(cluster, [NEW])).toBe('action: delete Certificate database/old')
   })
 
+  test('makes way for what takes its place: only these go, before all else', async () => {
+    const cluster = new FakeCluster('database')
+    await run(cluster, [OLD, ISSUER])
+    const way = prune({ role: ROLE, wanted: [refOf(NEW)], only: [refOf(OLD), refOf(NEW)] })
+    expect(await planned(way, cluster)).toBe('action: delete Certificate database/old')
+    expect((await made(way, cluster)).problem).toBe('')
+    expect(text(cluster)).toBe('cert-manager.io/v1 ClusterIssuer self\n')
+    expect(cluster.peek(refOf(ISSUER))).not.toBeNull()
+    expect(await planned(way, cluster)).toBe('none')
+  })
+
   test('is not applied when the record cannot be written', async () => {
     const cluster = new FakeCluster('database')
     cluster.fault = ({ verb }) => (verb === 'patch' ? apiError(403, 'Forbidden', 'no') : undefined)

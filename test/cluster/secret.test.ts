@@ -84,6 +84,21 @@ describe('a Secret', () => {
     expect(await planned(docker, cluster)).toBe('none')
   })
 
+  test('that another object makes waits until that is gone', async () => {
+    const cluster = new FakeCluster('platform')
+    const kind = 'ExternalSecret'
+    const ownerReferences = [{ apiVersion: 'external-secrets.io/v1', kind, name: 'mine', uid: 'u1', controller: true }]
+    cluster.put({ ...REF, metadata: { ...REF, ownerReferences }, data: {} })
+    const wait = 'action: apply Secret platform/token once ExternalSecret mine, which owns it, is gone'
+    expect(await planned(token({ 'api-token': ONE }), cluster)).toBe(wait)
+    expect((await made(token({ 'api-token': ONE }), cluster)).problem).toBe(
+      `edge-1 Secret platform/token: is made by ExternalSecret mine, which would write it again
+hint: leave it to that, or: kubectl -n platform delete externalsecret mine`,
+    )
+    cluster.remove(REF)
+    expect(await planned(token({ 'api-token': ONE }), cluster)).toBe('create\npresent: null -> true')
+  })
+
   test('of an ExternalSecret that Flux owns is left alone', async () => {
     const cluster = new FakeCluster('platform')
     const labels = { 'kustomize.toolkit.fluxcd.io/name': 'apps' }

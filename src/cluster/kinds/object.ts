@@ -86,6 +86,8 @@ export function applied(spec: Applied): ClusterResource {
       if (live?.metadata.deletionTimestamp !== undefined) {
         return notYet(`once the old one is gone${heldBy(live) && ` (${heldBy(live)})`}`)
       }
+      const master = live && controllerOf(live)
+      if (master) return notYet(`once ${master.kind} ${master.name}, which owns it, is gone`)
       const was = replaced(live)
       if (fixed && was !== null) return { actual: { [fixed.field]: was }, desired: { [fixed.field]: fixed.value } }
       if (dry.status === 'rejected') return unanswered(dry.reason, live)
@@ -102,6 +104,7 @@ export function applied(spec: Applied): ClusterResource {
         if (gone.is === 'stopped') return
         if (gone.is === 'late') throw new ProblemError(stuck(where, ref, gone))
       }
+      if (old) refuseOwned(old, where)
       const manifest = spec.manifest()
       let [hint, pauseMs]: [string | undefined, number] = [undefined, 1000]
       const waited = await until(
@@ -137,6 +140,20 @@ async function readBoth(cluster: Cluster, ref: Ref, manifest: Manifest) {
     if (found.status === 'rejected' || dry.status === 'rejected' || round === ROUNDS) return both
     if (found.value === null || found.value.metadata.resourceVersion === dry.value.metadata.resourceVersion) return both
   }
+}
+
+/** The object that made it and writes it again, and with which it goes: `ExternalSecret vault-token`. */
+function controllerOf({ metadata }: Live) {
+  return metadata.ownerReferences?.find(({ controller }) => controller === true)
+}
+
+function refuseOwned(live: Live, where: string): void {
+  const owner = controllerOf(live)
+  if (owner === undefined || live.metadata.deletionTimestamp !== undefined) return
+  const { kind, name } = owner
+  const what = `is made by ${kind} ${name}, which would write it again`
+  const hint = `leave it to that, or: ${kubectl('delete', { ...refOf(live), kind, name })}`
+  throw new ProblemError({ kind: 'failed', where, what, hint })
 }
 
 const notYet = (wait: string): Observation => ({ actual: { [UNTIL]: wait }, desired: { [UNTIL]: null } })

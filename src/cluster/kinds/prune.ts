@@ -13,6 +13,8 @@ import { hold, objectsOf, type RoleObjects, unwanted } from './record.ts'
 export interface PruneSpec extends RoleObjects {
   /** Words for what is lost or stays when it is deleted: `uninstalls the release caddy`. null: nothing worth saying. */
   readonly goesWith?: (ref: Ref, cluster: Cluster) => Promise<string | null>
+  /** Deals with these alone, and takes what they own along: it stands before what takes their place. */
+  readonly only?: readonly Ref[]
 }
 
 /** What is lost with these is not ours. */
@@ -33,11 +35,15 @@ interface Fate {
 }
 
 /**
- * Stands last in a role. The newest entries go first: what needs another was applied after it. Nothing is deleted that
+ * Stands last in a role, or before what takes the place of `only` these. The newest entries go first: what needs another was applied after it. Nothing is deleted that
  * somebody else took over, and no CustomResourceDefinition, PersistentVolumeClaim or Namespace.
  */
-export function prune({ role, wanted, goesWith }: PruneSpec): ClusterResource {
-  const stale = async (cluster: Cluster) => unwanted((await objectsOf(cluster, role)) ?? [], wanted).toReversed()
+export function prune({ role, wanted, goesWith, only }: PruneSpec): ClusterResource {
+  const meant = (refs: readonly Ref[]) => {
+    const others = only && unwanted(refs, only)
+    return others === undefined ? refs : unwanted(refs, others)
+  }
+  const stale = async (cluster: Cluster) => meant(unwanted((await objectsOf(cluster, role)) ?? [], wanted)).toReversed()
   const fateOf = async (ref: Ref, cluster: Cluster): Promise<Fate> => {
     const live = await cluster.get(ref)
     if (live === null) return { ref, live, words: null }
@@ -50,8 +56,8 @@ export function prune({ role, wanted, goesWith }: PruneSpec): ClusterResource {
     return { ref, live, words: (await goesWith?.(ref, cluster)) ?? null }
   }
   return {
-    id: `prune:${role}`,
-    title: 'objects that are no longer wanted',
+    id: `${only ? 'make-way' : 'prune'}:${role}`,
+    title: only ? 'objects whose place others take' : 'objects that are no longer wanted',
     before: { actual: {}, desired: {} },
     action: (actual) => sentence(actual ?? {}),
     look: async (cluster) => {
@@ -67,13 +73,13 @@ export function prune({ role, wanted, goesWith }: PruneSpec): ClusterResource {
         if (how.stop.aborted) return
         const { live } = await fateOf(ref, cluster)
         if (live !== null) {
-          const gone = await deleted(cluster, ref, live, how, BOUND_SECONDS)
+          const gone = await deleted(cluster, ref, live, how, BOUND_SECONDS, only && { owned: 'first' })
           if (gone.is === 'stopped') return
           if (gone.is === 'late') throw new ProblemError(stuck(`${how.host} ${titleOf(ref)}`, ref, gone))
         }
       }
       const left = await objectsOf(cluster, role)
-      const dealtWith = unwanted(left ?? [], wanted)
+      const dealtWith = meant(unwanted(left ?? [], wanted))
       await hold(cluster, role, unwanted(left ?? [], dealtWith))
     },
   }

@@ -185,14 +185,18 @@ test('with --delete-crds the CRDs of its release go, and those of others stay', 
       name,
       annotations: { 'meta.helm.sh/release-name': release, 'meta.helm.sh/release-namespace': 'cert-manager' },
     },
+    spec: { group: 'cert-manager.io', names: { kind: 'Certificate' }, versions: [{ name: 'v1', served: true }] },
   })
+  const apiVersion = 'cert-manager.io/v1'
+  await cluster.create({ apiVersion, kind: 'Certificate', metadata: { name: 'old', namespace: 'default' } })
   await cluster.create(crd('certificates.cert-manager.io', 'cert-manager'))
   await cluster.create(crd('others.example', 'other'))
   const gone = prunes({ cert_manager_enabled: false }, { deleteCrds: true }).find(({ id }) =>
     id.endsWith('/cert-manager'),
   )
   if (gone === undefined) throw new Error('no CRDs go')
-  expect(await changeOf(gone, cluster)).toMatchObject({ op: 'delete' })
+  const note = 'delete 1 CRD of cert-manager with its objects: 1 Certificate'
+  expect(await changeOf(gone, cluster)).toMatchObject({ op: 'action', note })
   await made(gone, cluster)
   const left = await cluster.list({ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' })
   expect(left.map(({ metadata }) => metadata.name)).toEqual(['others.example'])
