@@ -14,9 +14,12 @@ export function resources(memory: string, limit: string, cpu = '10m', cpuLimit =
   return { requests: { cpu, memory }, limits: { cpu: cpuLimit, memory: limit } }
 }
 
-/** The order of keys means nothing to Helm: sorted, so that a reordered inventory changes nothing. */
+/**
+ * The order of keys means nothing to Helm: sorted, so that a reordered inventory changes nothing. Helm reads YAML 1.1, where
+ * `yes` and `0777` are no texts.
+ */
 export function valuesText(values: JsonMap): string {
-  return stringify(values, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false })
+  return stringify(values, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' })
 }
 
 export function at(values: Json | undefined, path: Path): Json | undefined {

@@ -11,7 +11,7 @@ import { annotationPrefix, ownerId } from '../../../roles/k3s_platform_addon/add
 import { addons } from '../../../roles/k3s_platform_addon/addons/index.ts'
 import { chartLocks } from '../../../roles/k3s_platform_addon/charts.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
-import { isFrom } from '../../../roles/k3s_platform_addon/values.ts'
+import { isFrom, valuesText } from '../../../roles/k3s_platform_addon/values.ts'
 import { type Vars, vars } from '../../../roles/k3s_platform_addon/vars.ts'
 import type { RoleContext } from '../../../roles/role.ts'
 import { idOf } from '../../../src/cluster/object.ts'
@@ -174,6 +174,12 @@ test('an addon that is turned off is uninstalled, in words; certificates and iss
     null,
     'HelmChart.helm.cattle.io/kube-system/reloader',
   ])
+})
+
+test('a text that YAML 1.1 takes for something else stays a text: Helm reads that', () => {
+  expect(valuesText({ a: 'yes', b: '0777', c: ['off', 'x'], on: true })).toBe(
+    'a: "yes"\nb: "0777"\nc:\n  - "off"\n  - x\n"on": true\n',
+  )
 })
 
 test('with --delete-crds the CRDs of its release go, and those of others stay', async () => {
