@@ -1,6 +1,8 @@
 // Both roles on a fresh node, by one command; then nothing to do, and only what is changed changes.
 
 import { X509Certificate } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Testbed } from '../testbed/testbed.ts'
 import { CERTIFIED, field, type Platform, platform, versions } from './platform.ts'
@@ -54,6 +56,26 @@ describe('a second run', () => {
     const done = await cli(testbed, 0, ['apply', '-i', inventory, '-o', 'json'])
     expect(JSON.parse(done.stdout).hosts[0]).toMatchObject({ status: 'ok', execs: 1, recap: { changed: 0 } })
     expect(await versions(at.node, KINDS)).toBe(before)
+  })
+})
+
+describe('a lock file', () => {
+  test('has the digests of the charts, and changes nothing in the cluster', async () => {
+    await cli(testbed, 0, ['lock', '-i', inventory])
+    const text = await readFile(join(inventory, 'k3s-platform.lock'), 'utf8')
+    const [version = ''] = at.charts.versions['cert-manager'] ?? []
+    expect(text).toContain(`${version}: ${at.charts.digest('cert-manager', version)}`)
+    await cli(testbed, 0, ['plan', '-i', inventory, '--locked'])
+  })
+
+  test('with another digest stops the run before anything is touched', async () => {
+    const path = join(inventory, 'k3s-platform.lock')
+    const [version = ''] = at.charts.versions.reloader ?? []
+    const text = await readFile(path, 'utf8')
+    await writeFile(path, text.replace(at.charts.digest('reloader', version), 'a'.repeat(64)))
+    const { stderr } = await cli(testbed, 64, ['apply', '-i', inventory, '--locked'])
+    expect(stderr).toMatch(/the chart reloader \S+ has another digest than the one that is locked/)
+    await writeFile(path, text)
   })
 })
 
