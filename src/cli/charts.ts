@@ -58,11 +58,18 @@ export async function chartProblems(
           return { kind: 'usage', where: host.where(place), what, ...(hint === undefined ? {} : { hint }) }
         })
       } catch (error) {
-        return told(error, where, supply.strict)
+        return told(error, sourceOf(host, check) ?? where, supply.strict)
       }
     }),
   )
   return found.flat()
+}
+
+/** Where the inventory says which chart it is, or where from. */
+function sourceOf(host: Host, { source: { variables } }: ChartCheck): string | undefined {
+  const given = new Set(host.names())
+  const name = ['file', 'version', 'repo_url'].map((one) => `${variables}_chart_${one}`).find((one) => given.has(one))
+  return name && host.where([name])
 }
 
 /** Where the workstation cannot ask, the node may: then only the values are unchecked. */
