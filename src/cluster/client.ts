@@ -57,7 +57,8 @@ const list = z.looseObject({
 const watched = z.looseObject({ type: z.string(), object: z.looseObject({}) })
 const versionInfo = z.looseObject({ gitVersion: z.string() })
 
-const TIMEOUT_MS = 30_000
+/** The API gives a webhook 30 s at most, and says then which it was. */
+const TIMEOUT_MS = 34_000
 const BODY_LIMIT = 65_536
 const HISTORY_GONE = 410
 

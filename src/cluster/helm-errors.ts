@@ -93,9 +93,9 @@ const TABLE: readonly Row[] = [
     hint: 'delete that one object (its pods stop for a moment), Helm makes it anew',
   },
   {
-    says: /conflicts? with "([^"]+)"(.*)/,
+    says: /conflicts? with "([^"]+)"(?: using [^\s:]+)?:?\s*([\s\S]*)/,
     final: true,
-    why: 'somebody else owns a field that the chart sets: $1$2',
+    why: '$1 owns what the chart sets: $2',
     hint: 'the other one gives it up, or the value is set to what it wants; kubectl get -o yaml --show-managed-fields shows who writes what',
   },
   {

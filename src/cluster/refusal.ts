@@ -156,9 +156,10 @@ export function kubectl(verb: string, { apiVersion, kind, namespace, name }: Ref
   return `kubectl ${namespace === undefined ? '' : `-n ${namespace} `}${verb} ${kind.toLowerCase()}${group} ${name}`
 }
 
-/** `held by the finalizer x`; empty when nothing holds it. */
-export function heldBy({ metadata }: Live): string {
-  const held = metadata.finalizers ?? []
+/** `held by the finalizer x`, of a namespace what is left in it; empty when nothing holds it. */
+export function heldBy(live: Live): string {
+  if (live.kind === 'Namespace') return holdsOf(live).join('; ')
+  const held = live.metadata.finalizers ?? []
   if (held.length === 0) return ''
   return `held by the finalizer${held.length > 1 ? 's' : ''} ${held.join(', ')}`
 }
@@ -281,15 +282,23 @@ const namespaceStatus = z.looseObject({
     .optional(),
 })
 
-async function terminatingNamespace(name: string, cluster: Pick<Cluster, 'get'>): Promise<Refusal> {
-  const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name }).catch(() => null)
-  const { spec, status } = namespaceStatus.parse(found ?? {})
+/** What the API says of a namespace that is being deleted, one line each. */
+function holdsOf(live: Live | null): string[] {
+  const { spec, status } = namespaceStatus.parse(live ?? {})
   const holds = (status?.conditions ?? []).filter((one) => one.status === 'True').map(({ message }) => message)
   const own = (spec?.finalizers ?? []).filter((one) => one !== 'kubernetes')
-  const lines = [...holds, ...(own.length > 0 ? [`its own finalizers: ${own.join(', ')}`] : [])]
-  return refused(
-    `the namespace ${name} is being deleted`,
-    lines.join('\n') || 'what is in it is still being removed',
-    `wait until it is gone, or free what holds it: kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl -n ${name} get --ignore-not-found --show-kind`,
-  )
+  return [...holds, ...(own.length > 0 ? [`its own finalizers: ${own.join(', ')}`] : [])]
+}
+
+/** The stage of the namespaces, or whoever made it, makes it anew once it is gone. */
+async function terminatingNamespace(name: string, cluster: Pick<Cluster, 'get'>): Promise<Refusal> {
+  const found = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name }).catch(() => null)
+  const holds = holdsOf(found).join('\n') || 'what is in it is still being removed'
+  return {
+    is: 'later',
+    until: `once the old namespace ${name} is gone`,
+    why: `the namespace ${name} is being deleted\n${holds}`,
+    hint: `wait until it is gone, or free what holds it: kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl -n ${name} get --ignore-not-found --show-kind`,
+    seconds: PAUSE_SECONDS,
+  }
 }
