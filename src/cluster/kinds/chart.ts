@@ -153,7 +153,7 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
   const { uid = '' } = job.metadata
   const read = failures > 0 || state.is === 'failed' ? await errorOf(cluster, pods) : null
   if (read !== null) known.set(uid, read)
-  const error = read ?? known.get(uid) ?? inTheWay(release, pods)
+  const error = read ?? known.get(uid) ?? inTheWay(release, state, pods)
   if (state.is === 'failed' || error?.final) {
     const unknown = { why: 'its log is gone', final: true }
     return told(spec, job, { ...state, failed: failures }, release, error ?? unknown)
@@ -163,9 +163,9 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
   return { ...waiting(`${attempt}: ${error.why}`), alone: !error.pods, ...(error.hint && { hint: error.hint }) }
 }
 
-/** What failed before its newest version keeps Helm from going on. */
-function inTheWay(release: Release | null, pods: readonly Live[]): HelmError | null {
-  if (release === null || !isStuck(release) || pods.some(podRuns)) return null
+/** What failed before its newest version keeps Helm from going on. Its own may have come to its end since it was looked at. */
+function inTheWay(release: Release | null, { hash }: HelmJob, pods: readonly Live[]): HelmError | null {
+  if (release === null || release.hash === hash || !isStuck(release) || pods.some(podRuns)) return null
   return { why: `revision ${release.revision} of before is in the way: ${release.status}`, final: true }
 }
 
@@ -241,7 +241,9 @@ async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boole
   if (newest !== undefined) {
     if ((await jobPods(cluster, spec.name)).some(podRuns)) return false
     const record = await recordOf(cluster, newest)
-    const interrupted = newest.status !== 'failed' || (record !== null && wasInterrupted(record))
+    const interrupted = record === null ? newest.status !== 'failed' : wasInterrupted(record)
+    // It came to its end since it was looked at.
+    if (!interrupted && newest.status !== 'failed') return false
     const before = job === null || newest.hash !== helmJob(job).hash
     if (!first && !interrupted && !before) return false
     for (const { secret } of stuck) {
