@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import type { PlatformFacts, PlatformResource } from '../src/cluster/backend.ts'
 import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
+import type { Handover } from '../src/gitops/handover.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
@@ -103,5 +104,7 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   locks?(vars: z.output<Vars>): readonly Lockable[]
   /** Charts whose values can be checked before anything is touched. */
   charts?(vars: z.output<Vars>, context: RoleContext): readonly ChartCheck[]
+  /** What of it GitOps shall own, as it is written into a repository. */
+  tree?(vars: z.output<Vars>, context: RoleContext): Handover
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess
 }

@@ -62,6 +62,19 @@ export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterR
   ]
 }
 
+/** Each Certificate with the placeholder of its host, as it is applied. */
+export function certificateManifests(
+  v: Vars,
+): { readonly certificate: Manifest; readonly namespace: string; readonly placeholder: readonly Manifest[] }[] {
+  return v.k3s_platform_certificates.flatMap((one) =>
+    one.namespaces.map((namespace) => ({
+      certificate: manifest(v, one, namespace),
+      namespace,
+      placeholder: placeholderOf(v, one).filter(({ metadata }) => metadata.namespace === namespace),
+    })),
+  )
+}
+
 /** PostgreSQL speaks no HTTP: no application's Ingress lists its host. */
 function placeholderOf(v: Vars, certificate: Certificate): readonly Manifest[] {
   const { name, namespaces, dnsNames } = certificate

@@ -93,6 +93,11 @@ const solversOf = (spec: Values): Values[] => {
   return Array.isArray(solvers) ? solvers.filter(isMap) : []
 }
 
+/** Every issuer that is made, and whether something asks it. */
+export function issuerManifests(v: Vars): { readonly manifest: Manifest; readonly needed: boolean }[] {
+  return Object.entries(issuers(v)).map(([name, spec]) => ({ manifest: manifest(name, spec), needed: needed(v, name) }))
+}
+
 const manifest = (name: string, spec: Values): Manifest => ({
   apiVersion: API,
   kind: 'ClusterIssuer',
@@ -103,7 +108,11 @@ const manifest = (name: string, spec: Values): Manifest => ({
 /** After cert-manager works. All are made first, so that their accounts are registered side by side. */
 export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResource>[] {
   if (!certManagerOn(v)) return []
-  const made = Object.entries(issuers(v)).map(([name, spec]) => ({ name, resource: object(manifest(name, spec)) }))
+  const made = issuerManifests(v).map((one) => ({
+    ...one,
+    name: one.manifest.metadata.name,
+    resource: object(one.manifest),
+  }))
   const existing = Object.entries(v.k3s_platform_issuers).flatMap(([name, spec]) => (spec === 'existing' ? [name] : []))
   return [
     {
@@ -118,7 +127,7 @@ export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResou
         ),
         ...made.map(({ resource }) => resource),
         ...made
-          .filter(({ name }) => needed(v, name))
+          .filter((one) => one.needed)
           .map(({ name, resource }) => issuerReady({ name, inputs: [resource.id], boundSeconds: ISSUER_SECONDS })),
       ],
     },

@@ -17,6 +17,7 @@ import { certificateFindings, certificateStages } from './certificates.ts'
 import { chartChecks, chartLocks } from './charts.ts'
 import { copyFindings } from './copies.ts'
 import { crdsGone } from './crds.ts'
+import { handoffFindings, handover } from './handoff.ts'
 import { issuerFindings, issuerStages } from './issuers.ts'
 import { addonFindings } from './rules.ts'
 import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
@@ -36,7 +37,9 @@ export const addon: Role<typeof vars, ClusterResource> = {
     ...issuerFindings(v, context, written),
     ...certificateFindings(v, context, written),
     ...copyFindings(v),
+    ...handoffFindings(v, { first, others }, context, written),
   ],
+  tree: (v, context) => handover(v, { first, others }, context),
   preflight: (_, { facts, observations }, { host }) => apiProblems(facts.api, observations.has('k3s:ready'), host),
   checks: 1,
   locks: chartLocks,

@@ -44,6 +44,11 @@ export function secretStages(v: Vars, _context: RoleContext): Stage<ClusterResou
   return resources.length === 0 ? [] : [{ role: 'k3s_platform_addon', name: 'secrets', resources }]
 }
 
+/** Secrets that no manifest makes: whoever applies the rest finds them there, or has to make them. */
+export function givenSecrets(v: Vars): Pick<Material, 'title' | 'name' | 'namespaces' | 'keys' | 'type' | 'mode'>[] {
+  return materials(v).filter(({ mode, namespaces }) => ['input', 'existing'].includes(mode) && namespaces.length > 0)
+}
+
 /** `namespace/name` of every Secret that this half writes, with the variable that asks for it. */
 export function secretTargets(v: Vars): { readonly path: readonly PropertyKey[]; readonly target: string }[] {
   const own = materials(v).filter(({ mode }) => mode === 'input' || mode === 'external-secret')

@@ -3,9 +3,10 @@
 import { z } from 'zod'
 import { addonVars } from './vars/addons.ts'
 import { certificateVars } from './vars/certificates.ts'
+import { handoffVars } from './vars/handoff.ts'
 import { issuerVars } from './vars/issuers.ts'
 import { secretVars } from './vars/secrets.ts'
 
-export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars })
+export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars, ...handoffVars })
 
 export type Vars = z.output<typeof vars>

@@ -18,9 +18,8 @@ export function externalSecretStages(v: Vars, _context: RoleContext): Stage<Clus
   const wanted = externals(v)
   if (wanted.length === 0) return []
   const { k3s_platform_vault_store: name, k3s_platform_vault_store_kind: kind } = v
-  const spaces = [...new Set(wanted.flatMap(({ namespaces }) => namespaces))]
-  const stores = kind === 'ClusterSecretStore' ? [undefined] : spaces
-  const secrets = wanted.flatMap((one) => one.namespaces.map((namespace) => object(externalSecret(v, one, namespace))))
+  const stores = storeSpaces(v)
+  const secrets = secretManifests(v).map((one) => object(one))
   const places = wanted.flatMap((one) => one.namespaces.map((namespace) => ({ namespace, name: one.name })))
   return [
     {
@@ -34,6 +33,24 @@ export function externalSecretStages(v: Vars, _context: RoleContext): Stage<Clus
       ],
     },
   ]
+}
+
+/** The stores and the ExternalSecrets, as they are applied. Both empty where nothing comes from Vault. */
+export function vaultManifests(v: Vars): {
+  readonly stores: readonly Manifest[]
+  readonly secrets: readonly Manifest[]
+} {
+  const secrets = secretManifests(v)
+  return { stores: secrets.length === 0 ? [] : storeSpaces(v).map((one) => store(v, one)), secrets }
+}
+
+const secretManifests = (v: Vars) =>
+  externals(v).flatMap((one) => one.namespaces.map((namespace) => externalSecret(v, one, namespace)))
+
+/** The namespaces of the stores; undefined: one for the cluster. */
+function storeSpaces(v: Vars): (string | undefined)[] {
+  if (v.k3s_platform_vault_store_kind === 'ClusterSecretStore') return [undefined]
+  return [...new Set(externals(v).flatMap(({ namespaces }) => namespaces))]
 }
 
 function store(v: Vars, namespace: string | undefined): Manifest {

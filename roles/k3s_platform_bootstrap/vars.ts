@@ -80,8 +80,7 @@ export const unused: Readonly<Record<string, string>> = {
   k3s_platform_k3s_install_timeout_seconds: 'there is no installer; waits are bounded by --timeout',
   ...Object.fromEntries(
     [
-      ...['namespace', 'source_name', 'root_path'].map((name) => `flux_${name}`),
-      ...['url', 'branch', 'auth_mode', 'private_key', 'public_key', 'private_key_path'].map((name) => `git_${name}`),
+      ...['auth_mode', 'private_key', 'public_key', 'private_key_path'].map((name) => `git_${name}`),
       ...['http_username', 'http_password', 'bearer_token'].map((name) => `git_${name}`),
     ].map((name) => [`k3s_platform_${name}`, later]),
   ),

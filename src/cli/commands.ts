@@ -74,6 +74,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'render',
+    about: 'write what would be applied (GitOps tree) without touching a host',
+    group: 'Files',
+    mode: 'apply',
+    operands: 'roles',
+    examples: [
+      ['k3s-platform render --tree ../platform-config', 'what Git shall own, as files that you can read'],
+      ['k3s-platform render --tree ../platform-config -C', 'exit code 2: the tree is behind'],
+      ['k3s-platform render --tree ../platform-config --commit', 'one commit with these files alone'],
+    ],
+  },
+  {
     name: 'lock',
     about: 'resolve versions to digests and write the lock file',
     group: 'Files',

@@ -15,6 +15,7 @@ const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).run,
   lock: async () => (await import('./commands/lock.ts')).run,
   kubeconfig: async () => (await import('./commands/kubeconfig.ts')).run,
+  render: async () => (await import('./commands/render.ts')).run,
   reset: async () => (await import('./commands/reset.ts')).run,
   upgrade: async () => (await import('./commands/upgrade.ts')).run,
 }

@@ -1,6 +1,6 @@
 // The flags that every command shares, as data: help, parsing and environment variables are made from this table.
 
-export type CommandName = 'apply' | 'plan' | 'certs' | 'doctor' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
+export type CommandName = 'apply' | 'plan' | 'certs' | 'doctor' | 'render' | 'lock' | 'upgrade' | 'kubeconfig' | 'reset'
 
 type FlagKind =
   /** On or off; in the environment `1`, `true`, `yes`, `on` or `0`, `false`, `no`, `off`. */
@@ -86,6 +86,29 @@ export const FLAGS = {
       kind: 'value',
       again: true,
       about: 'bound of the longest wait: 90s, 10m, 1h30m',
+    },
+  },
+  Tree: {
+    tree: {
+      flags: '--tree <dir>',
+      kind: 'value',
+      again: true,
+      only: ['render'],
+      about: 'folder to write the tree to: a repository, or any',
+    },
+    commit: {
+      flags: '--commit',
+      kind: 'switch',
+      again: true,
+      only: ['render'],
+      about: 'commit these files, and nothing else that is changed or staged',
+    },
+    overwrite: {
+      flags: '--overwrite',
+      kind: 'switch',
+      again: true,
+      only: ['render'],
+      about: 'also what was changed in Git since it was written',
     },
   },
   Certificates: {

@@ -45,6 +45,12 @@ export interface CliOptions extends ReportOptions {
   readonly yes: boolean
   readonly deleteCrds: boolean
   readonly certs: CertsOptions
+  readonly render: {
+    /** As given. */
+    readonly tree: string | null
+    readonly commit: boolean
+    readonly overwrite: boolean
+  }
   /** Of `kubeconfig`. */
   readonly kubeconfig: {
     readonly context: string | null
@@ -166,6 +172,7 @@ function optionsOf(
       all: read.on('all'),
       deleteSecret: read.on('delete-secret'),
     },
+    render: { tree: read.last('tree'), commit: read.on('commit'), overwrite: read.on('overwrite') },
     locked: read.said('locked'),
     kubeconfig: {
       context: read.last('context'),

@@ -1,4 +1,4 @@
-// The shapes of what `-o json` prints for doctor, certs, lock and kubeconfig; docs/schema/*.json are made from them.
+// The shapes of what `-o json` prints for doctor, certs, lock, render and kubeconfig; docs/schema/*.json are made from them.
 
 import { z } from 'zod'
 import { problem } from './run-v1.ts'
@@ -44,6 +44,27 @@ export const lockDocument = z.strictObject({
     .readonly(),
   unchanged: count,
   missing: z.array(entry).readonly().describe('architectures that the release does not have'),
+})
+
+export const renderDocument = z.strictObject({
+  schema: z.literal('k3s-platform/render/v1'),
+  tree: z.string(),
+  check: z.boolean().describe('nothing was written'),
+  exitCode: z.int(),
+  files: z
+    .array(
+      z
+        .strictObject({
+          path: z.string().describe('below the tree'),
+          op: z
+            .enum(['create', 'update', 'delete', 'none', 'kept', 'refused'])
+            .describe('kept: changed in Git only; refused: changed in Git and in the inventory'),
+          why: z.string().optional(),
+        })
+        .readonly(),
+    )
+    .readonly(),
+  commit: z.string().nullable().describe('null: none was made'),
 })
 
 export const kubeconfigDocument = z.strictObject({
@@ -107,4 +128,5 @@ export const certsDocument = z.strictObject({
 export type CertsDocument = z.output<typeof certsDocument>
 export type DoctorDocument = z.output<typeof doctorDocument>
 export type LockDocument = z.output<typeof lockDocument>
+export type RenderDocument = z.output<typeof renderDocument>
 export type KubeconfigDocument = z.output<typeof kubeconfigDocument>

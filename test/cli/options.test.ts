@@ -99,7 +99,7 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [['aply'], ['aply: unknown command (did you mean apply?)']],
   [
     ['frobnicate'],
-    ['frobnicate: unknown command (there are: apply, plan, certs, doctor, lock, kubeconfig, upgrade, reset)'],
+    ['frobnicate: unknown command (there are: apply, plan, certs, doctor, render, lock, kubeconfig, upgrade, reset)'],
   ],
   [
     ['-i', 'x', 'plan'],

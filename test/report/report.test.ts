@@ -5,7 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { certsDocument, doctorDocument, kubeconfigDocument, lockDocument } from '../../src/report/documents.ts'
+import {
+  certsDocument,
+  doctorDocument,
+  kubeconfigDocument,
+  lockDocument,
+  renderDocument,
+} from '../../src/report/documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 
@@ -46,6 +52,7 @@ test.each([
   ['doctor-v1', doctorDocument],
   ['certs-v1', certsDocument],
   ['lock-v1', lockDocument],
+  ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],
 ])('the JSON Schema that ships is the one the program prints by: %s (vitest -u writes it)', async (name, document) => {
   const schema = z.toJSONSchema(document, { target: 'draft-2020-12' })

@@ -71,7 +71,7 @@ const GOOD: readonly (readonly [string, unknown, unknown])[] = [
   ['write_kubeconfig_mode', '0644', '0644'],
   ['write_kubeconfig_mode', '600', '600'],
   ['sysctls', { 'net.ipv4.ip_forward': 1, 'vm.x': true }, { 'net.ipv4.ip_forward': '1', 'vm.x': 'true' }],
-  ['git_url', 'https://example/x.git', 'https://example/x.git'],
+  ['git_auth_mode', 'public', 'public'],
 ]
 
 test.each(GOOD)('%s takes %j', (name, value, taken) => {

@@ -1,0 +1,132 @@
+// Flux: a Kustomization for each part, in order by dependsOn, and a release of Helm that it goes on with.
+
+import type { Manifest, Ref } from '../cluster/object.ts'
+import { type ChartSource, ociReference } from '../supply/chart-source.ts'
+import { isMap, type JsonMap } from '../supply/values.ts'
+import type { Handover, Part } from './handover.ts'
+
+const INTERVAL = '10m'
+const READY = "status.conditions.exists(e, e.type == 'Ready' && e.status == 'True')"
+
+/** https://fluxcd.io/flux/components/kustomize/kustomizations/ */
+export function kustomization(part: Part, path: string, { fluxNamespace, fluxSource, parts }: Handover): Manifest {
+  const after = part.after.filter((name) => parts.some((one) => one.name === name))
+  const objects = part.files.flatMap(({ manifests }) => manifests)
+  const checked = typeof part.waitsFor === 'string' ? objects : part.waitsFor
+  const kinds = part.waitsFor === 'none' ? [] : uncertain(checked)
+  return {
+    apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
+    kind: 'Kustomization',
+    metadata: { name: part.name, namespace: fluxNamespace },
+    spec: {
+      interval: INTERVAL,
+      retryInterval: '1m',
+      timeout: `${Math.ceil(part.boundSeconds / 60)}m`,
+      sourceRef: { kind: 'GitRepository', name: fluxSource },
+      path: `./${path}`,
+      prune: true,
+      wait: part.waitsFor === 'all',
+      ...(after.length > 0 && { dependsOn: after.map((name) => ({ name })) }),
+      ...(typeof part.waitsFor === 'object' &&
+        checked.length > 0 && {
+          healthChecks: part.waitsFor.map(({ apiVersion, kind, namespace, name }) => ({
+            apiVersion,
+            kind,
+            name,
+            ...(namespace !== undefined && { namespace }),
+          })),
+        }),
+      ...(kinds.length > 0 && { healthCheckExprs: kinds.map((kind) => ({ ...kind, current: READY })) }),
+    },
+  }
+}
+
+const TELLS_READY = ['cert-manager.io', 'external-secrets.io']
+
+/** Kinds whose new object has no conditions yet: without an expression Flux takes that for well. */
+function uncertain(objects: readonly (Manifest | Ref)[]): { apiVersion: string; kind: string }[] {
+  const found = new Map<string, { apiVersion: string; kind: string }>()
+  for (const { apiVersion, kind } of objects) {
+    if (TELLS_READY.includes(apiVersion.split('/')[0] ?? '')) found.set(`${apiVersion} ${kind}`, { apiVersion, kind })
+  }
+  return [...found.values()]
+}
+
+export interface Release {
+  readonly name: string
+  /** Of its objects and of Helm's own record: it is the same release only with both. */
+  readonly namespace: string
+  readonly source: ChartSource
+  readonly values: JsonMap
+  readonly boundSeconds: number
+}
+
+/**
+ * Where the chart is, and the HelmRelease. A release of that name, namespace and storage namespace that is there already is
+ * gone on with. spec: https://fluxcd.io/flux/components/helm/helmreleases/, https://fluxcd.io/flux/components/source/
+ */
+export function helmRelease(
+  { name, namespace, source, values, boundSeconds }: Release,
+  fluxNamespace: string,
+): Manifest[] {
+  const metadata = { name, namespace: fluxNamespace }
+  const oci = source.url.startsWith('oci://')
+  const trusted = source.ca === undefined ? {} : { certSecretRef: { name: caSecret(name) } }
+  const api = 'source.toolkit.fluxcd.io/v1'
+  const chart: Manifest = oci
+    ? {
+        apiVersion: api,
+        kind: 'OCIRepository',
+        metadata,
+        spec: {
+          interval: '1h',
+          url: ociReference(source),
+          ref: { tag: source.version.replaceAll('+', '_') },
+          layerSelector: { mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip', operation: 'copy' },
+          ...(source.plainHttp && { insecure: true }),
+          ...trusted,
+        },
+      }
+    : {
+        apiVersion: api,
+        kind: 'HelmRepository',
+        metadata,
+        spec: { interval: '1h', url: source.url, ...trusted },
+      }
+  const from = oci
+    ? { chartRef: { kind: 'OCIRepository', name } }
+    : {
+        chart: {
+          spec: { chart: source.name, version: source.version, sourceRef: { kind: 'HelmRepository', name } },
+        },
+      }
+  return [
+    chart,
+    {
+      apiVersion: 'helm.toolkit.fluxcd.io/v2',
+      kind: 'HelmRelease',
+      metadata,
+      spec: {
+        interval: INTERVAL,
+        timeout: `${Math.ceil(boundSeconds / 60)}m`,
+        ...from,
+        releaseName: name,
+        targetNamespace: namespace,
+        storageNamespace: namespace,
+        // The charts' own CRDs are in their templates; what lies in crds/ is kept as new as the chart.
+        install: { crds: 'CreateReplace' },
+        upgrade: { crds: 'CreateReplace' },
+        values: sorted(values),
+      },
+    },
+  ]
+}
+
+/** Holds the CA of a chart's source under `ca.crt`, beside it. */
+export const caSecret = (release: string): string => `${release}-chart-ca`
+
+/** The order of keys means nothing to Helm: a reordered inventory changes nothing. */
+function sorted(values: JsonMap): JsonMap {
+  const entries = Object.entries(values).toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(entries.map(([key, value]) => [key, isMap(value) ? sorted(value) : value]))
+}
