@@ -221,7 +221,7 @@ function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | nul
     what: `Helm could not ${upgrade ? 'upgrade' : 'install'} it (job ${job.metadata.name}${attempts}${took})`,
     why: error.why,
     alone: !error.pods,
-    hint: [remedy, `then run the same command again; ${left}`].filter(Boolean).join(', '),
+    hint: `${remedy ?? 'put that right'}, then run the same command again; ${left}`,
   }
 }
 
