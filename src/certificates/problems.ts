@@ -24,7 +24,7 @@ const PROBLEMS: readonly Problem[] = [
     type: 'dns',
     says: /DNS problem|NXDOMAIN|could not resolve URL|no valid A records/,
     cause: 'the ACME server cannot resolve $name',
-    fix: 'dig +trace $name; create the record (external-dns does it for an Ingress host): k3s-platform status',
+    fix: 'dig +trace $name; create the record (external-dns does it for an Ingress host: kubectl -n platform logs deploy/external-dns)',
   },
   {
     type: 'connection',

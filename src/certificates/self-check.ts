@@ -6,7 +6,7 @@ import type { Rule, Words } from './rule.ts'
 import { short } from './words.ts'
 
 const NO_REDIRECT = 'caddy.ingress.kubernetes.io/disable-ssl-redirect'
-const DNS_OWNER = 'k3s-platform status (external-dns sets records from Ingress hosts)'
+const DNS_OWNER = 'kubectl -n platform logs deploy/external-dns (external-dns sets records from Ingress hosts)'
 
 /** The open challenge while cert-manager still checks it. */
 const pending = ({ open }: Facts): Challenge | undefined =>

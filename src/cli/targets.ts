@@ -124,7 +124,9 @@ export function prepare(host: Host, shared: Shared): Prepared {
     ].filter((s) => s !== undefined),
     target: {
       host: host.name,
-      stages: stages.filter(wanted),
+      stages: stages.filter(
+        (stage) => wanted(stage) || (stage.always && stages.some((one) => one.role === stage.role && wanted(one))),
+      ),
       connect: (signal) => session(host.name, value, kubeconfig, shared, signal),
       preflight: (look) => bound.flatMap((one) => one.preflight(look)),
       checks: bound.reduce((sum, one) => sum + one.checks, 0),

@@ -78,7 +78,7 @@ const TABLE: readonly Row[] = [
     says: /[Uu]nable to continue with \w+: (\S+) "([^"]+)" in namespace "([^"]*)" exists and cannot be imported/,
     final: true,
     why: '$1 $2 exists already, and was not made by Helm (namespace "$3")',
-    hint: 'somebody has installed it with kubectl or GitOps: remove it there, or set takeOwnership on the HelmChart',
+    hint: 'somebody has installed it with kubectl or GitOps: remove it there, or let that own it, and turn the addon off here',
   },
   {
     says: /object (\S+) \S+ Kind=(\w+): .*?is invalid: ([\w.[\]-]+): .*field is immutable/,

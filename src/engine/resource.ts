@@ -43,6 +43,8 @@ export interface Observation extends Observed {
 export interface Stage<R extends Resource = Resource> {
   readonly role: string
   readonly name: string
+  /** Goes along with any other stage of its role, whatever tags say. */
+  readonly always?: true
   readonly resources: readonly R[]
 }
 
