@@ -297,7 +297,7 @@ describe('a chart that cannot be had', () => {
       [
         'edge-1 tiny: Helm could not upgrade it (job helm-install-tiny, 1 attempt)',
         'why: Service "x" is invalid: spec.ports: Required value',
-        'hint: then run the same command again; the release is left as it was (failed, revision 2)',
+        'hint: put that right, then run the same command again; the release is left as it was (failed, revision 2)',
       ].join('\n'),
     )
   })
