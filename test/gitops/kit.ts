@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
-import { dispatch } from '../../src/cli/dispatch.ts'
+import { run } from '../../src/cli/commands/render.ts'
 import type { Io } from '../../src/cli/io.ts'
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
@@ -51,7 +51,7 @@ export async function render(argv: readonly string[], env: Readonly<Record<strin
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(['render', ...argv], io, { version: '0', roles }, async () => dispatch)
+  const code = await program(['render', ...argv], io, { version: '0', roles }, async () => run)
   return { code, text }
 }
 
