@@ -12,6 +12,7 @@ const KINDS = ['Deployment', 'DaemonSet', 'StatefulSet'] as const
 const BY_HELM = 'app.kubernetes.io/managed-by=Helm'
 const LOG_LINES = 12
 const EVENTS = 4
+const LACKS = 'what the inventory gives is made by: k3s-platform apply -t secrets; the pod starts once it is there'
 
 /** Of the workloads in the release's own namespace. */
 export async function rolledOut(
@@ -28,7 +29,8 @@ export async function rolledOut(
     const labels = podsOf(workload)
     const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace, labels })
     const why = await whyNot(cluster, namespace, pods)
-    return why === undefined ? readiness : { ...readiness, why: `${readiness.why}; ${why}` }
+    if (why === undefined) return readiness
+    return { ...readiness, why: `${readiness.why}; ${why}`, ...(/ waits for /.test(why) && { hint: LACKS }) }
   }
   return { is: 'ready' }
 }
