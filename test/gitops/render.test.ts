@@ -38,6 +38,27 @@ test('a folder has to be named, and a role that has a tree', async () => {
   })
 })
 
+test('what only asks writes nothing', async () => {
+  const tree = folder()
+  expect(await again(tree, {}, '--list-hosts')).toEqual({ code: 0, text: 'edge-1\n' })
+  expect(await again(tree, {}, '--list-tags')).toEqual({ code: 0, text: '' })
+  expect(filesIn(tree).size).toBe(0)
+})
+
+test('a tree in a folder of a repository is committed like one at its top', async () => {
+  const { tree, git } = repository()
+  put(tree, 'fleet/apps/own.yaml', 'a: 1\n')
+  const below = join(tree, 'fleet')
+  expect(await committed(below, {})).toMatchObject({ code: 0, text: expect.stringContaining('Commit:') })
+  expect(await committed(below, { certificates: [] })).toMatchObject({
+    code: 0,
+    text: expect.stringContaining('Commit:'),
+  })
+  expect(git('status', '--porcelain')).toBe('?? fleet/apps/\n')
+  expect(await committed(below, {})).toMatchObject({ code: 0 })
+  expect(git('log', '--format=%s').split('\n')).toHaveLength(4)
+})
+
 test('what is rendered a second time is not written, and is not behind', async () => {
   const tree = await rendered()
   expect(await again(tree, {}, '-C')).toMatchObject({ code: 0 })

@@ -32,8 +32,9 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     if (made !== undefined) handovers.push(made)
     return []
   })
-  if (options.listHosts) {
-    io.stdout.write(opened.targets.map(({ host }) => `${host}\n`).join(''))
+  if (options.listHosts || options.listTags) {
+    // A tree is one thing: no part of it has a tag.
+    io.stdout.write(options.listHosts ? opened.targets.map(({ host }) => `${host}\n`).join('') : '')
     return EXIT.ok
   }
   if (handovers.length === 0)
