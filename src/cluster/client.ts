@@ -1,16 +1,14 @@
-// A cluster's API through a stream of the host's SSH connection: HTTP/2, so that all requests share one channel and one handshake.
+// A cluster's API in terms of objects: over HTTP/2, so that all requests share one channel and one handshake.
 
-import { Buffer } from 'node:buffer'
-import { request as httpRequest } from 'node:http'
-import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2'
-import { Duplex } from 'node:stream'
+import { constants } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { z } from 'zod'
-import { ProblemError } from '../engine/problem.ts'
-import { LinkError, type Transport } from '../host/transport.ts'
+import type { Transport } from '../host/transport.ts'
 import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type Watched } from './cluster.ts'
+import { httpFromNode } from './node-http.ts'
 import { type Live, live, type Ref } from './object.ts'
+import { errorOf } from './status.ts'
+import { linkError, type Request, wire } from './wire.ts'
 
 export interface ClientOptions {
   /** The node's own kubeconfig, asked for at every connection: its server is reached from the node. */
@@ -27,26 +25,6 @@ export interface Client extends Cluster {
   close(): void
 }
 
-const status = z.looseObject({
-  kind: z.literal('Status'),
-  message: z.string().default(''),
-  reason: z.string().default(''),
-  code: z.number().optional(),
-  details: z
-    .looseObject({
-      retryAfterSeconds: z.number().optional(),
-      causes: z
-        .array(
-          z.looseObject({
-            reason: z.string().default(''),
-            message: z.string().default(''),
-            field: z.string().default(''),
-          }),
-        )
-        .optional(),
-    })
-    .optional(),
-})
 const served = z.looseObject({
   resources: z.array(z.looseObject({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
 })
@@ -59,72 +37,15 @@ const versionInfo = z.looseObject({ gitVersion: z.string() })
 
 /** The API gives a webhook 30 s at most, and says then which it was. */
 const TIMEOUT_MS = 34_000
-const BODY_LIMIT = 65_536
 const HISTORY_GONE = 410
 
-interface Request {
-  readonly method: string
-  readonly path: string
-  readonly query?: Readonly<Record<string, string | number | undefined>>
-  readonly body?: object
-  readonly type?: string
-  readonly accept?: string
-}
-
-interface Answer {
-  readonly code: number
-  readonly text: string
-  readonly retryAfter: string | undefined
-}
-
 export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: ClientOptions): Client {
-  let session: Promise<ClientHttp2Session> | undefined
+  const line = wire({ kubeconfig, forward, timeoutMs })
   let version = ''
   const kinds = new Map<string, Promise<z.output<typeof served>['resources']>>()
 
-  const connected = (): Promise<ClientHttp2Session> => {
-    session ??= dial(kubeconfig(), forward, timeoutMs).then(
-      (opened) => {
-        const forget = () => {
-          session = undefined
-        }
-        opened.once('close', forget)
-        opened.once('goaway', forget)
-        return opened
-      },
-      (error: unknown) => {
-        session = undefined
-        throw error
-      },
-    )
-    return session
-  }
-
-  const send = async (request: Request): Promise<Answer> => {
-    const opened = await connected()
-    const stream = start(opened, request)
-    const chunks: Buffer[] = []
-    const timer = setTimeout(
-      () => stream.destroy(new LinkError(`the API did not answer within ${timeoutMs / 1000} s`)),
-      timeoutMs,
-    )
-    try {
-      const headers = await head(stream)
-      for await (const chunk of stream) chunks.push(chunk)
-      return {
-        code: Number(headers[constants.HTTP2_HEADER_STATUS] ?? 0),
-        text: Buffer.concat(chunks).toString('utf8'),
-        retryAfter: headers['retry-after']?.toString(),
-      }
-    } catch (error) {
-      throw linkError(error)
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
   const json = async (request: Request): Promise<unknown> => {
-    const answer = await send(request)
+    const answer = await line.send(request)
     if (answer.code >= 300) throw errorOf(answer)
     return JSON.parse(answer.text)
   }
@@ -195,8 +116,7 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
     const { items, resourceVersion } = await listOf(listing)
     for (const item of items) yield { type: 'ADDED', object: item }
     const { apiVersion, kind, labels: labelSelector, fields: fieldSelector } = listing
-    const opened = await connected()
-    const stream = start(opened, {
+    const stream = await line.stream({
       method: 'GET',
       path: await pathOf(listing),
       query: { watch: 'true', resourceVersion, labelSelector, fieldSelector },
@@ -230,16 +150,10 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
       return version
     },
     open: async () => {
-      if (session !== undefined && version !== '') return
+      if (line.up && version !== '') return
       version = versionInfo.parse(await json({ method: 'GET', path: '/version' })).gitVersion
     },
-    close: () => {
-      session?.then(
-        (opened) => opened.destroy(),
-        () => undefined,
-      )
-      session = undefined
-    },
+    close: line.close,
 
     get: async (ref) => {
       try {
@@ -306,7 +220,7 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
     },
     logs: async ({ namespace, name }, { container, lines } = {}) => {
       const path = `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(name)}/log`
-      const answer = await send({ method: 'GET', path, query: { container, tailLines: lines } })
+      const answer = await line.send({ method: 'GET', path, query: { container, tailLines: lines } })
       return answer.code === 200 ? answer.text : null
     },
     watch: async function* (listing, signal) {
@@ -340,171 +254,4 @@ function groupPath(apiVersion: string): string {
 /** Metadata alone, in the API's words. */
 function as(form: 'PartialObjectMetadataList' | 'PartialObjectMetadata', { metadataOnly = false }: Listing) {
   return metadataOnly ? { accept: `application/json;as=${form};g=meta.k8s.io;v=v1` } : {}
-}
-
-function start(
-  session: ClientHttp2Session,
-  { method, path, query = {}, body, type, accept = 'application/json, */*' }: Request,
-) {
-  const asked = Object.entries(query).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${encodeURIComponent(value)}`],
-  )
-  const stream = session.request(
-    {
-      ':method': method,
-      ':path': asked.length === 0 ? path : `${path}?${asked.join('&')}`,
-      accept,
-      'user-agent': 'k3s-platform',
-      ...(type === undefined ? {} : { 'content-type': type }),
-    },
-    { endStream: body === undefined },
-  )
-  if (body !== undefined) stream.end(JSON.stringify(body))
-  return stream
-}
-
-type Stream = ReturnType<typeof start>
-
-async function head(stream: Stream): Promise<Readonly<Record<string, string | string[] | undefined>>> {
-  return new Promise((resolve, reject) => {
-    stream.once('response', (headers) =>
-      resolve(Object.fromEntries(Object.entries(headers).map(([k, v]) => [k, String(v)]))),
-    )
-    stream.once('error', reject)
-    stream.once('close', () => reject(new LinkError('the API closed the connection before it answered')))
-  })
-}
-
-function errorOf({
-  code,
-  text,
-  retryAfter,
-}: Omit<Answer, 'retryAfter'> & { readonly retryAfter?: string | undefined }) {
-  const told = status.safeParse(parsed(text))
-  const after = Number(retryAfter ?? Number.NaN)
-  if (!told.success) {
-    const message = text.trim().split('\n')[0] || `HTTP ${code}`
-    return new ApiError({
-      code,
-      reason: '',
-      message,
-      causes: [],
-      retryAfterSeconds: Number.isNaN(after) ? null : after,
-    })
-  }
-  const { message, reason, details } = told.data
-  return new ApiError({
-    code: told.data.code ?? code,
-    reason,
-    message,
-    causes: details?.causes ?? [],
-    retryAfterSeconds: details?.retryAfterSeconds ?? (Number.isNaN(after) ? null : after),
-  })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function linkError(error: unknown): Error {
-  if (error instanceof ApiError || error instanceof LinkError) return error
-  return new LinkError(`the API's connection broke: ${error instanceof Error ? error.message : String(error)}`)
-}
-
-/** The handshake is the API server's proof: its certificate must be of the CA in the kubeconfig. */
-async function dial(kubeconfig: string, forward: Transport['forward'], timeoutMs: number): Promise<ClientHttp2Session> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
-  config.loadFromString(kubeconfig)
-  const { hostname, port, origin } = new URL(config.getCurrentCluster()?.server ?? '')
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const credentials: { ca?: string | Buffer; cert?: string | Buffer; key?: string | Buffer } = {}
-  await config.applyToHTTPSOptions(credentials)
-  const { ca, cert, key } = credentials
-  const opened = await forward(host, Number(port || 443))
-  const socket = connectTls({
-    socket: Duplex.from(opened),
-    host,
-    ALPNProtocols: ['h2'],
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  })
-  await secured(socket, timeoutMs)
-  const session = connectHttp2(origin, { createConnection: () => socket })
-  // Requests that are under way learn of it by themselves.
-  session.on('error', () => undefined)
-  return session
-}
-
-async function secured(socket: TLSSocket, timeoutMs: number): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: Error) => {
-      socket.destroy()
-      reject(new LinkError(`no TLS with the API: ${error.message}`))
-    }
-    const timer = setTimeout(() => fail(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
-    const settle = (then: () => void) => () => {
-      clearTimeout(timer)
-      then()
-    }
-    socket.once('secureConnect', settle(resolve))
-    socket.once('error', (error) => settle(() => fail(error))())
-    socket.once(
-      'close',
-      settle(() => fail(new Error('the connection was closed'))),
-    )
-  })
-  socket.on('error', () => undefined)
-}
-
-/** The node's own words for what it could not reach: `Connection refused`. */
-function unreached(error: unknown): never {
-  const [problem] = error instanceof ProblemError ? error.problems : []
-  const words = (problem?.why ?? '').replace(/^\(SSH\) Channel open failure: /, '')
-  throw words === '' ? error : new LinkError(words)
-}
-
-async function httpFromNode(
-  forward: Transport['forward'],
-  { host, port, path, headers = {}, timeoutMs }: Parameters<Cluster['http']>[0],
-): ReturnType<Cluster['http']> {
-  const socket = Duplex.from(await forward(host, port).catch(unreached))
-  try {
-    return await new Promise((resolve, reject) => {
-      const bound = setTimeout(() => reject(new LinkError(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
-      const request = httpRequest({
-        host,
-        path,
-        headers: { connection: 'close', ...headers },
-        createConnection: () => socket,
-      })
-      request.once('error', reject)
-      request.once('response', (response) => {
-        let body = ''
-        response.setEncoding('utf8')
-        const finish = () => {
-          clearTimeout(bound)
-          const told = Object.entries(response.headers).map(([key, value]) => [key, String(value)] as const)
-          resolve({ status: response.statusCode ?? 0, headers: Object.fromEntries(told), body })
-        }
-        response.on('data', (text: string) => {
-          body += text
-          if (body.length >= BODY_LIMIT) {
-            body = body.slice(0, BODY_LIMIT)
-            finish()
-          }
-        })
-        response.once('end', finish)
-        response.once('error', reject)
-      })
-      request.end()
-    })
-  } finally {
-    socket.destroy()
-  }
 }
