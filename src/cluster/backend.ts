@@ -6,6 +6,7 @@ import type { Session } from '../engine/runner.ts'
 import { same } from '../engine/state.ts'
 import type { Facts } from '../host/facts.ts'
 import type { HostResource } from '../host/resource.ts'
+import { lostLink } from '../host/root-shell.ts'
 import { sh } from '../host/sh.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
 import type { Client } from './client.ts'
@@ -39,6 +40,9 @@ export interface PlatformSession extends Session<PlatformResource, PlatformFacts
   cluster(signal: AbortSignal): Promise<ClusterFacts>
 }
 
+/** Throws when the connection is lost, and returns when it is not. */
+type OrLost = (error: LinkError, doing: string, signal: AbortSignal) => Promise<void>
+
 const DEFERRED = 'known once the API answers'
 
 /** One exec for the host and the credentials, then the API's reads side by side. */
@@ -57,6 +61,15 @@ export function platformBackend(host: Session<HostResource, Facts>, options: Pla
     })
     const [look, one] = await Promise.all([host.observe([credentials, ...onHost], signal), client()])
     return { look, api: await reach(found.kubeconfig, one) }
+  }
+  /** The API's stream has broken: with the whole connection, or the API alone is gone. */
+  const orLost: OrLost = async (error, doing, signal) => {
+    try {
+      await host.observe([], signal)
+    } catch (gone) {
+      const lost = gone instanceof ProblemError && gone.problems.some(({ kind }) => kind === 'unreachable')
+      throw lost ? lostLink(options.host, doing, error) : gone
+    }
   }
   return {
     get execs() {
@@ -77,7 +90,7 @@ export function platformBackend(host: Session<HostResource, Facts>, options: Pla
         return { ...look, facts: { ...look.facts, api: { is: 'unasked' } } }
       }
       const { look, api } = await lookWithin(onHost, signal)
-      const seen = await lookAtAll(wanted, api, options, signal)
+      const seen = await lookAtAll(wanted, api, options, signal, orLost)
       return { facts: { ...look.facts, api }, observations: new Map([...look.observations, ...seen]) }
     },
 
@@ -86,7 +99,7 @@ export function platformBackend(host: Session<HostResource, Facts>, options: Pla
       if (onHost.length > 0) await host.apply(onHost, how)
       for (const { resource, actual, desired } of changes) {
         if (how.stop.aborted || !isCluster(resource)) continue
-        await make(resource, { resource, actual, desired }, await client(), options, how)
+        await make(resource, { resource, actual, desired }, await client(), options, how, orLost)
       }
     },
   }
@@ -127,6 +140,7 @@ async function lookAtAll(
   api: ClusterFacts,
   { host, now }: PlatformOptions,
   signal: AbortSignal,
+  orLost: OrLost,
 ): Promise<[string, Observation][]> {
   if (api.is !== 'up') {
     const before = (resource: ClusterResource): Observation =>
@@ -134,17 +148,20 @@ async function lookAtAll(
     return resources.map((resource) => [resource.id, before(resource)])
   }
   const problems: Problem[] = []
+  let broken: LinkError | undefined
   const looked = await Promise.all(
     resources.map(async (resource): Promise<[string, Observation][]> => {
       try {
         return [[resource.id, await resource.look(api.cluster, { host, now, signal })]]
       } catch (error) {
         signal.throwIfAborted()
+        if (error instanceof LinkError) broken = error
         problems.push(...told(error, host, resource, 'could not be looked at'))
         return []
       }
     }),
   )
+  if (broken) await orLost(broken, 'looking at the cluster', signal)
   if (problems.length > 0) throw new ProblemError(problems)
   return looked.flat()
 }
@@ -155,6 +172,7 @@ async function make(
   cluster: Cluster,
   { host, now, boundSeconds }: PlatformOptions,
   how: Applying,
+  orLost: OrLost,
 ): Promise<void> {
   const { id, title } = resource
   how.step({ is: 'start', resource: id, title })
@@ -171,6 +189,8 @@ async function make(
     })
   } catch (error) {
     how.signal.throwIfAborted()
+    if (error instanceof LinkError)
+      await orLost(error, resource.action?.(change.actual, change.desired ?? {}) ?? title, how.signal)
     throw new ProblemError(told(error, host, resource, 'could not be made'))
   }
   if (how.stop.aborted && !(await isMade(resource, cluster, { host, now, signal: how.signal }))) return
