@@ -352,6 +352,17 @@ describe('what is left over from earlier', () => {
     expect(cluster.count('patch')).toBe(0)
   })
 
+  test('is left alone when it came to its end while it was looked at', async () => {
+    chart()
+    job({ active: 1 })
+    jobPod({ terminated: { exitCode: 0, reason: 'Completed' } })
+    release(1, 'pending-install', { description: 'Install complete' })
+    expect(await stands()).toBe('waiting: job helm-install-tiny, attempt 1')
+    await made(gate(), cluster)
+    expect(releasesLeft()).toEqual([1])
+    expect(cluster.count('patch')).toBe(0)
+  })
+
   test('is left alone when it failed in this very run', async () => {
     chart()
     job({ active: 1 })
