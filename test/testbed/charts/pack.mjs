@@ -28,9 +28,11 @@ function moduleDir(module) {
   return JSON.parse(answer).Dir
 }
 
+const CRD_ANNOTATIONS = '    {{- with .Values.crds.annotations }}\n    {{- toYaml . | nindent 4 }}\n    {{- end }}'
+
 /**
  * external-secrets ships its CRDs apart from its chart and puts them into it when it packs: one template per CRD, behind
- * the chart's values, with the names of the release's webhook.
+ * the chart's values, with the names of the release's webhook and the annotations that the values give.
  */
 function crdTemplates(bundle, into) {
   for (const document of parseAllDocuments(readFileSync(bundle, 'utf8'))) {
@@ -40,6 +42,7 @@ function crdTemplates(bundle, into) {
       .toString()
       .replaceAll('name: kubernetes', 'name: {{ include "external-secrets.fullname" . }}-webhook')
       .replaceAll('namespace: default', 'namespace: {{ .Release.Namespace | quote }}')
+      .replace(/^ {4}controller-gen\.kubebuilder\.io\/version: .*$/m, `$&\n${CRD_ANNOTATIONS}`)
     writeFileSync(join(into, `${singular}.yaml`), `{{- if and .Values.installCRDs${optional} }}\n${text}{{- end }}\n`)
   }
 }
