@@ -133,7 +133,8 @@ export class Testbed {
     }
     await mkdir(join(dir, 'group_vars'), { recursive: true })
     await writeFile(join(dir, 'hosts.yaml'), stringify({ all: { hosts: Object.fromEntries(entries) } }))
-    await writeFile(join(dir, 'group_vars/all.yaml'), stringify(all))
+    // The text `yes` is to be read as one.
+    await writeFile(join(dir, 'group_vars/all.yaml'), stringify(all, { compat: 'yaml-1.1' }))
     return dir
   }
 
