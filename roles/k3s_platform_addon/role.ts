@@ -64,7 +64,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
     const goesWith = async (ref: Ref) => lost(ref, v, context)
     const replaced = wanted.flatMap((ref) => makerOf(ref) ?? [])
     return [
-      { role, name: 'record', resources: [record({ role, wanted })] },
+      { role, name: 'record', always: true, resources: [record({ role, wanted })] },
       ...(replaced.length === 0
         ? []
         : [{ role, name: 'secrets', resources: [prune({ role, wanted, goesWith, only: replaced })] }]),
