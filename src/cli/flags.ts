@@ -179,6 +179,26 @@ export const FLAGS = {
     },
     'ask-pass': { flags: '-k, --ask-pass', kind: 'switch', again: true, about: 'ask for the password of the login' },
   },
+  'Encrypted files': {
+    'vault-password-file': {
+      flags: '--vault-password-file <file>',
+      kind: 'values',
+      again: true,
+      about: 'password of ansible-vault; a program prints it. Repeatable',
+    },
+    'ask-vault-pass': {
+      flags: '-J, --ask-vault-pass',
+      kind: 'switch',
+      again: true,
+      about: 'ask for it when something is encrypted',
+    },
+    'vault-id': {
+      flags: '--vault-id <id>',
+      kind: 'values',
+      again: true,
+      about: '[label@]FILE or [label@]prompt, repeatable (keys of age: K3S_PLATFORM_AGE_KEY_FILE)',
+    },
+  },
   Output: {
     output: { flags: '-o, --output <format>', kind: 'value', about: 'text, json, junit or github (default: text)' },
     events: { flags: '--events <file>', kind: 'value', about: 'append the event stream to it, as JSON lines' },

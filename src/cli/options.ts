@@ -32,6 +32,12 @@ export interface CliOptions extends ReportOptions {
   readonly askBecomePass: boolean
   readonly askPass: boolean
   readonly privateKey: string | null
+  readonly vault: {
+    readonly passwordFiles: readonly string[]
+    readonly ask: boolean
+    /** Each as given: `[label@]prompt` or `[label@]FILE`. */
+    readonly ids: readonly string[]
+  }
   readonly sshCommonArgs: string | null
   /** Hosts at a time, 1 to 1000. */
   readonly forks: number
@@ -155,6 +161,11 @@ function optionsOf(
     askPass: read.on('ask-pass'),
     privateKey: read.last('private-key'),
     sshCommonArgs: read.last('ssh-common-args'),
+    vault: {
+      passwordFiles: read.all('vault-password-file'),
+      ask: read.on('ask-vault-pass'),
+      ids: read.all('vault-id'),
+    },
     forks: read.as('forks', 'a number from 1 to 1000', (text) => wholeNumber(text, 1, 1000)) ?? 10,
     output: read.as('output', 'text, json, junit or github', (text) => OUTPUTS.find((o) => o === text)) ?? 'text',
     timeoutMs: read.as('timeout', 'a duration such as 90s, 10m or 1h30m', parseDuration) ?? null,

@@ -4,14 +4,16 @@ import type { Event, HostResult, Mode } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { run } from '../engine/runner.ts'
 import { preload } from '../host/ssh/connect.ts'
-import { type ConnectionDefaults, loadInventory, selectHosts, sorted } from '../inventory/index.ts'
+import { type ConnectionDefaults, type Decrypt, selectHosts, sorted } from '../inventory/index.ts'
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { Reporter } from '../report/sink.ts'
+import { tellProblem } from '../report/told.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
 import type { CommandName } from './flags.ts'
+import { decrypter, inventoryOf } from './inventory.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -44,6 +46,8 @@ export interface Opened {
   /** What `--tags` may name. */
   readonly tags: readonly string[]
   readonly reporter: Reporter
+  /** Knows the passwords that were asked for. */
+  readonly decrypt: Decrypt
   run(targets: readonly HostTarget[], mode: Mode): Promise<HostResult[]>
   /** Reports the results; the exit code. */
   end(results: readonly HostResult[]): number
@@ -57,12 +61,8 @@ export async function open(
   listen: (event: Event) => void = () => undefined,
 ): Promise<Opened> {
   preload().catch(() => undefined) // what fails here fails again, and is told, at the login
-  const inventory = await loadInventory({
-    sources: options.inventory,
-    extraVars: options.extraVars,
-    cwd: io.cwd,
-    env: io.env,
-  })
+  const decrypt = decrypter(options, io)
+  const inventory = await inventoryOf(options, io, decrypt)
   stopAt(inventory.problems)
   const selected = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
   stopAt([...inventory.problems, ...selected.problems])
@@ -84,14 +84,16 @@ export async function open(
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))
   const mistakes = [...inventory.problems, ...prepared.flatMap((one) => one.problems)]
-  stopAt(sorted(mistakes))
+  const hide = redactor(prepared.flatMap((one) => one.secrets))
+  const stopHiding = (problems: readonly Problem[]) => stopAt(problems.map((problem) => tellProblem(problem, hide)))
+  stopHiding(sorted(mistakes))
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
   stopAt(unknownTags(options, tags))
   const charts = prepared.flatMap((one) => one.charts)
   const problems = sorted([...mistakes, ...(charts.length === 0 ? [] : await chartsAsked(charts, supply, io))])
-  stopAt(problems)
+  stopHiding(problems)
 
-  reporter = makeReporter(options, io, redactor(prepared.flatMap((one) => one.secrets)))
+  reporter = makeReporter(options, io, hide)
   const told = reporter
   for (const problem of problems) told.emit({ at: io.now(), event: 'problem', host: null, problem })
   return {
@@ -99,6 +101,7 @@ export async function open(
     tags,
     targets: prepared.flatMap((one) => one.target ?? []),
     reporter: told,
+    decrypt,
     run: async (targets, mode) => {
       const { stop, signal, dispose } = listenForInterrupts(
         process,

@@ -102,8 +102,9 @@ export function prepare(host: Host, shared: Shared): Prepared {
     options.roles.includes(role.name) ? [bind(role, host, context, shared)] : [],
   ).flat()
   problems.push(...bound.flatMap((one) => one.problems))
+  const secrets = secretValues(host)
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
-    return { host, address, target: undefined, problems, secrets: [], tags: [], charts: [] }
+    return { host, address, target: undefined, problems, secrets, tags: [], charts: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
   const wanted = tagged(options)
@@ -116,12 +117,9 @@ export function prepare(host: Host, shared: Shared): Prepared {
       .flatMap(({ role, charts }) => charts.filter(({ name }) => wanted({ role, name, resources: [] })))
       .map((check) => ({ host, check })),
     tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
-    secrets: [
-      value.password,
-      value.becomePassword,
-      ...bound.flatMap((one) => one.secrets),
-      ...secretValues(host),
-    ].filter((s) => s !== undefined),
+    secrets: [value.password, value.becomePassword, ...bound.flatMap((one) => one.secrets), ...secrets].filter(
+      (s) => s !== undefined,
+    ),
     target: {
       host: host.name,
       stages: stages.filter(
@@ -192,10 +190,12 @@ function refusing<T>(make: () => T, problems: Problem[]): T | undefined {
   }
 }
 
-/** What is secret by its name or its file in values of charts: roles see plain values there. */
+/** Of variables that roles see plain: what is from an encrypted file, and in values of charts what is secret by its name. */
 function secretValues(host: Host): Secret[] {
-  const names = [...host.names()].filter((name) => /^k3s_platform_(.*_)?values$/.test(name))
-  return names.length === 0 ? [] : names.flatMap((name) => secretsIn(host.vars[name]))
+  const names = [...host.names()].filter((name) => name.startsWith('k3s_platform_'))
+  const values = names.filter((name) => /^k3s_platform_(.*_)?values$/.test(name))
+  const vars = values.length === 0 ? {} : host.vars
+  return [...names.flatMap((name) => host.hidden(name)), ...values.flatMap((name) => secretsIn(vars[name]))]
 }
 
 function secretsIn(value: unknown): Secret[] {

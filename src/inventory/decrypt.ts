@@ -25,11 +25,8 @@ export async function decryptOrProblem(
   decrypt: Decrypt | undefined,
   encrypted: Encrypted,
 ): Promise<{ readonly text: string; readonly problem?: undefined } | { readonly problem: Problem }> {
-  const { place, format } = encrypted
-  if (decrypt === undefined) {
-    const hint = format === 'age' ? undefined : 'give the password: --vault-password-file FILE or --ask-vault-pass'
-    return { problem: usage(place, `encrypted with ${format}, and there is nothing to decrypt it with`, hint) }
-  }
+  const { place } = encrypted
+  if (decrypt === undefined) return { problem: noKey(encrypted) }
   try {
     return { text: await decrypt(encrypted) }
   } catch (error) {
@@ -38,5 +35,23 @@ export async function decryptOrProblem(
     return {
       problem: usage(place, `could not be decrypted: ${error instanceof Error ? error.message : String(error)}`),
     }
+  }
+}
+
+/** That there is nothing to open it with. */
+export function noKey({ place, format }: Encrypted): Problem {
+  const hint =
+    format === 'age'
+      ? 'give the key: K3S_PLATFORM_AGE_KEY_FILE names its file'
+      : 'give the password: --vault-password-file FILE or --ask-vault-pass'
+  return usage(place, `encrypted with ${format}, and there is nothing to decrypt it with`, hint)
+}
+
+/** The clear text. Throws ProblemError when it is not UTF-8. */
+export function textOf({ place }: Encrypted, clear: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(clear)
+  } catch {
+    throw new ProblemError(usage(place, 'what is encrypted is not text in UTF-8'))
   }
 }

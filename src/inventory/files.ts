@@ -100,7 +100,8 @@ export async function list(directory: string): Promise<readonly Entry[]> {
   )
 }
 
-function reason(error: unknown): string {
+/** Why a file cannot be read, in words. */
+export function reason(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   if (code === 'ENOENT') return 'no such file'
   if (code === 'EACCES') return 'permission denied'

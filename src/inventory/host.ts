@@ -56,6 +56,12 @@ export class Host {
     return secret && data !== '' && typeof data === 'string' ? text.replaceAll(data, '***') : text
   }
 
+  /** The texts of a variable that came out of an encrypted file or a secrets file, or of one that did. */
+  hidden(name: string): readonly Secret[] {
+    const value = this.get(name).value ?? this.written.get(name)
+    return value === undefined ? [] : hiddenIn(value)
+  }
+
   #at(path: string | readonly PropertyKey[]): Value | undefined {
     const steps = typeof path === 'string' ? (path.match(/[^.[\]]+/g) ?? []) : path
     const [name = '', ...below] = steps
@@ -70,4 +76,10 @@ function show(value: Value, name: string): Shown {
   if (isMap(data)) return Object.fromEntries([...data].map(([key, item]) => [key, show(item, key)]))
   const hidden = data !== null && data !== '' && (value.secret || (typeof data === 'string' && isSecretName(name)))
   return hidden ? new Secret(String(data)) : data
+}
+
+function hiddenIn({ data, secret }: Value): readonly Secret[] {
+  if (isList(data)) return data.flatMap(hiddenIn)
+  if (isMap(data)) return [...data.values()].flatMap(hiddenIn)
+  return secret && typeof data === 'string' ? [new Secret(data)] : []
 }

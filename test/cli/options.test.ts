@@ -53,6 +53,11 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
     {},
     { become: true, askBecomePass: true, askPass: true, user: 'ops', privateKey: 'k' },
   ],
+  [
+    ['apply', '-J', '--vault-id', 'dev@prompt', '--vault-id', 'f', '--vault-password-file', 'p'],
+    {},
+    { vault: { ask: true, ids: ['dev@prompt', 'f'], passwordFiles: ['p'] } },
+  ],
   [['apply', '--locked'], { K3S_PLATFORM_LOCKED: 'false' }, { locked: true }],
   [['apply'], { K3S_PLATFORM_LOCKED: 'false' }, { locked: false }],
   [['apply'], {}, { locked: null }],

@@ -4,12 +4,13 @@ import type { z } from 'zod'
 import { eachRole } from '../../../roles/index.ts'
 import type { Role } from '../../../roles/role.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
-import { bindVars, type Host, loadInventory, selectHosts, unique } from '../../inventory/index.ts'
+import { bindVars, type Host, selectHosts, unique } from '../../inventory/index.ts'
 import type { LockDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
 import { cacheIn } from '../../supply/cache.ts'
 import { lockText, writeLock } from '../../supply/lock.ts'
 import { changed, type Difference, type Lockable, type Resolved, resolveLock, titleOf } from '../../supply/resolve.ts'
+import { inventoryOf } from '../inventory.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { stopAt, supplyOf } from '../run.ts'
@@ -18,12 +19,7 @@ const ANSWER_MS = 60_000
 
 /** With `--check` it writes nothing and ends with 2 when the file is behind. */
 export async function run(options: CliOptions, io: Io): Promise<number> {
-  const inventory = await loadInventory({
-    sources: options.inventory,
-    extraVars: options.extraVars,
-    cwd: io.cwd,
-    env: io.env,
-  })
+  const inventory = await inventoryOf(options, io)
   stopAt(inventory.problems)
   const { hosts, problems } = selectHosts(inventory, 'all', options.limit ?? undefined)
   stopAt([...inventory.problems, ...problems])

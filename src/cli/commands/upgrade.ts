@@ -4,7 +4,8 @@ import { SNAPSHOT_ID } from '../../../roles/k3s_platform_bootstrap/upgrade.ts'
 import type { Event } from '../../engine/events.ts'
 import { changesOf, pending } from '../../engine/plan.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
-import { loadInventory, selectHosts } from '../../inventory/index.ts'
+import { type Decrypt, selectHosts } from '../../inventory/index.ts'
+import { inventoryOf } from '../inventory.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
@@ -44,18 +45,13 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   }
   const results = await opened.run(opened.targets, 'apply')
   const code = opened.end(results)
-  if (code === 0 && options.output === 'text') io.stdout.write(await advice(options, io, options.to))
+  if (code === 0 && options.output === 'text') io.stdout.write(await advice(options, io, options.to, opened.decrypt))
   return code
 }
 
 /** Where the inventory names the release now, and what should stand there. */
-async function advice(options: CliOptions, io: Io, to: string): Promise<string> {
-  const inventory = await loadInventory({
-    sources: options.inventory,
-    extraVars: options.extraVars,
-    cwd: io.cwd,
-    env: io.env,
-  })
+async function advice(options: CliOptions, io: Io, to: string, decrypt: Decrypt): Promise<string> {
+  const inventory = await inventoryOf(options, io, decrypt)
   const { hosts } = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
   const behind = hosts.filter((host) => host.get(VERSION).value?.data !== to)
   if (behind.length === 0) return ''
