@@ -48,7 +48,7 @@ interface Workload {
   readonly resources: Path
 }
 
-export type AddonContext = Pick<RoleContext, 'host' | 'boundSeconds' | 'supply' | 'chartContent'>
+export type AddonContext = Pick<RoleContext, 'host' | 'address' | 'boundSeconds' | 'supply' | 'chartContent'>
 
 /** An addon as the inventory wants it. */
 export interface Setting {

@@ -9,6 +9,8 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
+import { exposureOf } from './addons/caddy.ts'
+import { annotationPrefix } from './addons/external_dns.ts'
 import { issuerOf, issuers, LETS_ENCRYPT, provesBy, serverOf } from './issuers.ts'
 import { CERT_MANAGER, certManagerOn, DNS01, PLATFORM } from './materials.ts'
 import { placeholder } from './placeholder.ts'
@@ -50,7 +52,7 @@ export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterR
       role: 'k3s_platform_addon',
       name: 'certificates',
       resources: [
-        ...v.k3s_platform_certificates.flatMap((one) => placeholderOf(v, one)).map((one) => object(one)),
+        ...v.k3s_platform_certificates.flatMap((one) => placeholderOf(v, one, context)).map((one) => object(one)),
         ...made.map(({ resource }) => resource),
         ...(v.k3s_platform_certificates_wait
           ? made.map(({ name, namespace, resource }) =>
@@ -65,23 +67,32 @@ export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterR
 /** Each Certificate with the placeholder of its host, as it is applied. */
 export function certificateManifests(
   v: Vars,
+  context: At,
 ): { readonly certificate: Manifest; readonly namespace: string; readonly placeholder: readonly Manifest[] }[] {
   return v.k3s_platform_certificates.flatMap((one) =>
     one.namespaces.map((namespace) => ({
       certificate: manifest(v, one, namespace),
       namespace,
-      placeholder: placeholderOf(v, one).filter(({ metadata }) => metadata.namespace === namespace),
+      placeholder: placeholderOf(v, one, context).filter(({ metadata }) => metadata.namespace === namespace),
     })),
   )
 }
 
 /** PostgreSQL speaks no HTTP: no application's Ingress lists its host. */
-function placeholderOf(v: Vars, certificate: Certificate): readonly Manifest[] {
+function placeholderOf(v: Vars, certificate: Certificate, context: At): readonly Manifest[] {
   const { name, namespaces, dnsNames } = certificate
   const secretName = secretOf(certificate)
   const namespace = namespaces.find((one) => one === PLATFORM) ?? namespaces[0]
   if (!(certificate.placeholder ?? secretName === 'postgresql-tls') || namespace === undefined) return []
-  return placeholder({ name, namespace, dnsNames, secretName, ingressClass: v.k3s_platform_acme_ingress_class })
+  const ingressClass = v.k3s_platform_acme_ingress_class
+  return placeholder({ name, namespace, dnsNames, secretName, ingressClass, annotations: leadingTo(v, context) })
+}
+
+type At = Pick<RoleContext, 'address'>
+
+/** Caddy on the node's own ports has no Service that tells Ingresses their address: external-dns is told it here. */
+function leadingTo(v: Vars, { address }: At): Readonly<Record<string, string>> {
+  return exposureOf(v) === 'hostport' && isIP(address) > 0 ? { [`${annotationPrefix(v)}target`]: address } : {}
 }
 
 function remarkOf(v: Vars, certificate: Certificate): { readonly remark?: string } {

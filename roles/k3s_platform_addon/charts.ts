@@ -18,7 +18,7 @@ export function chartChecks(v: Vars, context: AddonContext): ChartCheck[] {
 
 /** A chart that is a file of the workstation is what it is: its digest is no business of the lock file. */
 export function chartLocks(v: Vars): Lockable[] {
-  return chartChecks(v, { host: '', boundSeconds: undefined }).flatMap(({ source }) =>
+  return chartChecks(v, { host: '', address: '', boundSeconds: undefined }).flatMap(({ source }) =>
     source.file === undefined ? [{ entry: ['charts', source.name, source.version], chart: source }] : [],
   )
 }

@@ -97,11 +97,11 @@ function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
       after: [NAMESPACES, CONTROLLERS, SECRETS],
       ...releases(others),
     },
-    ...(certManagerOn(v) ? issuance(v) : []),
+    ...(certManagerOn(v) ? issuance(v, context) : []),
   ]
 }
 
-function issuance(v: Vars): Part[] {
+function issuance(v: Vars, context: AddonContext): Part[] {
   const issuers = issuerManifests(v)
   return [
     {
@@ -113,7 +113,7 @@ function issuance(v: Vars): Part[] {
       waitsFor: issuers.filter(({ needed }) => needed).map(({ manifest }) => refOf(manifest)),
       boundSeconds: SECONDS,
     },
-    ...certificateManifests(v).map(({ certificate, namespace: space, placeholder }): Part => {
+    ...certificateManifests(v, context).map(({ certificate, namespace: space, placeholder }): Part => {
       const { name } = certificate.metadata
       return {
         name: `${name}-${space}`,

@@ -14,6 +14,8 @@ export function placeholder(of: {
   readonly dnsNames: readonly string[]
   readonly secretName: string
   readonly ingressClass: string
+  /** Of the Ingress. */
+  readonly annotations: Readonly<Record<string, string>>
 }): readonly Manifest[] {
   // A Service's name has no dots and 63 characters at most, a Certificate's may have both.
   const metadata = { name: `${of.name.replaceAll('.', '-').slice(0, 51)}-placeholder`, namespace: of.namespace }
@@ -28,7 +30,7 @@ export function placeholder(of: {
     {
       apiVersion: 'networking.k8s.io/v1',
       kind: 'Ingress',
-      metadata,
+      metadata: { ...metadata, ...(Object.keys(of.annotations).length > 0 && { annotations: of.annotations }) },
       spec: {
         ingressClassName: of.ingressClass,
         tls: [{ hosts: of.dnsNames, secretName: of.secretName }],

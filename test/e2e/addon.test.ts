@@ -48,6 +48,11 @@ test('both namespaces hold a pair of their own, issued over HTTP-01', async () =
   expect(new Set(keys).size).toBe(2)
 })
 
+test('external-dns makes the record of the certified host, with the address of the node', async () => {
+  const logs = () => at.node.ask('cat /opt/rancher/k3s/agent/logs/platform_external-dns-*.log')
+  await expect.poll(logs, { timeout: 90_000, interval: 1000 }).toMatch(new RegExp(`${CERTIFIED}.*${at.node.host}`))
+})
+
 describe('a second run', () => {
   test('plans nothing, and applies nothing', async () => {
     const before = await versions(at.node, KINDS)
