@@ -44,8 +44,8 @@ function io(env: Record<string, string> = {}): Io {
   return { stdout: stream, stderr: stream, env: given, cwd, now: () => 0, onExit: () => () => {} }
 }
 
-function options(argv: readonly string[]) {
-  const parsed = parse(['plan', 'k3s_platform_addon', '-i', 'hosts.yaml', ...argv], {}, { version: '0', roles })
+function options(argv: readonly string[], role = 'k3s_platform_addon') {
+  const parsed = parse(['plan', role, '-i', 'hosts.yaml', ...argv], {}, { version: '0', roles })
   if (parsed.is !== 'run') throw new Error(JSON.stringify(parsed))
   return parsed.options
 }
@@ -169,7 +169,7 @@ describe('what was encrypted', () => {
 
   test('is hidden in all that a run tells, also where roles take it for plain', async () => {
     vars('v11.yaml')
-    const { reporter } = await open(options([...password, '-D']), io(), (role) => role.stages)
+    const { reporter } = await open(options([...password, '-D'], 'k3s_platform_bootstrap'), io(), (role) => role.stages)
     for (const hidden of [EMAIL, 'tok-hidden-0123456789'])
       reporter.emit({
         ...{ at: 0, event: 'problem', host: null },
