@@ -16,7 +16,7 @@ import { base64 } from './vars/shapes.ts'
 import type { Vars } from './vars.ts'
 
 const API = 'cert-manager.io/v1'
-export const SELF_SIGNED = 'svc-plus-selfsigned'
+const SELF_SIGNED = 'svc-plus-selfsigned'
 const HTTP01 = 'svc-plus-acme-http01'
 
 /** https://letsencrypt.org/docs/acme-protocol-updates/ and /docs/staging-environment/ */

@@ -16,7 +16,7 @@ export interface Request {
   readonly accept?: string
 }
 
-export interface Answer {
+interface Answer {
   readonly code: number
   readonly text: string
   readonly retryAfter: string | undefined

@@ -30,7 +30,7 @@ export async function platform(testbed: Testbed, name: string): Promise<Platform
 }
 
 /** The newest of each chart, over http and, cert-manager's, from the registry; the staging CA is the testbed's. */
-export function platformVars(charts: Charts, acme: AcmeServer): Record<string, unknown> {
+function platformVars(charts: Charts, acme: AcmeServer): Record<string, unknown> {
   const newest = (chart: string) => charts.versions[chart]?.[0]
   const repos = ['external_secrets', 'caddy', 'external_dns', 'reloader', 'apisix'].map((addon) => [
     `k3s_platform_${addon}_chart_repo_url`,

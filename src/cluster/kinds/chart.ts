@@ -255,8 +255,13 @@ async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boole
     if (current) await askAgain(cluster, spec.name)
     return true
   }
-  if (!first || !current || helmJob(job).is !== 'failed') return false
-  how.output(`helm-controller had given up (${titleOf(refOf(job))}): it is asked to try again`)
+  if (!first || !current || helmJob(job).is === 'complete') return false
+  const pods = helmJob(job).is === 'failed' ? [] : await jobPods(cluster, spec.name)
+  // Between two attempts, the error of the last one may be of a cause that is gone.
+  const failed = pods.some((pod) => podFailures(pod) > 0) && !pods.some(podRuns)
+  if (helmJob(job).is !== 'failed' && !failed) return false
+  const was = failed ? 'an earlier attempt had failed' : 'helm-controller had given up'
+  how.output(`${was} (${titleOf(refOf(job))}): it is asked to try again`)
   await askAgain(cluster, spec.name)
   return true
 }
