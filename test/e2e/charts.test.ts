@@ -23,7 +23,7 @@ beforeAll(async () => {
     node.programs('cert-manager', 'external-dns', 'external-secrets'),
   ])
   const inventory = await testbed.inventory([node], { k3s_platform_disable_components: ['traefik'] })
-  const { code, stderr } = await testbed.cli(['apply', '-i', inventory])
+  const { code, stderr } = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(code, stderr).toBe(0)
 })
 
@@ -261,7 +261,7 @@ test('external-dns makes records of an Ingress', async () => {
 
 test('a delayed link takes its time and is trusted', async () => {
   const inventory = await testbed.inventory({ charts: await testbed.delayed(node, 400) })
-  const { stdout, stderr, seconds } = await testbed.cli(['plan', '-i', inventory])
+  const { stdout, stderr, seconds } = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(stdout, stderr).toContain('charts')
   expect(stderr).not.toContain('host key')
   expect(seconds).toBeGreaterThan(2)
