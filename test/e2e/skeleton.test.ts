@@ -94,7 +94,7 @@ test('a plan on a fresh node exits 2, names every change and touches nothing at 
   const end = plan.stdout.trimEnd().split('\n').slice(-2).join('\n')
   expect(end.replace(inventory, 'INVENTORY').replace(/\d+ unchanged/, 'N unchanged')).toMatchInlineSnapshot(`
     "Plan: 8 to create, 1 to update, 1 start, 2 known later on 1 host; N unchanged.
-    Nothing was touched. To do it: k3s-platform apply -i INVENTORY"
+    Nothing was touched. To do it: k3s-platform apply k3s_platform_bootstrap -i INVENTORY"
   `)
 })
 

@@ -14,6 +14,13 @@ const [OLDER, NEWER] = K3S_VERSIONS
 const WRONG = '0'.repeat(64)
 const ARCH = process.arch === 'arm64' ? 'arm64' : 'amd64'
 const NAME = ARCH === 'amd64' ? 'k3s' : 'k3s-arm64'
+/** Their charts would be locked, too. */
+const NO_ADDONS = Object.fromEntries(
+  ['cert_manager', 'external_secrets', 'caddy', 'external_dns', 'reloader'].map((addon) => [
+    `k3s_platform_${addon}_enabled`,
+    false,
+  ]),
+)
 const IMAGES = `k3s-airgap-images-${ARCH}.tar.zst`
 
 let testbed: Testbed
@@ -35,7 +42,7 @@ beforeAll(async () => {
   await mkdir(join(release, '..', NEWER))
   await writeFile(join(release, '..', NEWER, `sha256sum-${ARCH}.txt`), `${WRONG}  ${NAME}\n`)
   const url = await testbed.mirror.serve('full', join(release, '..'))
-  inventory = await testbed.inventory([node], { k3s_platform_k3s_mirror_url: url })
+  inventory = await testbed.inventory([node], { k3s_platform_k3s_mirror_url: url, ...NO_ADDONS })
   lock = join(inventory, 'k3s-platform.lock')
 })
 afterAll(() => testbed?.close())
