@@ -92,7 +92,9 @@ type At = Pick<RoleContext, 'address'>
 
 /** Caddy on the node's own ports has no Service that tells Ingresses their address: external-dns is told it here. */
 function leadingTo(v: Vars, { address }: At): Readonly<Record<string, string>> {
-  return exposureOf(v) === 'hostport' && isIP(address) > 0 ? { [`${annotationPrefix(v)}target`]: address } : {}
+  const target = v.k3s_platform_external_dns_target ?? (isIP(address) > 0 ? address : undefined)
+  if (exposureOf(v) !== 'hostport' || target === undefined) return {}
+  return { [`${annotationPrefix(v)}target`]: target }
 }
 
 function remarkOf(v: Vars, certificate: Certificate): { readonly remark?: string } {

@@ -146,9 +146,9 @@ const FORMATS = ['text', 'json'] as const
 
 describe('secrets of the addons', () => {
   test.each([
-    ['given for the first time', same],
-    ['rotated', again],
-  ])('%s are told to nobody by an apply that tells all it can', async (_, turn) => {
+    ['given for the first time', same, true],
+    ['rotated', again, false],
+  ])('%s are told to nobody by an apply that tells all it can', async (_, turn, installs) => {
     await at.node.ask('touch /run/test-began')
     const events = join(await testbed.dir(), 'events.jsonl')
     const flags = ['-vvv', '-D', '--debug', '--events', events]
@@ -161,7 +161,7 @@ describe('secrets of the addons', () => {
     expectNone('the events', await readFile(events, 'utf8'))
     expect(seen.found, 'arguments of a process').toEqual([])
     expect(seen.looks).toBeGreaterThan(20)
-    expect(seen.helm, 'the watcher sees what runs in the node').toBeGreaterThan(0)
+    if (installs) expect(seen.helm, 'the watcher sees what runs in the node').toBeGreaterThan(0)
     expect(await inObjects()).toEqual([])
     expect(await inFiles()).toEqual([])
     expectNone('the journal', await at.node.ask('journalctl --no-pager -o cat'))

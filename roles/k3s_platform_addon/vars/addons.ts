@@ -124,6 +124,13 @@ export const addonVars = {
     .array(dnsName)
     .default(['svc.plus'])
     .describe('Domains that external-dns may write to.'),
+  k3s_platform_external_dns_target: z
+    .string()
+    .regex(/^[0-9A-Za-z.:-]+$/, 'expected an address or a DNS name')
+    .optional()
+    .describe(
+      "Where records of certified hosts lead while Caddy is on the node's own ports; default: `ansible_host`, if that is an address.",
+    ),
   k3s_platform_external_dns_sources: names
     .default(['ingress'])
     .describe('Kinds of objects that external-dns reads host names from.'),
