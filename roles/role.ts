@@ -68,6 +68,8 @@ export interface Finding {
   readonly hint?: string
   /** It is told, and the run goes on. */
   readonly warning?: true
+  /** Something that each run has to be given, as a token in the environment: no mistake where nothing is installed. */
+  readonly missing?: true
 }
 
 /** A chart, and the values that it is to be installed with. */

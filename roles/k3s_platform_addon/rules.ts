@@ -225,6 +225,7 @@ const rules: readonly Rule[] = [
         {
           path: ['k3s_platform_external_dns_enabled'],
           what: 'external-dns needs the token of Cloudflare, and none is given or promised',
+          missing: true,
           hint: 'set CLOUDFLARE_API_TOKEN or k3s_platform_cloudflare_mode, or turn it off: k3s_platform_external_dns_enabled: false',
         },
       ]

@@ -91,7 +91,14 @@ function misfits({ title, mode, modeVariable, from, data, namespaces }: Material
     const env = variables.flatMap(([, one]) => one ?? []).join(' and ')
     const hint = `set ${names}${env === '' ? '' : `, or ${env} in the environment`}`
     const said = [modeVariable, ...variables.map(([name]) => name)].find((name) => written.given(name))
-    return [{ path: [said ?? modeVariable], what: `${title} is to come from the input, and none was given`, hint }]
+    return [
+      {
+        path: [said ?? modeVariable],
+        what: `${title} is to come from the input, and none was given`,
+        hint,
+        missing: true,
+      },
+    ]
   }
   if (mode === 'input') return []
   return variables

@@ -155,7 +155,8 @@ function bind<V extends z.ZodObject>(
     (sound &&
       role.rules?.(sound, context, { given: (name) => written.has(name), broken: (name) => broken.has(name) })) ??
     []
-  const told = findings.map(
+  const needed = findings.filter(({ missing }) => !missing || context.supply !== undefined)
+  const told = needed.map(
     ({ path, what, hint, warning }): Problem => ({
       kind: warning ? 'warning' : 'usage',
       where: host.where(path),
