@@ -52,6 +52,18 @@ export const live = z.looseObject({
   }),
 })
 
+/** `status.conditions`, as most kinds have them. */
+export const conditions = z
+  .array(
+    z.looseObject({
+      type: z.string(),
+      status: z.string(),
+      reason: z.string().default(''),
+      message: z.string().default(''),
+    }),
+  )
+  .default([])
+
 export type Live = z.output<typeof live>
 
 export function refOf(object: Manifest | Live): Ref {

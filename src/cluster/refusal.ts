@@ -3,9 +3,9 @@
 import { z } from 'zod'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { ApiError, type Cluster } from './cluster.ts'
-import { isMap } from './fields.ts'
-import { type Live, type Manifest, type Ref, titleOf } from './object.ts'
-import { managerOf } from './ownership.ts'
+import { conflictWords, type Subject } from './conflict.ts'
+import { kubectl } from './kubectl.ts'
+import { type Live, titleOf } from './object.ts'
 
 /**
  * `absent`: its kind or its namespace is not there (yet). `later`: may come by itself, `until` says when (`once the webhook
@@ -24,14 +24,6 @@ export type Refusal =
 
 type Words = Pick<Problem, 'what' | 'why' | 'hint'>
 
-export interface Subject {
-  readonly ref: Ref
-  /** What was to be applied: a conflict's hint says the value of the field. */
-  readonly manifest?: Manifest
-  /** The API's words about it may quote a secret: they are left out. */
-  readonly secret?: boolean
-}
-
 interface Row {
   readonly when: (error: ApiError) => RegExpExecArray | boolean | null
   readonly tell: (error: ApiError, subject: Subject, match: readonly (string | undefined)[]) => Refusal
@@ -43,7 +35,10 @@ const PAUSE_SECONDS = 1
 
 /** Source of the texts: a Kubernetes 1.36 API server's answers to server-side apply, kept in test/cluster/refusals.yaml. */
 const ROWS: readonly Row[] = [
-  { when: ({ causes }) => causes.some(({ reason }) => reason === 'FieldManagerConflict'), tell: conflict },
+  {
+    when: ({ causes }) => causes.some(({ reason }) => reason === 'FieldManagerConflict'),
+    tell: (error, subject) => ({ is: 'refused', words: conflictWords(error, subject) }),
+  },
   {
     when: ({ message }) => /failed calling webhook "([^"]+)": (?:.*?: )?Post "([^"]*)": ([\s\S]*)/.exec(message),
     tell: (_, __, [, name, url, why = '']) => webhookSilent(`"${name}"`, url, why),
@@ -150,12 +145,6 @@ export async function orRefused(
   throw new ProblemError({ kind: 'failed', where: `${host} ${titleOf(subject.ref)}`, ...refusal.words })
 }
 
-/** `kubectl -n demo patch configmap x`: the verb, then the object, as kubectl takes them. */
-export function kubectl(verb: string, { apiVersion, kind, namespace, name }: Ref): string {
-  const group = apiVersion.includes('/') ? `.${apiVersion.split('/')[0]}` : ''
-  return `kubectl ${namespace === undefined ? '' : `-n ${namespace} `}${verb} ${kind.toLowerCase()}${group} ${name}`
-}
-
 /** `held by the finalizer x`, of a namespace what is left in it; empty when nothing holds it. */
 export function heldBy(live: Live): string {
   if (live.kind === 'Namespace') return holdsOf(live).join('; ')
@@ -170,59 +159,6 @@ function refused(what: string, why?: string, hint?: string): Refusal {
 
 function said({ secret }: Subject, text: string | undefined): string | undefined {
   return secret && text ? UNSAID : text
-}
-
-function conflict({ causes }: ApiError, subject: Subject): Refusal {
-  const conflicts = causes.flatMap(({ reason, message, field }) => {
-    const manager = /conflict with "([^"]*)"/.exec(message)?.[1]
-    return reason !== 'FieldManagerConflict' || manager === undefined ? [] : [{ field, manager: managerOf(manager) }]
-  })
-  const lines = conflicts.map(({ field, manager }) => `${field.slice(1)}: ${manager.title}`)
-  const again = [...new Set(conflicts.filter((one) => one.manager.writesAgain).map((one) => one.manager.title))]
-  return refused(
-    `${lines.length === 1 ? 'a field belongs' : `${lines.length} fields belong`} to another manager, and nothing is forced`,
-    lines.join('\n'),
-    [
-      `take ${lines.length === 1 ? 'its value' : 'their values'} into the inventory; or`,
-      again.length > 0 ? `have ${again.join(' and ')} leave the field alone, then` : 'make it ours:',
-      takeOver(
-        subject,
-        conflicts.map(({ field }) => field),
-      ),
-    ].join(' '),
-  )
-}
-
-/** A patch moves what it changes to whoever patches; then it has our value, and nobody conflicts. */
-function takeOver({ ref, manifest, secret = false }: Subject, fields: readonly string[]): string {
-  const patch = {}
-  const found = fields.every((field) => manifest !== undefined && addTo(patch, manifest, field, secret))
-  const text = JSON.stringify(patch)
-  if (!found || text.length > LONGEST_PATCH)
-    return `${kubectl('edit', ref)} (remove the field${fields.length > 1 ? 's' : ''})`
-  return `${kubectl('patch', ref)} --type=merge -p '${text.replaceAll("'", "'\\''")}'`
-}
-
-const LONGEST_PATCH = 600
-/** A longer value is not spelled out: the field is removed, and applied anew. */
-const LONGEST_VALUE = 80
-
-/** False for what a merge patch cannot say: an item of a list. A key may have dots: the wanted object tells its keys. */
-function addTo(patch: Record<string, unknown>, wanted: unknown, field: string, secret: boolean): boolean {
-  if (!isMap(wanted)) return false
-  const key = Object.keys(wanted)
-    .filter((one) => field === `.${one}` || field.startsWith(`.${one}.`))
-    .sort((a, b) => b.length - a.length)[0]
-  if (key === undefined) return false
-  const [rest, value] = [field.slice(key.length + 1), wanted[key]]
-  if (rest === '') {
-    patch[key] = secret || JSON.stringify(value).length > LONGEST_VALUE ? null : value
-    return true
-  }
-  const inner = patch[key]
-  const next: Record<string, unknown> = isMap(inner) ? inner : {}
-  patch[key] = next
-  return addTo(next, value, rest, secret)
 }
 
 function webhookSilent(name: string, url: string | undefined, words: string): Refusal {

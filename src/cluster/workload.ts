@@ -1,7 +1,7 @@
 // How far a Deployment, DaemonSet, StatefulSet or Job is: rolled out means that the new pods run, not that old ones do.
 
 import { z } from 'zod'
-import { type Live, refOf, titleOf } from './object.ts'
+import { conditions, type Live, refOf, titleOf } from './object.ts'
 import type { Readiness } from './resource.ts'
 
 const count = z.number().default(0)
@@ -35,16 +35,7 @@ const shape = z.looseObject({
       active: count,
       succeeded: count,
       failed: count,
-      conditions: z
-        .array(
-          z.looseObject({
-            type: z.string(),
-            status: z.string(),
-            reason: z.string().default(''),
-            message: z.string().default(''),
-          }),
-        )
-        .default([]),
+      conditions,
     })
     .prefault({}),
 })

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { random } from '../random.ts'
 import { Testbed } from '../testbed/testbed.ts'
 import { charts, EXTERNAL_SECRETS, type Platform, platform, releases } from './platform.ts'
 import { cli, said } from './state.ts'
@@ -28,17 +29,6 @@ beforeAll(async () => {
   await cli(testbed, 0, ['apply', 'k3s_platform_bootstrap', '-i', await testbed.inventory([at.node], vars)])
 })
 afterAll(() => testbed?.close())
-
-/** mulberry32 */
-function random(state: number): () => number {
-  let a = state
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 

@@ -6,25 +6,13 @@ import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type CliResult, Testbed } from '../testbed/testbed.ts'
+import { forms } from './forms.ts'
 import { type Platform, platform, VAULT_URL, vault } from './platform.ts'
 import { said } from './state.ts'
 
 const CLOUDFLARE = 'cf-9sV3"kQ\\x2m-token'
 const GHCR = 'ghp_7hT2wYb4 $Zr8-token'
 const VAULT = 'hvs.Qm5Lr1tE0pNcX-token'
-
-/** As it is, in JSON, in a URL, and base64 at each of the three offsets. */
-function forms(secret: string): string[] {
-  const base64 = [0, 1, 2].map((offset) => {
-    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
-    const whole = Math.floor(bytes.length / 3) * 3
-    return bytes
-      .subarray(0, whole)
-      .toString('base64')
-      .slice(offset === 0 ? 0 : 4)
-  })
-  return [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret), ...base64]
-}
 const OF_VAULT = 'pg-Jw6Gd4xS-password'
 const SECRETS = [CLOUDFLARE, GHCR, VAULT, OF_VAULT]
 const again = (secret: string) => `${secret}-rotated`

@@ -1,6 +1,7 @@
 // A run that is cut short anywhere is healed by the next one: killed tool, node without power, cut link.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { random } from '../random.ts'
 import type { TestNode } from '../testbed/node.ts'
 import { K3S_VERSIONS, Testbed } from '../testbed/testbed.ts'
 import { cli, expectGood, expectHealed, said } from './state.ts'
@@ -20,17 +21,6 @@ beforeAll(async () => {
   await node.down()
 })
 afterAll(() => testbed?.close())
-
-/** mulberry32 */
-function random(state: number): () => number {
-  let a = state
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 const sleep = (seconds: number) => new Promise((resolve) => setTimeout(resolve, seconds * 1000))
 

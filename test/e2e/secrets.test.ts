@@ -8,25 +8,12 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import type { TestNode } from '../testbed/node.ts'
 import { type CliResult, Testbed } from '../testbed/testbed.ts'
+import { forms } from './forms.ts'
 import { said } from './state.ts'
 
 const SUDO = 'correct horse'
 const TOKEN = 'hunter2"\\k3s $ecret/+ünïcode'
 const PASSPHRASE = 'open "sesame" \\ 42'
-
-/** What people see of it when it slips: as it is, in JSON, as in a unit's environment, base64 at each of the three offsets, in a URL. */
-function forms(secret: string): string[] {
-  const base64 = [0, 1, 2].map((offset) => {
-    const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
-    const whole = Math.floor(bytes.length / 3) * 3
-    return bytes
-      .subarray(0, whole)
-      .toString('base64')
-      .slice(offset === 0 ? 0 : 4)
-  })
-  const environment = secret.replace(/[\\"`$]/g, '\\$&')
-  return [secret, JSON.stringify(secret).slice(1, -1), environment, encodeURIComponent(secret), ...base64]
-}
 
 let testbed: Testbed
 let node: TestNode

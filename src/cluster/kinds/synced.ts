@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import type { Cluster } from '../cluster.ts'
-import { idOf, type Live, type Ref, titleOf } from '../object.ts'
+import { conditions, idOf, type Live, type Ref, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
 import { warningsOf } from '../rollout.ts'
 import { gate, type Verdict } from './gate.ts'
@@ -16,16 +16,7 @@ const shape = z.looseObject({
   spec: z.looseObject({ target: z.looseObject({ name: z.string().optional() }).optional() }).prefault({}),
   status: z
     .looseObject({
-      conditions: z
-        .array(
-          z.looseObject({
-            type: z.string(),
-            status: z.string(),
-            reason: z.string().default(''),
-            message: z.string().default(''),
-          }),
-        )
-        .default([]),
+      conditions,
       // `<generation>-<hash>`
       syncedResourceVersion: z.string().optional(),
     })

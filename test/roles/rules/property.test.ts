@@ -13,6 +13,7 @@ import type { Facts } from '../../../src/host/facts.ts'
 import type { HostResource } from '../../../src/host/resource.ts'
 import { rootShell } from '../../../src/host/root-shell.ts'
 import { noSandbox, type Sandbox, SHELLS, sandbox } from '../../host/shells.ts'
+import { random } from '../../random.ts'
 import { context } from '../k3s_platform_bootstrap/given.ts'
 
 vi.mock('../../../src/host/facts.ts', async (original) => {
@@ -49,17 +50,6 @@ const values: Readonly<Record<string, readonly unknown[]>> = {
     { configs: { 'r.example:5000': { auth: { username: 'me', password: "p'w" }, tls: { ca: PEM } } } },
     { configs: { 'other.example': { tls: { ca: PEM } } } },
   ],
-}
-
-/** Numbers from 0 to 1 that are the same in every run (mulberry32). */
-function random(seed: number): () => number {
-  let a = seed
-  return () => {
-    a = (a + 0x6d2b79f5) | 0
-    let t = Math.imul(a ^ (a >>> 15), 1 | a)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 function someVars(next: () => number): Record<string, unknown> {
