@@ -3,6 +3,7 @@
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
 import { caSecret, helmRelease } from '../../src/gitops/flux.ts'
 import type { GivenSecret, Handover, Part } from '../../src/gitops/handover.ts'
+import { handoffBy } from '../handoff/vars.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { type Addon, type AddonContext, enabled, settingOf } from './addon.ts'
 import { certificateManifests } from './certificates.ts'
@@ -18,9 +19,6 @@ export interface Addons {
   readonly first: readonly Addon[]
   readonly others: readonly Addon[]
 }
-
-const by = (v: Vars): Handover['by'] =>
-  v.k3s_platform_handoff ?? (v.k3s_platform_git_url === undefined ? 'none' : 'flux')
 
 /** A namespace takes everything in it along: neither of them deletes one. */
 const KEPT = {
@@ -42,7 +40,7 @@ export function handover(given: Vars, addons: Addons, context: AddonContext): Ha
   const v: Vars = { ...given, k3s_platform_certificates_fallback: undefined }
   return {
     cluster: context.host,
-    by: by(v),
+    by: handoffBy(v),
     root: v.k3s_platform_flux_root_path ?? `clusters/${context.host}`,
     gitUrl: v.k3s_platform_git_url,
     gitBranch: v.k3s_platform_git_branch,
@@ -70,7 +68,7 @@ function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
       name: NAMESPACES,
       folder: 'namespaces',
       about: 'the namespaces that the rest is in; none is ever deleted',
-      files: namespaces.map((name) => ({ name, manifests: [namespace(name, by(v))] })),
+      files: namespaces.map((name) => ({ name, manifests: [namespace(name, handoffBy(v))] })),
       ...{ after: [], waitsFor: 'all' as const, boundSeconds },
     },
     {
@@ -190,7 +188,7 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
   const said = written.given('k3s_platform_handoff') ? 'k3s_platform_handoff' : 'k3s_platform_handoff_addons'
   const all = [...addons.first, ...addons.others]
   return [
-    ...(by(v) === 'argocd' && v.k3s_platform_git_url === undefined && !written.broken('k3s_platform_git_url')
+    ...(handoffBy(v) === 'argocd' && v.k3s_platform_git_url === undefined && !written.broken('k3s_platform_git_url')
       ? [
           {
             path: ['k3s_platform_handoff'],
@@ -199,7 +197,7 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
           },
         ]
       : []),
-    ...(v.k3s_platform_handoff_addons && by(v) !== 'flux'
+    ...(v.k3s_platform_handoff_addons && handoffBy(v) !== 'flux'
       ? [
           {
             path: [said],
@@ -220,7 +218,7 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
 
 /** Kustomizations of Flux that would have one name, or one that is too long. */
 function names(v: Vars): Finding[] {
-  if (by(v) !== 'flux') return []
+  if (handoffBy(v) !== 'flux') return []
   const taken = new Map<string, string>([NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS].map((one) => [one, one]))
   return v.k3s_platform_certificates.flatMap(({ name, namespaces }, i) =>
     namespaces.flatMap((space): Finding[] => {

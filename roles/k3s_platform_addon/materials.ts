@@ -2,8 +2,8 @@
 
 import { Secret } from '../../src/engine/secret.ts'
 import type { Json } from '../../src/engine/state.ts'
+import { base64 } from '../shapes.ts'
 import type { Mode } from './vars/secrets.ts'
-import { base64 } from './vars/shapes.ts'
 import type { Vars } from './vars.ts'
 
 /** Where everything but cert-manager is; external-dns reads its token there. */

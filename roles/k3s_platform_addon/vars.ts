@@ -1,12 +1,12 @@
 // The role's variables: each with its shape, its default and one sentence.
 
 import { z } from 'zod'
+import { treeVars } from '../handoff/vars.ts'
 import { addonVars } from './vars/addons.ts'
 import { certificateVars } from './vars/certificates.ts'
-import { handoffVars } from './vars/handoff.ts'
 import { issuerVars } from './vars/issuers.ts'
 import { secretVars } from './vars/secrets.ts'
 
-export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars, ...handoffVars })
+export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars, ...treeVars })
 
 export type Vars = z.output<typeof vars>

@@ -3,6 +3,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { Secret } from '../../src/engine/secret.ts'
+import { sourceVars, treeVars } from '../handoff/vars.ts'
 
 const words = z.array(z.string())
 const absolute = z.string().regex(/^\/[^\0]*$/, 'expected an absolute path')
@@ -70,20 +71,12 @@ const registries = z.strictObject({
     .optional(),
 })
 
-const later = 'this version ends with a running k3s; it has no part in that'
-
 /** Names of the original roles that have no effect here, with the reason; they are accepted and reported. */
 export const unused: Readonly<Record<string, string>> = {
   k3s_platform_k3s_install_script_url: 'k3s is installed by its pinned and checksummed binary, not by a script',
   k3s_platform_k3s_install_script_path: 'k3s is installed by its pinned and checksummed binary, not by a script',
   k3s_platform_k3s_install_log_path: 'there is no installer and so no log of it; use --events FILE',
   k3s_platform_k3s_install_timeout_seconds: 'there is no installer; waits are bounded by --timeout',
-  ...Object.fromEntries(
-    [
-      ...['auth_mode', 'private_key', 'public_key', 'private_key_path'].map((name) => `git_${name}`),
-      ...['http_username', 'http_password', 'bearer_token'].map((name) => `git_${name}`),
-    ].map((name) => [`k3s_platform_${name}`, later]),
-  ),
 }
 
 export const vars = z.object({
@@ -226,6 +219,8 @@ export const vars = z.object({
     .optional()
     .describe("What the cluster is called, for external-dns's owner; the kubeconfig bears the host name."),
   k3s_platform_deployment_mode: z.string().optional().describe('Accepted for old inventories; has no effect.'),
+  ...treeVars,
+  ...sourceVars,
   ...Object.fromEntries(
     Object.keys(unused).map((name) => [name, z.unknown().optional().describe('Not used any more.')]),
   ),

@@ -1,7 +1,7 @@
 // Variables of the certificates: which names, in which namespaces, by which issuer.
 
 import { z } from 'zod'
-import { duration, LABEL, namespaces, objectName, strings } from './shapes.ts'
+import { duration, LABEL, namespaces, objectName, strings } from '../../shapes.ts'
 
 const dnsName = z
   .string()

@@ -1,7 +1,7 @@
 // Variables of the issuers: the ACME server, its account, and issuers of one's own.
 
 import { z } from 'zod'
-import { objectName, pem, text } from './shapes.ts'
+import { objectName, pem, text } from '../../shapes.ts'
 
 export const issuerVars = {
   k3s_platform_acme_email: text(/^[^\s@,]+@[^\s@,]+\.[^\s@,.]+$/, 'expected an e-mail address')

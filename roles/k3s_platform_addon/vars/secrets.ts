@@ -1,7 +1,7 @@
 // Variables of the secrets that the platform is given, and of the Vault that it may read them from.
 
 import { z } from 'zod'
-import { duration, hidden, namespaces, objectName, pem, strings, text } from './shapes.ts'
+import { duration, hidden, namespaces, objectName, pem, strings, text } from '../../shapes.ts'
 
 const mode = z.enum(['input', 'external-secret', 'existing', 'none'])
 const word = (what: string) => text(/^\S+$/, `expected ${what} without spaces`)

@@ -1,7 +1,7 @@
 // Shapes that several variables share: names of objects, texts that may be empty, secrets, PEM.
 
 import { z } from 'zod'
-import { Secret } from '../../../src/engine/secret.ts'
+import { Secret } from '../src/engine/secret.ts'
 
 export const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
 
