@@ -25,6 +25,12 @@ export interface RoleContext {
   readonly chartContent?: ((file: string) => string | undefined) | undefined
   /** Whether an addon that is turned off takes its CRDs along; default: they stay, with all objects of their kinds. */
   readonly deleteCrds?: boolean
+  /** What is asked of the handoff besides keeping it; undefined: nothing. */
+  readonly handing?: 'take-back' | 'hand-over' | undefined
+  /** Roles of this run; undefined: all. */
+  readonly roles?: readonly string[]
+  /** What GitOps shall own, whichever roles run; undefined: the inventory does not say it soundly. */
+  readonly handover?: () => Handover | undefined
   /** Says who this host is; returns the other hosts of the run that have said so before. Default: there are none. */
   readonly meet?: (self: Met) => readonly Met[]
 }

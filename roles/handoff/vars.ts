@@ -61,6 +61,12 @@ export const treeVars = {
     .describe(
       'Public age keys: the tree then has a `.sops.yaml`, by which sops encrypts `*.sops.yaml` of the cluster, and Flux decrypts them.',
     ),
+  k3s_platform_sops_age_key: hidden
+    .optional()
+    .meta({ env: ['SOPS_AGE_KEY'] })
+    .describe(
+      'Private age key by which Flux decrypts `*.sops.yaml`; keep it in an encrypted vars file, or give `SOPS_AGE_KEY` in the environment.',
+    ),
 }
 
 /** How the repository is read, and where the controllers come from. */
@@ -116,12 +122,6 @@ export const sourceVars = {
     .default(true)
     .describe(
       'Whether the workstation first reads the repository itself; `false` where only the cluster can reach it.',
-    ),
-  k3s_platform_sops_age_key: hidden
-    .optional()
-    .meta({ env: ['SOPS_AGE_KEY'] })
-    .describe(
-      'Private age key by which Flux decrypts `*.sops.yaml`; keep it in an encrypted vars file, or give `SOPS_AGE_KEY` in the environment.',
     ),
   k3s_platform_flux_version: z
     .string()

@@ -2,7 +2,7 @@
 
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
 import { caSecret, helmRelease } from '../../src/gitops/flux.ts'
-import type { GivenSecret, Handover, Part } from '../../src/gitops/handover.ts'
+import { AGE_SECRET, type GivenSecret, type Handover, type Part } from '../../src/gitops/handover.ts'
 import { handoffBy } from '../handoff/vars.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { type Addon, type AddonContext, enabled, settingOf } from './addon.ts'
@@ -49,8 +49,11 @@ export function handover(given: Vars, addons: Addons, context: AddonContext): Ha
     parts: partsOf(v, addons, context),
     given: givenOf(v, addons, context),
     sopsRecipients: v.k3s_platform_sops_age_recipients,
+    decrypts: decrypts(v),
   }
 }
+
+const decrypts = (v: Vars) => v.k3s_platform_sops_age_recipients.length > 0 || v.k3s_platform_sops_age_key !== undefined
 
 function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
   const released = (some: readonly Addon[]) => (v.k3s_platform_handoff_addons ? enabled(some, v, context) : [])
@@ -155,7 +158,11 @@ function givenOf(v: Vars, { first, others }: Addons, context: AddonContext): Giv
     const title = `the CA of where the chart of ${addon.name} is`
     return [{ namespace: v.k3s_platform_flux_namespace, name: caSecret(release), keys: ['ca.crt'], title }]
   })
-  const all = [...own, ...issuers, ...cas]
+  const age = {
+    ...{ namespace: v.k3s_platform_flux_namespace, name: AGE_SECRET, keys: ['age.agekey'] },
+    title: 'the private age key',
+  }
+  const all = [...own, ...issuers, ...cas, ...(handoffBy(v) === 'flux' && decrypts(v) ? [age] : [])]
   const same = (a: GivenSecret, b: GivenSecret) => a.namespace === b.namespace && a.name === b.name
   return all.filter((one, i) => all.findIndex((other) => same(one, other)) === i)
 }

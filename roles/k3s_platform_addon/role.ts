@@ -8,6 +8,7 @@ import type { Manifest, Ref } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
+import { driftWarnings, rootStages, underGit } from '../handoff/stages.ts'
 import type { Role } from '../role.ts'
 import { type AddonContext, chartStages, gateStages, goesWith, settingOf } from './addon.ts'
 import { certManager } from './addons/cert_manager.ts'
@@ -40,7 +41,10 @@ export const addon: Role<typeof vars, ClusterResource> = {
     ...handoffFindings(v, { first, others }, context, written),
   ],
   tree: (v, context) => handover(v, { first, others }, context),
-  preflight: (_, { facts, observations }, { host }) => apiProblems(facts.api, observations.has('k3s:ready'), host),
+  preflight: (v, look, context) => [
+    ...apiProblems(look.facts.api, look.observations.has('k3s:ready'), context.host),
+    ...driftWarnings(look, handover(v, { first, others }, context), context),
+  ],
   checks: 1,
   locks: chartLocks,
   charts: chartChecks,
@@ -63,12 +67,17 @@ export const addon: Role<typeof vars, ClusterResource> = {
     const kept = context.deleteCrds ? [] : written([...issuerStages(on, context), ...certificateStages(on, context)])
     const goesWith = async (ref: Ref) => lost(ref, v, context)
     const replaced = wanted.flatMap((ref) => makerOf(ref) ?? [])
+    const git = handover(v, { first, others }, context)
+    const handoff = rootStages(role, git, context)
     return [
       { role, name: 'record', always: true, resources: [record({ role, wanted })] },
       ...(replaced.length === 0
         ? []
         : [{ role, name: 'secrets', resources: [prune({ role, wanted, goesWith, only: replaced })] }]),
-      ...stages,
+      ...handoff.before,
+      ...underGit(stages, git, context),
+      ...handoff.make,
+      ...handoff.wait,
       {
         role,
         name: 'prune',

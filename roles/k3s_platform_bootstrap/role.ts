@@ -1,7 +1,8 @@
 // From a bare machine to a working k3s: read the stages from top to bottom.
 
+import type { PlatformResource } from '../../src/cluster/backend.ts'
 import type { Problem } from '../../src/engine/problem.ts'
-import type { Look } from '../../src/engine/resource.ts'
+import type { Look, Stage } from '../../src/engine/resource.ts'
 import type { Facts } from '../../src/host/facts.ts'
 import { directory } from '../../src/host/kinds/directory.ts'
 import { download, stampsOf } from '../../src/host/kinds/download.ts'
@@ -11,9 +12,9 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
-import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
@@ -37,7 +38,7 @@ const OPENRC_FILE = unitPath('openrc', UNIT)
 const OPENRC_ENV = '/etc/conf.d/k3s'
 const READY_SECONDS = 180
 
-export const bootstrap: Role<typeof vars, HostResource> = {
+export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
   rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],
@@ -146,8 +147,22 @@ export const bootstrap: Role<typeof vars, HostResource> = {
           }),
         ],
       },
+      ...gitStages(v, context),
     ]
   },
+}
+
+/** The controllers and the repository; the tree itself is applied at once only where it needs none of the addons. */
+function gitStages(_v: Vars, context: RoleContext): Stage<PlatformResource>[] {
+  const role = bootstrap.name
+  const git = context.handover?.()
+  if (git === undefined || applierOf(git) === null) return []
+  const alone = context.roles?.every((one) => one === role) ?? false
+  const { make, wait } = rootStages(role, git, context)
+  return [
+    { role, name: 'source', resources: sourceResources(git, [], false) },
+    ...(alone && needsOf(git).length === 0 ? [...make, ...wait] : []),
+  ]
 }
 
 function releaseProblems(v: Vars, look: Look<Facts>, { host }: RoleContext): Problem[] {

@@ -9,7 +9,7 @@ type Run = (options: CliOptions, io: Io) => Promise<number>
 const roles = async (): Promise<Run> => (await import('./run.ts')).runRoles
 
 const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
-  apply: roles,
+  apply: async () => (await import('./commands/apply.ts')).run,
   plan: roles,
   certs: async () => (await import('./commands/certs.ts')).run,
   doctor: async () => (await import('./commands/doctor.ts')).run,

@@ -71,6 +71,20 @@ export const FLAGS = {
       only: ['apply', 'plan'],
       about: 'with --yes: an addon that is turned off takes its CRDs and all their objects along',
     },
+    'take-back': {
+      flags: '--take-back',
+      kind: 'switch',
+      again: true,
+      only: ['apply', 'plan'],
+      about: 'suspends what applies the tree and makes its objects ours again, for a recovery; asks',
+    },
+    'hand-over': {
+      flags: '--hand-over',
+      kind: 'switch',
+      again: true,
+      only: ['apply', 'plan'],
+      about: 'gives back to GitOps what was taken back, or suspended',
+    },
     locked: {
       flags: '--locked',
       kind: 'switch',

@@ -51,6 +51,8 @@ export interface CliOptions extends ReportOptions {
   /** Of `reset` and `certs remove`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
   readonly yes: boolean
   readonly deleteCrds: boolean
+  /** Of `apply` and `plan`: what GitOps owns is taken back, or handed over again; null: it stays as it is. */
+  readonly handing: 'take-back' | 'hand-over' | null
   readonly certs: CertsOptions
   readonly render: {
     /** As given. */
@@ -132,6 +134,8 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
     problems.push(usage('--quiet', 'contradicts --verbose', 'leave out one of them'))
   if (options.deleteCrds && !options.yes && options.mode === 'apply')
     problems.push(usage('--delete-crds', 'deletes all objects of those kinds, too', 'add --yes, or look first: -C'))
+  if (raw.has('take-back') && raw.has('hand-over'))
+    problems.push(usage('--take-back', 'contradicts --hand-over', 'leave out one of them'))
   if (problems.length > 0) return { is: 'usage', problems, report: { ...options, again, events: null } }
   return { is: 'run', options: { ...options, again } }
 }
@@ -174,6 +178,7 @@ function optionsOf(
     to: read.last('to'),
     yes: read.on('yes'),
     deleteCrds: read.on('delete-crds'),
+    handing: read.on('take-back') ? 'take-back' : read.on('hand-over') ? 'hand-over' : null,
     certs: {
       ...certWords(verb),
       namespace: read.last('namespace'),

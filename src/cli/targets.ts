@@ -12,6 +12,7 @@ import type { Look, Stage } from '../engine/resource.ts'
 import type { Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
 import { nearest } from '../engine/suggest.ts'
+import type { Handover } from '../gitops/handover.ts'
 import { hostBackend } from '../host/backend.ts'
 import { aboutHost } from '../host/facts.ts'
 import { rootShell } from '../host/root-shell.ts'
@@ -92,6 +93,9 @@ export function prepare(host: Host, shared: Shared): Prepared {
     supply: shared.supply,
     chartContent: base64Of,
     deleteCrds: options.deleteCrds,
+    handing: options.handing ?? undefined,
+    roles: options.roles,
+    handover: () => treeOf(host, context, io.env),
     meet: (self) => {
       const others = [...shared.met.values()].filter((one) => one.host !== self.host)
       shared.met.set(self.host, self)
@@ -230,6 +234,14 @@ function kubeconfigOf(host: Host, context: RoleContext, env: Io['env']): string 
     return sound && role.access?.(sound, context).source
   }
   return ask(bootstrap) ?? ''
+}
+
+/** What GitOps shall own: the addons' role knows, whether it is in this run or not. */
+function treeOf(host: Host, context: RoleContext, env: Io['env']): Handover | undefined {
+  return eachRole((role) => {
+    const { sound } = role.tree === undefined ? { sound: undefined } : bindVars(host, role.vars, { env })
+    return sound && role.tree?.(sound, context)
+  }).find((tree) => tree !== undefined)
 }
 
 async function session(

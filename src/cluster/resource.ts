@@ -7,6 +7,8 @@ import type { Ref } from './object.ts'
 export interface ClusterResource extends Resource {
   /** The object that it makes and that goes when it is no longer wanted; undefined: it makes none. */
   readonly writes?: Ref
+  /** The object that it is about without writing it: whose readiness a gate waits for. */
+  readonly about?: Ref
   /** What is known while the node has no k3s: most objects are to be created, a gate is known later. */
   readonly before: Observation
   /**

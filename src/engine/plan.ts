@@ -73,7 +73,10 @@ function planOne<R extends Resource>(
   const { desired } = found
   const because = (resource.inputs ?? []).flatMap((id) => changed.get(id) ?? [])
   const base = { resource, desired, actual: found.actual, deltas: [], because: [] }
-  if (found.owner !== undefined) return { ...base, op: 'owned', note: found.owner }
+  if (found.owner !== undefined) {
+    const deltas = desired === null ? [] : diff(found.actual, desired, resource.masked)
+    return { ...base, op: 'owned', note: found.owner, deltas }
+  }
 
   const seen: Observed = because.length > 0 ? (resource.afterInputs?.(found.actual, because) ?? found) : found
   if (seen.deferred !== undefined) return { ...base, op: 'deferred', note: seen.deferred }

@@ -27,7 +27,10 @@ export interface Observed {
   readonly actual: State | null
   /** Set when the answer is known only after something before it exists: `after the restart`. */
   readonly deferred?: string
-  /** Set when somebody else owns the object: `Flux (platform-root)`. It is shown, never written. */
+  /**
+   * Set when somebody else owns the object: `Flux (platform-root)`. It is shown, never written; what differs is drift between
+   * the owner and what is wanted here.
+   */
   readonly owner?: string
 }
 

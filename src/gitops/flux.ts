@@ -3,13 +3,14 @@
 import type { Manifest, Ref } from '../cluster/object.ts'
 import { type ChartSource, ociReference } from '../supply/chart-source.ts'
 import { isMap, type JsonMap } from '../supply/values.ts'
-import type { Handover, Part } from './handover.ts'
+import { AGE_SECRET, FLUX_ROOT, type Handover, type Part } from './handover.ts'
 
 const INTERVAL = '10m'
 const READY = "status.conditions.exists(e, e.type == 'Ready' && e.status == 'True')"
 
 /** https://fluxcd.io/flux/components/kustomize/kustomizations/ */
-export function kustomization(part: Part, path: string, { fluxNamespace, fluxSource, parts }: Handover): Manifest {
+export function kustomization(part: Part, path: string, handover: Handover): Manifest {
+  const { fluxNamespace, fluxSource, parts } = handover
   const after = part.after.filter((name) => parts.some((one) => one.name === name))
   const objects = part.files.flatMap(({ manifests }) => manifests)
   const checked = typeof part.waitsFor === 'string' ? objects : part.waitsFor
@@ -26,6 +27,7 @@ export function kustomization(part: Part, path: string, { fluxNamespace, fluxSou
       path: `./${path}`,
       prune: true,
       wait: part.waitsFor === 'all',
+      ...decryption(handover),
       ...(after.length > 0 && { dependsOn: after.map((name) => ({ name })) }),
       ...(typeof part.waitsFor === 'object' &&
         checked.length > 0 && {
@@ -37,6 +39,41 @@ export function kustomization(part: Part, path: string, { fluxNamespace, fluxSou
           })),
         }),
       ...(kinds.length > 0 && { healthCheckExprs: kinds.map((kind) => ({ ...kind, current: READY })) }),
+    },
+  }
+}
+
+/** https://fluxcd.io/flux/components/kustomize/kustomizations/#decryption */
+const decryption = ({ decrypts }: Handover) =>
+  decrypts && { decryption: { provider: 'sops', secretRef: { name: AGE_SECRET } } }
+
+/** The branch of the repository. `secret`: there is a Secret of the same name with its login. */
+export function gitRepository(handover: Handover, secret: boolean): Manifest {
+  const { fluxNamespace: namespace, fluxSource: name, gitUrl: url = '', gitBranch: branch } = handover
+  return {
+    apiVersion: 'source.toolkit.fluxcd.io/v1',
+    kind: 'GitRepository',
+    metadata: { name, namespace },
+    spec: { interval: '1m0s', timeout: '60s', url, ref: { branch }, ...(secret && { secretRef: { name } }) },
+  }
+}
+
+/** What stands for the whole tree: it applies the Kustomizations of its parts, and is well when all of them are. */
+export function rootKustomization(handover: Handover): Manifest {
+  const { fluxNamespace: namespace, fluxSource, root } = handover
+  return {
+    apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
+    kind: 'Kustomization',
+    metadata: { name: FLUX_ROOT, namespace },
+    spec: {
+      interval: '5m0s',
+      retryInterval: '1m0s',
+      timeout: '5m0s',
+      sourceRef: { kind: 'GitRepository', name: fluxSource },
+      path: `./${root}`,
+      prune: true,
+      wait: true,
+      ...decryption(handover),
     },
   }
 }

@@ -20,7 +20,14 @@ export interface Handover {
   readonly given: readonly GivenSecret[]
   /** Public age keys; none: no rules for sops. */
   readonly sopsRecipients: readonly string[]
+  /** Whether Flux has a key to decrypt with. */
+  readonly decrypts: boolean
 }
+
+/** Of Flux: what stands for the whole tree. */
+export const FLUX_ROOT = 'platform-root'
+/** The Secret with the private age key, in the namespace of Flux. */
+export const AGE_SECRET = 'sops-age'
 
 /** One step: a Kustomization of Flux, a sync wave of Argo CD, a folder. */
 export interface Part {

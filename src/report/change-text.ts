@@ -48,7 +48,7 @@ export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
     case 'none':
       return { ...base, tail: '' }
     case 'owned':
-      return { ...base, tail: `owned by ${change.note ?? 'another tool'}` }
+      return { ...base, ...ownedText(change, style) }
     case 'deferred':
       return { ...base, tail: change.note ?? '' }
     case 'delete':
@@ -104,6 +104,22 @@ function fieldText({ field, from, to, masked }: Delta, full: boolean): string {
   if (from === null) return `${name}${valueText(to, full)}`
   return `${name}${valueText(from, full)} -> ${valueText(to, full)}`
 }
+
+/** `o`: whose it is, and what the owner has otherwise than the inventory. */
+function ownedText({ note, deltas }: ToldChange, { full }: ChangeStyle): Pick<ChangeText, 'tail' | 'body'> {
+  const owner = note ?? 'another tool'
+  if (deltas.length === 0) return { tail: `owned by ${owner}`, body: [] }
+  if (isMissing(deltas)) return { tail: `missing: ${owner} does not have it`, body: [] }
+  const rows = deltas.map(
+    ({ field, from, to, masked }) =>
+      `  ${field}: ${masked ? '***' : `${valueText(from, full)}, in the inventory ${valueText(to, full)}`}`,
+  )
+  return { tail: `${owner} has it otherwise`, body: rows }
+}
+
+/** Of an object that is to be there, and is not. */
+const isMissing = (deltas: readonly Delta[]) =>
+  deltas.some(({ field, from }) => (field === 'present' || field === 'state' || field === 'version') && from === null)
 
 function valueText(value: Json, full: boolean): string {
   if (value === null) return 'absent'

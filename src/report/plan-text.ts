@@ -61,12 +61,13 @@ function columns(stage: string, texts: readonly ChangeText[], width: number, tit
 function stageTexts({ changes }: ToldStage, style: ChangeStyle): ChangeText[] {
   const rest = ['owned', 'none'] as const
   if (style.full) return changes.map((change) => changeText(change, style))
+  const quiet = ({ op, deltas }: ToldChange) => op === 'none' || (op === 'owned' && deltas.length === 0)
   return [
-    ...changes.filter(({ op }) => op !== 'none' && op !== 'owned').map((change) => changeText(change, style)),
+    ...changes.filter((change) => !quiet(change)).map((change) => changeText(change, style)),
     ...rest.flatMap((op) =>
       together(
         op,
-        changes.filter((change) => change.op === op),
+        changes.filter((change) => change.op === op && quiet(change)),
         style,
       ),
     ),

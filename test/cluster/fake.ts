@@ -123,6 +123,8 @@ export class FakeCluster implements Cluster {
     if (found === null) throw apiError(404, 'NotFound', `${ref.kind} "${ref.name}" not found`)
     const next: Fields = structuredClone(found)
     mergeInto(next, merge)
+    this.#disown(idOf(ref), at(next, '["metadata","managedFields"]'))
+    unset(next, ['metadata', 'managedFields'])
     return this.#store(live.parse(next))
   }
 
@@ -208,6 +210,14 @@ export class FakeCluster implements Cluster {
       throw apiError(404, 'NotFound', `namespaces "${namespace}" not found`)
     }
     return id
+  }
+
+  /** Managers that the list of a patch does not name lose their fields. */
+  #disown(id: string, left: unknown): void {
+    const names = Array.isArray(left) ? left.map((one) => (isMap(one) ? one.manager : undefined)) : undefined
+    for (const manager of names === undefined ? [] : [...(this.#owned.get(id)?.keys() ?? [])]) {
+      if (!names?.includes(manager)) this.#owned.get(id)?.delete(manager)
+    }
   }
 
   #own(id: string, manager: string, paths: ReadonlySet<string>): void {

@@ -142,8 +142,14 @@ describe('an object', () => {
       'kustomize.toolkit.fluxcd.io/name': 'platform-root',
       'kustomize.toolkit.fluxcd.io/namespace': 'flux-system',
     }
-    cluster.put({ ...CERTIFICATE, metadata: { ...CERTIFICATE.metadata, labels }, spec: {} }, 'kustomize-controller')
+    const { spec } = CERTIFICATE
+    cluster.put({ ...CERTIFICATE, metadata: { ...CERTIFICATE.metadata, labels }, spec }, 'kustomize-controller')
     expect(await planned(object(CERTIFICATE), cluster)).toBe('owned: Flux (platform-root)')
+    const other: Manifest = { ...CERTIFICATE, spec: { dnsNames: ['b.example'], issuerRef: { name: 'one' } } }
+    expect(await planned(object(other), cluster)).toBe(
+      'owned: Flux (platform-root)\nspec.dnsNames: ["a.example"] -> ["b.example"]',
+    )
+    expect(cluster.calls.filter(({ verb, dryRun }) => verb === 'apply' && !dryRun)).toEqual([])
   })
 
   test('whose kind or namespace is not there is created, and its API waited for', async () => {

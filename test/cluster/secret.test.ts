@@ -103,7 +103,9 @@ hint: leave it to that, or: kubectl -n platform delete externalsecret mine`,
     const cluster = new FakeCluster('platform')
     const labels = { 'kustomize.toolkit.fluxcd.io/name': 'apps' }
     cluster.put({ ...REF, metadata: { namespace: 'platform', name: 'token', labels }, data: { 'api-token': 'eA==' } })
-    expect(await planned(token({ 'api-token': ONE }), cluster)).toBe('owned: Flux (apps)')
+    expect(await planned(token({ 'api-token': ONE }), cluster)).toBe(
+      'owned: Flux (apps)\ndata.api-token: "***" -> "***"\ntype: null -> "Opaque"',
+    )
   })
 
   test.each([

@@ -36,7 +36,14 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
   ],
   'what somebody else owns is shown and never written, even when an input changed': [
     { id: 'in', found: other, op: 'update', fields: ['a'] },
-    { id: 'x', inputs: ['in'], found: { ...other, owner: 'Flux (root)' }, op: 'owned', note: 'Flux (root)' },
+    {
+      id: 'x',
+      inputs: ['in'],
+      found: { ...other, owner: 'Flux (root)' },
+      op: 'owned',
+      note: 'Flux (root)',
+      fields: ['a'],
+    },
     { id: 'y', inputs: ['x'], found: fine, afterInputs: () => ({ actual: null }), op: 'none' },
   ],
   'what cannot be known yet is deferred': [

@@ -4,6 +4,7 @@ import { span } from '../../certificates/words.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
 import { ApiError, type Cluster, type Listing } from '../cluster.ts'
+import type { Ref } from '../object.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
 
 /** A Readiness with, for a failure, the sentence that is said instead of `not ready`. `alone`: no evidence is needed. */
@@ -14,6 +15,8 @@ export interface GateSpec {
   /** What shall work: `cert-manager`, `Certificate database/postgresql-tls`. */
   readonly title: string
   readonly inputs?: readonly string[]
+  /** The object that it waits for, where it is one. */
+  readonly about?: Ref
   /** How long it is waited for, unless the run has a bound of its own. */
   readonly boundSeconds: number
   /**
@@ -43,12 +46,13 @@ const DEBOUNCE_MS = 150
 const HEALS = 3
 
 export function gate(spec: GateSpec): ClusterResource {
-  const { id, title, inputs = [], boundSeconds: own, graceSeconds = 0 } = spec
+  const { id, title, inputs = [], about, boundSeconds: own, graceSeconds = 0 } = spec
   const before: Observation = { actual: null, desired: READY, deferred: 'known once it is there' }
   return {
     id,
     title,
     inputs,
+    ...(about && { about }),
     before,
     afterInputs: () => ({ actual: null, deferred: 'known after the change' }),
     action: () => `wait until ${title} is ready`,

@@ -34,6 +34,7 @@ export function issuerReady({ name, inputs, boundSeconds, secrets = 'cert-manage
   return gate({
     id: `ready:ClusterIssuer/${name}`,
     title: titleOf(ref),
+    about: ref,
     inputs,
     boundSeconds,
     graceSeconds: GRACE_SECONDS,
@@ -75,6 +76,7 @@ export function certificateReady(spec: CertificateSpec): ClusterResource {
   return gate({
     id: `ready:Certificate/${namespace}/${name}`,
     title: titleOf(ref),
+    about: ref,
     inputs: spec.inputs,
     boundSeconds: spec.boundSeconds,
     graceSeconds: GRACE_SECONDS,

@@ -3,7 +3,7 @@
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
 import type { State } from '../../engine/state.ts'
-import type { Cluster } from '../cluster.ts'
+import { ApiError, type Cluster } from '../cluster.ts'
 import { differing, fieldsOf } from '../fields.ts'
 import { kubectl } from '../kubectl.ts'
 import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../object.ts'
@@ -83,7 +83,7 @@ export function applied(spec: Applied): ClusterResource {
       if (found.status === 'rejected') return unanswered(found.reason, undefined)
       const live = found.value
       const owner = live && ownerOf(live, manifest)
-      if (owner) return { actual: {}, desired: {}, owner }
+      if (live && owner) return { ...(await drift(spec, live, dry, cluster)), owner }
       if (live?.metadata.deletionTimestamp !== undefined) {
         return notYet(`once the old one is gone${heldBy(live) && ` (${heldBy(live)})`}`)
       }
@@ -142,6 +142,27 @@ async function readBoth(cluster: Cluster, ref: Ref, manifest: Manifest) {
     if (found.value === null || found.value.metadata.resourceVersion === dry.value.metadata.resourceVersion) return both
   }
 }
+
+/** What its owner has otherwise than it is wanted here; nothing where the API does not say. */
+async function drift(
+  { manifest, fields }: Applied,
+  live: Live,
+  dry: PromiseSettledResult<Live>,
+  cluster: Cluster,
+): Promise<{ readonly actual: State; readonly desired: State }> {
+  const forced = dry.status === 'rejected' && isConflict(dry.reason)
+  const wanted = forced
+    ? await cluster.apply(manifest(), { dryRun: true, force: true }).catch(() => null)
+    : dry.status === 'fulfilled'
+      ? dry.value
+      : null
+  if (wanted === null) return { actual: {}, desired: {} }
+  const [actual, desired] = differing(fields(live), fields(wanted))
+  return { actual, desired }
+}
+
+const isConflict = (error: unknown) =>
+  error instanceof ApiError && error.causes.some(({ reason }) => reason === 'FieldManagerConflict')
 
 /** The object that made it and writes it again, and with which it goes: `ExternalSecret vault-token`. */
 function controllerOf({ metadata }: Live) {

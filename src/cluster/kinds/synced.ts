@@ -45,6 +45,7 @@ export function storeReady({
   return gate({
     id: `ready:${idOf(ref)}`,
     title: titleOf(ref),
+    about: ref,
     inputs: inputs ?? [idOf(ref)],
     boundSeconds,
     watches: [{ apiVersion: API, kind, namespace, fields: `metadata.name=${name}` }],
@@ -71,6 +72,7 @@ export function secretSynced({ namespace, name, inputs, boundSeconds = SYNC_SECO
   return gate({
     id: `ready:${idOf(ref)}`,
     title: titleOf(ref),
+    about: ref,
     inputs,
     boundSeconds,
     watches: [{ apiVersion: API, kind: 'ExternalSecret', namespace, fields: `metadata.name=${name}` }],

@@ -12,7 +12,7 @@ function resource(id: string, some: Readonly<Record<string, unknown>> = {}): Hos
   const found = stages(some)
     .flatMap((stage) => stage.resources)
     .find((r) => r.id === id)
-  if (found === undefined) throw new Error(`no ${id}`)
+  if (found === undefined || !('probe' in found)) throw new Error(`no ${id}`)
   return found
 }
 
@@ -60,7 +60,9 @@ test('ids are unique, and inputs stand before what they are inputs of', () => {
 })
 
 test('every script of every probe and step is shell that dash, bash and busybox can read', () => {
-  const all = stages({ k3s_env: { A: 'b' } }).flatMap((stage) => stage.resources)
+  const all = stages({ k3s_env: { A: 'b' } })
+    .flatMap((stage) => stage.resources)
+    .filter((r) => 'probe' in r)
   const script = all
     .flatMap((r) => [r.probe.reveal(), ...scripts(r)])
     .map((text) => `f() {\n:\n${text}\n}`)

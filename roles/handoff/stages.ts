@@ -1,0 +1,154 @@
+// The handoff itself: who reads the repository, the object that stands for the tree, and what is Git's from then on.
+
+import { object } from '../../src/cluster/kinds/object.ts'
+import { idOf, type Manifest, type Ref, refOf, titleOf } from '../../src/cluster/object.ts'
+import type { ClusterResource } from '../../src/cluster/resource.ts'
+import type { Problem } from '../../src/engine/problem.ts'
+import type { Look, Stage } from '../../src/engine/resource.ts'
+import { diff } from '../../src/engine/state.ts'
+import { type Applier, argoApplier, fluxApplier } from '../../src/gitops/applier.ts'
+import { argocd } from '../../src/gitops/argocd.ts'
+import { gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
+import { FLUX_ROOT, type Handover } from '../../src/gitops/handover.ts'
+import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
+import { rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
+import { type Need, root, switched } from '../../src/gitops/kinds/root.ts'
+import type { RoleContext } from '../role.ts'
+
+/** Who brings the kinds of these groups; the tree's other kinds are Kubernetes' own or Flux's. */
+const BROUGHT: Readonly<Record<string, string>> = {
+  'cert-manager.io': 'cert-manager',
+  'external-secrets.io': 'external-secrets',
+}
+
+const manifestsOf = ({ parts }: Handover): readonly Manifest[] =>
+  parts.flatMap(({ files }) => files.flatMap(({ manifests }) => manifests))
+
+/** What has to be in the cluster before the tree can be applied. A tree with HelmReleases brings it along. */
+export function needsOf(handover: Handover): readonly Need[] {
+  const all = manifestsOf(handover)
+  if (all.some(({ kind }) => kind === 'HelmRelease')) return []
+  const needs = all.flatMap(({ apiVersion, kind }) => {
+    const from = BROUGHT[apiVersion.split('/')[0] ?? '']
+    return from === undefined ? [] : [{ apiVersion, kind, from }]
+  })
+  return [...new Map(needs.map((need) => [`${need.apiVersion} ${need.kind}`, need])).values()]
+}
+
+export function applierOf(handover: Handover): Applier | null {
+  if (handover.by === 'none' || handover.gitUrl === undefined) return null
+  if (handover.by === 'flux') return fluxApplier(handover.fluxNamespace, FLUX_ROOT)
+  const [, application] = argocd(handover)
+  return argoApplier(application.metadata.namespace ?? '', application.metadata.name)
+}
+
+/** The repository as Flux reads it; `login` makes its Secret. */
+export function sourceResources(
+  handover: Handover,
+  login: readonly ClusterResource[],
+  secret: boolean,
+): ClusterResource[] {
+  if (handover.by !== 'flux' || handover.gitUrl === undefined) return [...login]
+  const repository = object(gitRepository(handover, secret), { inputs: login.map(({ id }) => id) })
+  const { fluxNamespace: namespace, fluxSource: source } = handover
+  return [
+    ...login,
+    repository,
+    sourceReady({ namespace, source, inputs: [...login.map(({ id }) => id), repository.id] }),
+  ]
+}
+
+/** What stands for the tree, and the wait until all of it is applied and well. */
+export function rootStages(role: string, handover: Handover, { handing }: RoleContext): RootStages {
+  const applier = applierOf(handover)
+  if (applier === null) return { before: [], make: [], wait: [] }
+  const stage = (...resources: ClusterResource[]): Stage<ClusterResource> => ({ role, name: 'handoff', resources })
+  const needs = needsOf(handover)
+  if (handing === 'take-back')
+    return {
+      before: [{ ...stage(switched(applier, true)), always: true }],
+      make: [stage(root(rootManifest(handover), applier, needs))],
+      wait: [],
+    }
+  const made = root(rootManifest(handover), applier, needs)
+  const goesOn = handing === 'hand-over' ? [switched(applier, false)] : []
+  return {
+    before: [],
+    make: [stage(...goesOn, ...besides(handover), made)],
+    wait: handover.by === 'flux' ? [stage(waitOf(handover, [...goesOn.map(({ id }) => id), made.id]))] : [],
+  }
+}
+
+export interface RootStages {
+  /** Before anything that Git owns is touched. */
+  readonly before: readonly Stage<ClusterResource>[]
+  readonly make: readonly Stage<ClusterResource>[]
+  readonly wait: readonly Stage<ClusterResource>[]
+}
+
+function rootManifest(handover: Handover): Manifest {
+  return handover.by === 'argocd' ? argocd(handover)[1] : rootKustomization(handover)
+}
+
+const besides = (handover: Handover) => (handover.by === 'argocd' ? [object(argocd(handover)[0])] : [])
+
+function waitOf({ fluxNamespace: namespace, fluxSource: source }: Handover, inputs: readonly string[]) {
+  return rootReady({ namespace, source, root: FLUX_ROOT, inputs })
+}
+
+/** Namespaces stay the role's, too: it writes Secrets into them. */
+const isGits = ({ kind }: Ref) => kind !== 'Namespace' && !/^Helm|Repository$/.test(kind)
+
+/** The objects that Git owns from the handoff on are left to it, or are taken back from it. */
+export function underGit(
+  stages: readonly Stage<ClusterResource>[],
+  handover: Handover,
+  { handing }: RoleContext,
+): Stage<ClusterResource>[] {
+  const applier = applierOf(handover)
+  if (applier === null) return [...stages]
+  const gits = new Set(manifestsOf(handover).map(refOf).filter(isGits).map(idOf))
+  const own = (resource: ClusterResource): ClusterResource => {
+    const ref = resource.writes ?? resource.about
+    if (ref === undefined || !gits.has(idOf(ref))) return resource
+    if (handing !== 'take-back') return handed(resource, ref, applier)
+    return resource.writes === undefined ? resource : takenBack(resource, ref)
+  }
+  return stages.map((stage) => ({ ...stage, resources: stage.resources.map(own) }))
+}
+
+/** Where the inventory and Git differ in an object that is Git's: nobody is right by itself, so both are told. */
+export function driftWarnings(
+  { observations }: Pick<Look<unknown>, 'observations'>,
+  handover: Handover,
+  { host }: Pick<RoleContext, 'host'>,
+): Problem[] {
+  return handover.parts.flatMap(({ folder, files }) =>
+    files.flatMap(({ name, manifests }) =>
+      manifests.flatMap((manifest): Problem[] => {
+        const ref = refOf(manifest)
+        const seen = observations.get(idOf(ref))
+        if (!isGits(ref) || seen?.owner === undefined || seen.desired === null) return []
+        const file = `infrastructure/${handover.cluster}/${folder}/${name}.yaml`
+        const where = `${host} ${titleOf(ref)}`
+        const render = 'k3s-platform render --tree DIR --commit, then git push'
+        if (seen.actual === null) {
+          const hint = `put it back into Git (${render}), or take it out of the inventory`
+          const what = `is in the inventory and not in the cluster: ${seen.owner} does not have it`
+          return [{ kind: 'warning', where, what, why: `in Git it would be ${file}`, hint }]
+        }
+        const deltas = diff(seen.actual, seen.desired)
+        if (deltas.length === 0) return []
+        const why = deltas
+          .map(
+            ({ field, from, to }) => `${field}: ${JSON.stringify(from)} in Git, ${JSON.stringify(to)} in the inventory`,
+          )
+          .join('\n')
+        const hint = `change the inventory, or ${file} in Git: ${render}`
+        return [
+          { kind: 'warning', where, what: `differs between Git and the inventory; ${seen.owner} owns it`, why, hint },
+        ]
+      }),
+    ),
+  )
+}

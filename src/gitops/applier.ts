@@ -1,0 +1,104 @@
+// Who applies what Git holds of a cluster, as an object of the cluster: the one that stands for all of it, and how it is stopped.
+
+import { z } from 'zod'
+import type { Cluster } from '../cluster/cluster.ts'
+import { isMap } from '../cluster/fields.ts'
+import type { Live, Ref } from '../cluster/object.ts'
+
+export interface Applier {
+  /** `Flux`, `Argo CD`. */
+  readonly title: string
+  /** The object that stands for the whole tree: everything else comes of it. */
+  readonly root: Ref
+  /** What it applies the tree with, the root first. */
+  workers(cluster: Cluster): Promise<readonly Live[]>
+  /** Whether it does nothing more with its tree. */
+  stopped(worker: Live): boolean
+  /** The merge patch that stops one, or lets it go on. */
+  switched(stop: boolean): { readonly spec?: object }
+}
+
+/** On the root, while the objects are this program's again. */
+export const TAKEN_BACK = 'k3s-platform/taken-back'
+
+const suspendable = z.looseObject({ spec: z.looseObject({ suspend: z.boolean().default(false) }).prefault({}) })
+const automated = z.looseObject({
+  spec: z.looseObject({ syncPolicy: z.looseObject({ automated: z.unknown() }).optional() }).prefault({}),
+})
+
+export const FLUX_KUSTOMIZATION = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }
+
+/** A Kustomization of Flux, and those that it has applied. */
+export function fluxApplier(namespace: string, name: string): Applier {
+  const root = { ...FLUX_KUSTOMIZATION, namespace, name }
+  return {
+    title: 'Flux',
+    root,
+    workers: async (cluster) => {
+      const [own, below] = await Promise.all([cluster.get(root), cluster.list(childrenOf(root))])
+      return [...(own === null ? [] : [own]), ...below.filter(({ metadata }) => metadata.name !== name)]
+    },
+    stopped: (worker) => suspendable.safeParse(worker).data?.spec.suspend ?? false,
+    switched: (stop) => ({ spec: { suspend: stop ? true : null } }),
+  }
+}
+
+export function childrenOf({ namespace = '', name }: Ref) {
+  const mark = 'kustomize.toolkit.fluxcd.io'
+  return { ...FLUX_KUSTOMIZATION, labels: `${mark}/name=${name},${mark}/namespace=${namespace}` }
+}
+
+/** An Application of Argo CD: without automatic sync it leaves the cluster alone. */
+export function argoApplier(namespace: string, name: string): Applier {
+  const root = { apiVersion: 'argoproj.io/v1alpha1', kind: 'Application', namespace, name }
+  return {
+    title: 'Argo CD',
+    root,
+    workers: async (cluster) => {
+      const own = await cluster.get(root)
+      return own === null ? [] : [own]
+    },
+    stopped: (worker) => {
+      const policy = automated.safeParse(worker).data?.spec.syncPolicy
+      return policy !== undefined && !isMap(policy.automated)
+    },
+    // What it was before is applied anew.
+    switched: (stop) => (stop ? { spec: { syncPolicy: { automated: null } } } : {}),
+  }
+}
+
+/** `Flux (platform-root)` while it applies the tree, and what Git does not have is not to be there; null: it does not. */
+export async function holderOf(cluster: Cluster, applier: Applier): Promise<string | null> {
+  const live = await cluster.get(applier.root)
+  if (live === null || live.metadata.deletionTimestamp !== undefined || isTakenBack(live)) return null
+  return `${applier.title} (${applier.root.name})`
+}
+
+export const isTakenBack = ({ metadata }: Live): boolean => metadata.annotations?.[TAKEN_BACK] !== undefined
+
+/** The marks that an object bears of whoever applies it from Git, as a merge patch takes them off. */
+const MARKS = {
+  labels: {
+    'kustomize.toolkit.fluxcd.io/name': null,
+    'kustomize.toolkit.fluxcd.io/namespace': null,
+    'argocd.argoproj.io/instance': null,
+  },
+  annotations: { 'argocd.argoproj.io/tracking-id': null, 'argocd.argoproj.io/installation-id': null },
+}
+const MANAGERS = /^(kustomize-controller|argocd-)/
+
+/** A merge patch after which the object is nobody's in Git, and no field of it is either. */
+export function unmarked({ metadata }: Live): object {
+  const { resourceVersion, managedFields = [] } = metadata
+  const others = managedFields.filter(({ manager = '' }) => !MANAGERS.test(manager))
+  return { metadata: { ...MARKS, resourceVersion, managedFields: others.length === 0 ? [{}] : others } }
+}
+
+/** Whether the object bears marks of Git, and not only of a release of Helm. */
+export function isMarked({ metadata }: Live): boolean {
+  const { labels = {}, annotations = {} } = metadata
+  return (
+    Object.keys(MARKS.labels).some((key) => labels[key] !== undefined) ||
+    annotations['argocd.argoproj.io/tracking-id'] !== undefined
+  )
+}

@@ -1,0 +1,132 @@
+// The gates of the handoff: the repository is fetched, and what is in it is applied and well.
+
+import { ApiError, type Cluster } from '../../cluster/cluster.ts'
+import { gate, type Verdict } from '../../cluster/kinds/gate.ts'
+import { idOf, type Live, type Ref, titleOf } from '../../cluster/object.ts'
+import type { ClusterResource, Making } from '../../cluster/resource.ts'
+import { troubles } from '../../cluster/rollout.ts'
+import { reasons } from '../../cluster/story.ts'
+import { childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
+import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
+
+const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
+const SOURCE_SECONDS = 120
+/** Flux's own bound for what a Kustomization waits for is five minutes. */
+const APPLIED_SECONDS = 360
+/** A failure of before is told again until the controller has looked anew. */
+const GRACE_SECONDS = 15
+
+export interface FluxGate {
+  readonly namespace: string
+  /** Of the GitRepository. */
+  readonly source: string
+  readonly inputs: readonly string[]
+  /** Where the inventory says what may be wrong: `group_vars/all.yaml:3:1  k3s_platform_git_url`. */
+  readonly hint?: string
+}
+
+/** The artifact of the branch is there. Asked anew whenever it is waited for: a rotated key is tried at once. */
+export function sourceReady({ namespace, source, inputs }: FluxGate): ClusterResource {
+  const ref: Ref = { ...SOURCE, namespace, name: source }
+  const ask = asking()
+  return gate({
+    id: `ready:${idOf(ref)}`,
+    title: titleOf(ref),
+    inputs,
+    boundSeconds: SOURCE_SECONDS,
+    watches: [{ ...SOURCE, namespace, fields: `metadata.name=${source}` }],
+    judge: async (cluster) => verdictOf(fetched(await cluster.get(ref), { requested: ask.requested })),
+    heal: async (cluster, how, first) => first && ask.again(cluster, [ref], how),
+    evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
+    hint: `kubectl -n ${namespace} describe gitrepository ${source}`,
+  })
+}
+
+/** Everything in the repository is applied at the revision that was fetched last, and well. */
+export function rootReady({ namespace, source, inputs, root }: FluxGate & { readonly root: string }): ClusterResource {
+  const ref: Ref = { ...FLUX_KUSTOMIZATION, namespace, name: root }
+  const from: Ref = { ...SOURCE, namespace, name: source }
+  const { stopped } = fluxApplier(namespace, root)
+  const ask = asking()
+  let unwell: readonly string[] = []
+  const judged = (outcome: Outcome): Verdict => {
+    unwell = outcome.is === 'ready' ? [] : (outcome.unwell ?? [])
+    return verdictOf(outcome)
+  }
+  return gate({
+    id: `ready:${idOf(ref)}`,
+    title: titleOf(ref),
+    inputs,
+    boundSeconds: APPLIED_SECONDS,
+    graceSeconds: GRACE_SECONDS,
+    watches: [
+      { ...FLUX_KUSTOMIZATION, namespace },
+      { ...SOURCE, namespace, fields: `metadata.name=${source}` },
+    ],
+    judge: async (cluster) => {
+      const [live, children, repository] = await Promise.all([
+        cluster.get(ref),
+        cluster.list(childrenOf(ref)),
+        cluster.get(from),
+      ])
+      if (live !== null && stopped(live)) return { is: 'ready' }
+      const { requested } = ask
+      const artifact = fetched(repository, { requested: undefined })
+      if (artifact.is !== 'ready') return { ...judged(artifact), why: `${titleOf(from)}: ${artifact.why}` }
+      const revision = requested === undefined ? undefined : artifact.revision
+      return judged(applied({ root: live, children, revision, requested }))
+    },
+    heal: async (cluster, how, first) => {
+      if (!first) return false
+      const failing = (await cluster.list(childrenOf(ref))).filter((one) => !isReady(one))
+      return ask.again(cluster, [ref, ...failing.map(refTo)], how)
+    },
+    evidence: async (cluster, at) => {
+      const certificate = unwell.map((one) => /^Certificate\/([^/]+)\/([^/]+)$/.exec(one)).find((found) => found)
+      if (!certificate) return { why: '' }
+      const [, space = '', name = ''] = certificate
+      return reasons(cluster, at, { namespace: space, name })
+    },
+    hint: `kubectl -n ${namespace} get kustomizations tells which of them is not well`,
+  })
+}
+
+const refTo = ({ apiVersion, kind, metadata: { namespace, name } }: Live): Ref => ({
+  apiVersion,
+  kind,
+  namespace,
+  name,
+})
+
+function isReady(live: Live): boolean {
+  const outcome = applied({ root: live, children: [], revision: undefined, requested: undefined })
+  return outcome.is === 'ready'
+}
+
+function verdictOf(outcome: Outcome): Verdict {
+  if (outcome.is === 'ready') return { is: 'ready' }
+  const { is, why, what, hint } = outcome
+  return { is, why, ...(what !== undefined && { what }), ...(hint !== undefined && { hint }) }
+}
+
+/** Has the controllers look at once, and knows what was said before they did. */
+function asking() {
+  let requested: string | undefined
+  return {
+    get requested() {
+      return requested
+    },
+    again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<boolean> => {
+      const stamp = new Date(how.now()).toISOString()
+      for (const ref of refs) {
+        try {
+          await cluster.patch(ref, { metadata: { annotations: { [REQUESTED]: stamp } } })
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.code !== 404) throw error
+        }
+      }
+      requested = stamp
+      return true
+    },
+  }
+}

@@ -1,0 +1,74 @@
+// The object that hands the tree over: made when what the tree needs is there, and left alone while it is stopped.
+
+import { object } from '../../cluster/kinds/object.ts'
+import { type Live, type Manifest, refOf, titleOf } from '../../cluster/object.ts'
+import type { ClusterResource } from '../../cluster/resource.ts'
+import type { State } from '../../engine/state.ts'
+import { type Applier, isTakenBack, TAKEN_BACK } from '../applier.ts'
+
+/** A kind of which the tree has objects, and who brings it. */
+export interface Need {
+  readonly apiVersion: string
+  readonly kind: string
+  /** `cert-manager` */
+  readonly from: string
+}
+
+/** Before it is there, whoever applies the tree would fail for lack of kinds. Once it is, Git has the say. */
+export function root(
+  manifest: Manifest,
+  applier: Applier,
+  needs: readonly Need[],
+  inputs: readonly string[] = [],
+): ClusterResource {
+  const made = object(manifest, { inputs })
+  return {
+    ...made,
+    look: async (cluster, at) => {
+      const live = await cluster.get(applier.root)
+      if (live !== null && applier.stopped(live)) {
+        const how = isTakenBack(live) ? 'taken back, apply --hand-over gives it back' : 'suspended'
+        return { actual: {}, desired: {}, owner: `${applier.title} (${how})` }
+      }
+      if (live === null) {
+        const served = await Promise.all(needs.map((need) => cluster.serves(need)))
+        const lacking = [...new Set(needs.flatMap(({ from }, i) => (served[i] ? [] : [from])))]
+        if (lacking.length > 0)
+          return { actual: null, desired: { present: true }, deferred: `once ${lacking.join(' and ')} is there` }
+      }
+      return made.look(cluster, at)
+    },
+  }
+}
+
+const [RUNS, STOPS] = ['runs', 'stopped']
+
+/** Stops all that applies the tree, or lets it go on, whoever had stopped it. */
+export function switched(applier: Applier, stop: boolean): ClusterResource {
+  const { root: ref } = applier
+  const title = `what ${ref.name} applies`
+  const isRoot = ({ kind, metadata }: Live) => kind === ref.kind && metadata.name === ref.name
+  const isSo = (live: Live) => applier.stopped(live) === stop && (!isRoot(live) || isTakenBack(live) === stop)
+  return {
+    id: `switch:${ref.kind}/${ref.name}`,
+    title,
+    before: { actual: {}, desired: {} },
+    action: (actual) => {
+      const count = Object.keys(actual ?? {}).length
+      const what = `${count} ${ref.kind}${count === 1 ? '' : 's'}`
+      return stop ? `suspend ${what}, to take back ${title}` : `resume ${what}, to hand over ${title}`
+    },
+    look: async (cluster) => {
+      const all = (await applier.workers(cluster)).filter((live) => !isSo(live))
+      const state = (is: string): State => Object.fromEntries(all.map((live) => [titleOf(refOf(live)), is]))
+      return { actual: state(stop ? RUNS : STOPS), desired: state(stop ? STOPS : RUNS) }
+    },
+    make: async (_, cluster) => {
+      for (const live of await applier.workers(cluster)) {
+        if (isSo(live)) continue
+        const mark = isRoot(live) ? { metadata: { annotations: { [TAKEN_BACK]: stop ? 'true' : null } } } : {}
+        await cluster.patch(refOf(live), { ...mark, ...applier.switched(stop) })
+      }
+    },
+  }
+}
