@@ -7,8 +7,10 @@ import type { Proof } from '../../src/cluster/proofs.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
+import { keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
 import { type ChartSource, ociReference } from '../../src/supply/chart-source.ts'
 import { type JsonMap, layerValues } from '../../src/supply/values.ts'
+import { handoffBy } from '../handoff/vars.ts'
 import type { RoleContext } from '../role.ts'
 import { type Path, valuesText } from './values.ts'
 import type { Vars } from './vars.ts'
@@ -128,7 +130,7 @@ export function chartStages(addons: readonly Addon[], v: Vars, context: AddonCon
   return enabled(addons, v, context).map((addon) => ({
     role: ROLE,
     name: addon.name,
-    resources: [object(helmChart(addon, v, context))],
+    resources: [keptBy(v, releaseOf(addon, v, context), object(helmChart(addon, v, context)))],
   }))
 }
 
@@ -145,10 +147,24 @@ export function gateStages(addons: readonly Addon[], v: Vars, context: AddonCont
       values,
       inputs: [chart.id],
       boundSeconds: context.boundSeconds ?? addon.boundSeconds,
+      ...(handoffBy(v) === 'flux' && { keeper: (cluster) => keeperOf(cluster, releaseOf(addon, v, context)) }),
       ...(addon.proof && { proof: addon.proof(v, release) }),
     })
     return { role: ROLE, name: addon.name, resources: [gate, ...(addon.after?.(v, release, gate.id) ?? [])] }
   })
+}
+
+const keptBy = (v: Vars, release: Release, chart: ClusterResource) =>
+  handoffBy(v) === 'flux' ? keptChart(chart, release) : chart
+
+/** HelmCharts of releases that Flux keeps by now. */
+export function retiredCharts(addons: readonly Addon[], v: Vars, context: AddonContext): ClusterResource[] {
+  return enabled(addons, v, context).map((addon) => retired(releaseOf(addon, v, context)))
+}
+
+function releaseOf(addon: Addon, v: Vars, context: AddonContext): Release {
+  const { release: name } = settingOf(addon, v, context)
+  return { name, namespace: addon.namespace, fluxNamespace: v.k3s_platform_flux_namespace }
 }
 
 /** What is lost and what stays when a HelmChart of ours goes, for the plan. */

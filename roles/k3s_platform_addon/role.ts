@@ -9,8 +9,9 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import { driftWarnings, rootStages, underGit } from '../handoff/stages.ts'
+import { handoffBy } from '../handoff/vars.ts'
 import type { Role } from '../role.ts'
-import { type AddonContext, chartStages, gateStages, goesWith, settingOf } from './addon.ts'
+import { type AddonContext, chartStages, gateStages, goesWith, retiredCharts, settingOf } from './addon.ts'
 import { certManager } from './addons/cert_manager.ts'
 import { externalSecrets } from './addons/external_secrets.ts'
 import { addons } from './addons/index.ts'
@@ -78,6 +79,9 @@ export const addon: Role<typeof vars, ClusterResource> = {
       ...underGit(stages, git, context),
       ...handoff.make,
       ...handoff.wait,
+      ...(handoffBy(v) === 'flux' && v.k3s_platform_handoff_addons
+        ? [{ role, name: 'handoff', resources: retiredCharts(addons, v, context) }]
+        : []),
       {
         role,
         name: 'prune',

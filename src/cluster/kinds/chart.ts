@@ -34,6 +34,8 @@ export interface ChartSpec {
   readonly values: Json
   readonly inputs: readonly string[]
   readonly boundSeconds: number
+  /** Who keeps the release in place of the HelmChart; null: nobody. */
+  readonly keeper?: (cluster: Cluster) => Promise<string | null>
   /** The one proof that it works, asked for when all is rolled out. */
   readonly proof?: (cluster: Cluster, at: Looking) => Promise<Readiness>
   /** Where its values are written: `group_vars/all.yaml:31:5 k3s_platform_cert_manager_values`. */
@@ -112,7 +114,10 @@ type Told = Map<string, HelmError>
 async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen: Seen, known: Told): Promise<Verdict> {
   const { chart, job } = seen
   const release = seen.releases[0] ?? null
-  if (chart === null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
+  if (chart === null) {
+    if ((await spec.keeper?.(cluster)) == null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
+    return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
+  }
   if (chart.metadata.deletionTimestamp !== undefined) return waiting(`job helm-delete-${spec.name} uninstalls it`)
   if (chart.metadata.annotations?.[UNMANAGED] !== undefined) {
     return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
