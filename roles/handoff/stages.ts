@@ -11,7 +11,7 @@ import { argocd } from '../../src/gitops/argocd.ts'
 import { gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT, type Handover } from '../../src/gitops/handover.ts'
 import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
-import { rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
+import { applicationReady, rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
 import { type Need, root, switched } from '../../src/gitops/kinds/root.ts'
 import type { RoleContext } from '../role.ts'
 
@@ -75,7 +75,7 @@ export function rootStages(role: string, handover: Handover, { handing }: RoleCo
   return {
     before: [],
     make: [stage(...goesOn, ...besides(handover), made)],
-    wait: handover.by === 'flux' ? [stage(waitOf(handover, [...goesOn.map(({ id }) => id), made.id]))] : [],
+    wait: [stage(waitOf(handover, applier, [...goesOn.map(({ id }) => id), made.id]))],
   }
 }
 
@@ -92,7 +92,12 @@ function rootManifest(handover: Handover): Manifest {
 
 const besides = (handover: Handover) => (handover.by === 'argocd' ? [object(argocd(handover)[0])] : [])
 
-function waitOf({ fluxNamespace: namespace, fluxSource: source }: Handover, inputs: readonly string[]) {
+function waitOf(
+  { by, fluxNamespace: namespace, fluxSource: source }: Handover,
+  { root: ref }: Applier,
+  inputs: readonly string[],
+) {
+  if (by === 'argocd') return applicationReady(ref, inputs)
   return rootReady({ namespace, source, root: FLUX_ROOT, inputs })
 }
 

@@ -3,11 +3,12 @@
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
 import { gate, type Verdict } from '../../cluster/kinds/gate.ts'
 import { idOf, type Live, type Ref, titleOf } from '../../cluster/object.ts'
-import type { ClusterResource, Making } from '../../cluster/resource.ts'
+import type { ClusterResource, Looking, Making } from '../../cluster/resource.ts'
 import { troubles } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
-import { childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
+import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
 import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
+import { synced } from '../synced.ts'
 
 const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
 const SOURCE_SECONDS = 120
@@ -16,13 +17,14 @@ const APPLIED_SECONDS = 360
 /** A failure of before is told again until the controller has looked anew. */
 const GRACE_SECONDS = 15
 
+/** https://argo-cd.readthedocs.io/en/stable/user-guide/annotations-and-labels/ */
+const REFRESH = 'argocd.argoproj.io/refresh'
+
 export interface FluxGate {
   readonly namespace: string
   /** Of the GitRepository. */
   readonly source: string
   readonly inputs: readonly string[]
-  /** Where the inventory says what may be wrong: `group_vars/all.yaml:3:1  k3s_platform_git_url`. */
-  readonly hint?: string
 }
 
 /** The artifact of the branch is there. Asked anew whenever it is waited for: a rotated key is tried at once. */
@@ -81,14 +83,41 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
       const failing = (await cluster.list(childrenOf(ref))).filter((one) => !isReady(one))
       return ask.again(cluster, [ref, ...failing.map(refTo)], how)
     },
-    evidence: async (cluster, at) => {
-      const certificate = unwell.map((one) => /^Certificate\/([^/]+)\/([^/]+)$/.exec(one)).find((found) => found)
-      if (!certificate) return { why: '' }
-      const [, space = '', name = ''] = certificate
-      return reasons(cluster, at, { namespace: space, name })
-    },
+    evidence: (cluster, at) => certificateOf(unwell, cluster, at),
     hint: `kubectl -n ${namespace} get kustomizations tells which of them is not well`,
   })
+}
+
+/** The Application is compared, synced and healthy. */
+export function applicationReady(ref: Ref, inputs: readonly string[]): ClusterResource {
+  const { apiVersion, kind, namespace = '', name } = ref
+  const { stopped } = argoApplier(namespace, name)
+  let unwell: readonly string[] = []
+  return gate({
+    id: `ready:${idOf(ref)}`,
+    title: titleOf(ref),
+    inputs,
+    boundSeconds: APPLIED_SECONDS,
+    graceSeconds: GRACE_SECONDS,
+    watches: [{ apiVersion, kind, namespace, fields: `metadata.name=${name}` }],
+    judge: async (cluster) => {
+      const live = await cluster.get(ref)
+      if (live !== null && stopped(live)) return { is: 'ready' }
+      const outcome = synced(live)
+      unwell = outcome.is === 'ready' ? [] : (outcome.unwell ?? [])
+      return verdictOf(outcome)
+    },
+    heal: async (cluster, _, first) => first && annotated(cluster, ref, REFRESH, 'normal'),
+    evidence: (cluster, at) => certificateOf(unwell, cluster, at),
+    hint: `kubectl -n ${namespace} describe application ${name}`,
+  })
+}
+
+/** Why the first certificate among these is not issued. */
+async function certificateOf(unwell: readonly string[], cluster: Cluster, at: Looking) {
+  const found = unwell.map((one) => /^Certificate\/([^/]+)\/([^/]+)$/.exec(one)).find((one) => one)
+  const [, namespace, name] = found ?? []
+  return namespace === undefined || name === undefined ? {} : reasons(cluster, at, { namespace, name })
 }
 
 const refTo = ({ apiVersion, kind, metadata: { namespace, name } }: Live): Ref => ({
@@ -118,15 +147,19 @@ function asking() {
     },
     again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<boolean> => {
       const stamp = new Date(how.now()).toISOString()
-      for (const ref of refs) {
-        try {
-          await cluster.patch(ref, { metadata: { annotations: { [REQUESTED]: stamp } } })
-        } catch (error) {
-          if (!(error instanceof ApiError) || error.code !== 404) throw error
-        }
-      }
+      for (const ref of refs) await annotated(cluster, ref, REQUESTED, stamp)
       requested = stamp
       return true
     },
   }
+}
+
+/** What is gone meanwhile shows in the next judgement. */
+async function annotated(cluster: Cluster, ref: Ref, key: string, value: string): Promise<boolean> {
+  try {
+    await cluster.patch(ref, { metadata: { annotations: { [key]: value } } })
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 404) throw error
+  }
+  return true
 }
