@@ -14,6 +14,8 @@ import { strays } from '../../src/host/kinds/strays.ts'
 import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { repositoryCheck } from '../handoff/login.ts'
+import { sourceFindings } from '../handoff/login-rules.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
@@ -40,7 +42,12 @@ const READY_SECONDS = 180
 export const bootstrap: Role<typeof vars, HostResource> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],
+  rules: (v, context, written) => [
+    ...findings(v, context, written),
+    ...supplyRules(v, context),
+    ...sourceFindings(v, context, written),
+  ],
+  repository: repositoryCheck,
   preflight: (v, look, context) => [
     ...preflight(v, look, context),
     ...releaseProblems(v, look, context),

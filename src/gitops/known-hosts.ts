@@ -1,6 +1,6 @@
 // Host keys of a Git server: whether known_hosts has them, and those that the server shows now.
 
-import { knownFor, knownName, parseKnownHosts } from '../host/ssh/hostkeys.ts'
+import { fingerprint, knownFor, knownName, parseKnownHosts } from '../host/ssh/hostkeys.ts'
 import { type Run, run } from './programs.ts'
 
 export interface Address {
@@ -41,4 +41,9 @@ export async function scanned(url: string, how: Run): Promise<string> {
     .map((one) => `${one}\n`)
     .toSorted()
     .join('')
+}
+
+/** `ssh-ed25519 SHA256:...`, as its owner may tell them. */
+export function prints(lines: string): string[] {
+  return parseKnownHosts(lines, '').map(({ type, blob }) => `${type} ${fingerprint(blob)}`)
 }
