@@ -4,6 +4,8 @@ import type { z } from 'zod'
 import type { PlatformFacts, PlatformResource } from '../src/cluster/backend.ts'
 import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
+import type { Repository } from '../src/gitops/git-check.ts'
+import type { Fault } from '../src/gitops/git-words.ts'
 import type { Handover } from '../src/gitops/handover.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
@@ -19,6 +21,8 @@ export interface RoleContext {
   /** Bound of the longest wait, seconds; undefined: the role's own. */
   readonly boundSeconds: number | undefined
   readonly workstation: Workstation
+  /** Of the run, for programs of the workstation. */
+  readonly env?: Readonly<Record<string, string | undefined>>
   /** The lock file and the workstation's own files; undefined: this command installs nothing. */
   readonly supply?: Supply | undefined
   /** The .tgz of a chart in base64, by its absolute path; undefined: it was not read. */
@@ -88,6 +92,15 @@ export interface ChartCheck {
   place(path: readonly (string | number)[]): Finding['path']
 }
 
+/** The repository that is handed over to, as the cluster will read it. */
+export interface RepositoryCheck {
+  readonly repository: Repository
+  /** Whether its server is asked: the login is looked at anyway. */
+  readonly reads: boolean
+  /** Variables that say what a fault is about, the likeliest first. */
+  variables(about: Fault['about']): readonly string[]
+}
+
 /** What of the variables was written, and what of that is usable. */
 export interface Written {
   /** Whether the inventory sets it: what is not set has its default. */
@@ -112,6 +125,8 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   locks?(vars: z.output<Vars>): readonly Lockable[]
   /** Charts whose values can be checked before anything is touched. */
   charts?(vars: z.output<Vars>, context: RoleContext): readonly ChartCheck[]
+  /** Read before anything is touched, where the stage `source` is wanted. */
+  repository?(vars: z.output<Vars>, context: RoleContext): RepositoryCheck | undefined
   /** What of it GitOps shall own, as it is written into a repository. */
   tree?(vars: z.output<Vars>, context: RoleContext): Handover
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess

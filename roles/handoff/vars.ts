@@ -7,7 +7,9 @@ import { hidden, objectName, pem, text } from '../shapes.ts'
 const gitUrl = text(
   /^(https?:\/\/[^\s/@]+\/\S+|ssh:\/\/([\w.-]+@)?[^\s/@]+\/\S+|[\w.-]+@[\w.-]+:[^\s/]\S*)$/,
   'expected an https or ssh URL of a repository, without a login in it',
-).transform((url) => url?.replace(/^([\w.-]+@[\w.-]+):/, 'ssh://$1/'))
+)
+  .transform((url) => url?.replace(/^([\w.-]+@[\w.-]+):/, 'ssh://$1/'))
+  .refine((url) => url === undefined || URL.canParse(url), 'expected an https or ssh URL of a repository')
 
 /** A folder of the repository: no part of it is empty, `.` or `..`. */
 const folder = text(

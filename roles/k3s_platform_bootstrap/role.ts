@@ -14,6 +14,8 @@ import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
+import { sourceFindings } from '../handoff/login-rules.ts'
 import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
@@ -41,7 +43,12 @@ const READY_SECONDS = 180
 export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],
+  rules: (v, context, written) => [
+    ...findings(v, context, written),
+    ...supplyRules(v, context),
+    ...sourceFindings(v, context, written),
+  ],
+  repository: repositoryCheck,
   preflight: (v, look, context) => [
     ...preflight(v, look, context),
     ...releaseProblems(v, look, context),
@@ -153,14 +160,15 @@ export const bootstrap: Role<typeof vars> = {
 }
 
 /** The controllers and the repository; the tree itself is applied at once only where it needs none of the addons. */
-function gitStages(_v: Vars, context: RoleContext): Stage<PlatformResource>[] {
+function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const role = bootstrap.name
   const git = context.handover?.()
   if (git === undefined || applierOf(git) === null) return []
   const alone = context.roles?.every((one) => one === role) ?? false
   const { make, wait } = rootStages(role, git, context)
+  const logins = git.by === 'argocd' ? argoLoginResources : loginResources
   return [
-    { role, name: 'source', resources: sourceResources(git, [], false) },
+    { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v)) },
     ...(alone && needsOf(git).length === 0 ? [...make, ...wait] : []),
   ]
 }

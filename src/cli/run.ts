@@ -13,6 +13,7 @@ import { tellProblem } from '../report/told.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
 import type { CommandName } from './flags.ts'
+import type { HostRepository } from './git.ts'
 import { decrypter, inventoryOf } from './inventory.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
@@ -90,7 +91,12 @@ export async function open(
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
   stopAt(unknownTags(options, tags))
   const charts = prepared.flatMap((one) => one.charts)
-  const problems = sorted([...mistakes, ...(charts.length === 0 ? [] : await chartsAsked(charts, supply, io))])
+  const repositories = prepared.flatMap((one) => one.repositories)
+  const asked = await Promise.all([
+    charts.length === 0 ? [] : chartsAsked(charts, supply, io),
+    repositories.length === 0 ? [] : repositoriesRead(repositories, io),
+  ])
+  const problems = sorted([...mistakes, ...asked.flat()])
   stopHiding(problems)
 
   reporter = makeReporter(options, io, hide)
@@ -125,6 +131,11 @@ export async function open(
 async function chartsAsked(charts: readonly HostChart[], supply: Supply, io: Io): Promise<Problem[]> {
   const { chartProblems } = await import('./charts.ts')
   return chartProblems(charts, supply, io)
+}
+
+async function repositoriesRead(repositories: readonly HostRepository[], io: Io): Promise<Problem[]> {
+  const { repositoryProblems } = await import('./git.ts')
+  return repositoryProblems(repositories, io)
 }
 
 const INSTALLS: readonly CommandName[] = ['apply', 'plan', 'upgrade']

@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os'
 import type { z } from 'zod'
 import { eachRole } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
-import type { ChartCheck, Met, Role, RoleContext } from '../../roles/role.ts'
+import type { ChartCheck, Met, RepositoryCheck, Role, RoleContext } from '../../roles/role.ts'
 import { type PlatformFacts, type PlatformResource, type PlatformSession, platformBackend } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
@@ -31,6 +31,7 @@ import type { Asset } from '../supply/asset.ts'
 import { type Cached, cacheIn, fetchAsset } from '../supply/cache.ts'
 import type { Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
+import type { HostRepository } from './git.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret } from './prompt.ts'
@@ -76,6 +77,8 @@ export interface Prepared {
   readonly tags: readonly string[]
   /** What is to be installed from charts. */
   readonly charts: readonly HostChart[]
+  /** What GitOps is to read. */
+  readonly repositories: readonly HostRepository[]
 }
 
 export function prepare(host: Host, shared: Shared): Prepared {
@@ -90,6 +93,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     address,
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
+    env: io.env,
     supply: shared.supply,
     chartContent: base64Of,
     deleteCrds: options.deleteCrds,
@@ -108,7 +112,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
   problems.push(...bound.flatMap((one) => one.problems))
   const secrets = secretValues(host)
   if (connection.value === undefined || problems.some(({ kind }) => kind !== 'warning'))
-    return { host, address, target: undefined, problems, secrets, tags: [], charts: [] }
+    return { host, address, target: undefined, problems, secrets, tags: [], charts: [], repositories: [] }
   const { value } = connection
   const stages = bound.flatMap((one) => one.stages)
   const wanted = tagged(options)
@@ -119,6 +123,10 @@ export function prepare(host: Host, shared: Shared): Prepared {
     problems,
     charts: bound
       .flatMap(({ role, charts }) => charts.filter(({ name }) => wanted({ role, name, resources: [] })))
+      .map((check) => ({ host, check })),
+    repositories: bound
+      .filter(({ role }) => wanted({ role, name: 'source', resources: [] }))
+      .flatMap(({ repository }) => repository?.() ?? [])
       .map((check) => ({ host, check })),
     tags: [...new Set(stages.flatMap((stage) => [stage.role, stage.name]))],
     secrets: [value.password, value.becomePassword, ...bound.flatMap((one) => one.secrets), ...secrets].filter(
@@ -144,6 +152,7 @@ interface BoundRole {
   readonly secrets: readonly Secret[]
   readonly checks: number
   readonly charts: readonly ChartCheck[]
+  repository?(): RepositoryCheck | undefined
   preflight(look: Look<PlatformFacts>): readonly Problem[]
 }
 
@@ -180,6 +189,7 @@ function bind<V extends z.ZodObject>(
     secrets: secretsIn(value),
     checks: role.checks,
     charts: context.supply === undefined ? [] : (role.charts?.(value, context) ?? []),
+    ...(context.supply !== undefined && { repository: () => role.repository?.(value, context) }),
     preflight: (look) => role.preflight(value, look, context),
   }
 }

@@ -186,6 +186,10 @@ async function make(
         how.step({ is: 'wait', resource: id, why, boundSeconds: bound })
       },
       output: (text) => how.step({ is: 'output', resource: id, text }),
+      warn: (what, hint) => {
+        const problem: Problem = { kind: 'warning', where: `${host} ${title}`, what, hint }
+        how.step({ is: 'warning', resource: id, problem })
+      },
     })
   } catch (error) {
     how.signal.throwIfAborted()

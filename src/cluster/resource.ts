@@ -36,6 +36,8 @@ export interface Making extends Looking {
   /** Said once per reason, not per poll. */
   wait(why: string, boundSeconds: number | null): void
   output(text: string): void
+  /** Something that people have to do next, told however quiet the run is. */
+  warn(what: string, hint: string): void
 }
 
 /** How far something is: `waiting` may still come by itself, `failed` does not. `why` is one line, or several for a log. */

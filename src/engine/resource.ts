@@ -1,5 +1,6 @@
 // A resource, the stages that hold resources in the order in which they are made, and the backend that carries them.
 
+import type { Problem } from './problem.ts'
 import type { State } from './state.ts'
 
 export interface Resource {
@@ -91,4 +92,5 @@ export type StepReport =
   | { readonly is: 'start'; readonly resource: string; readonly title: string }
   | { readonly is: 'wait'; readonly resource: string; readonly why: string; readonly boundSeconds: number | null }
   | { readonly is: 'output'; readonly resource: string; readonly text: string }
+  | { readonly is: 'warning'; readonly resource: string; readonly problem: Problem }
   | { readonly is: 'done'; readonly resource: string; readonly title: string }

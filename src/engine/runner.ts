@@ -197,6 +197,7 @@ function stepEmitter(
   return (report) => {
     const base = { event: 'step', host, role: stage.role, stage: stage.name, resource: report.resource } as const
     if (report.is === 'start' && !started.has(report.resource)) started.set(report.resource, now())
+    if (report.is === 'warning') return emit({ event: 'problem', host, problem: report.problem })
     if (report.is !== 'done') return emit({ ...base, ...report })
     const change = byId.get(report.resource)
     if (change === undefined) return

@@ -71,7 +71,7 @@ describe('a wait', () => {
     await resource
       .make({ resource, actual: null, desired: null }, cluster, {
         ...{ host: 'h', now: Date.now, signal: new AbortController().signal, stop: AbortSignal.timeout(900) },
-        ...{ boundSeconds: undefined, wait: (why) => said.push(why), output: () => undefined },
+        ...{ boundSeconds: undefined, wait: (why) => said.push(why), output: () => undefined, warn: () => undefined },
       })
       .finally(() => clearInterval(beat))
     expect(said).toEqual(['same'])

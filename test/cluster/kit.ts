@@ -1,7 +1,7 @@
 // What a kind of cluster resource is tested with: its plan as a line of text, and the making of it with what it waited for.
 
 import type { Cluster } from '../../src/cluster/cluster.ts'
-import type { ClusterResource } from '../../src/cluster/resource.ts'
+import type { ClusterResource, Making } from '../../src/cluster/resource.ts'
 import { type Change, changesOf, plan } from '../../src/engine/plan.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Observation } from '../../src/engine/resource.ts'
@@ -40,7 +40,11 @@ export interface Made {
 export async function made(
   resource: ClusterResource,
   cluster: Cluster,
-  { boundSeconds, stop = signal }: { readonly boundSeconds?: number; readonly stop?: AbortSignal } = {},
+  {
+    boundSeconds,
+    stop = signal,
+    warn = () => undefined,
+  }: { readonly boundSeconds?: number; readonly stop?: AbortSignal; readonly warn?: Making['warn'] } = {},
 ): Promise<Made> {
   const waits: string[] = []
   const change = await changeOf(resource, cluster)
@@ -48,6 +52,7 @@ export async function made(
     ...{ host: 'edge-1', now: Date.now, signal, stop, boundSeconds },
     wait: (why: string, bound: number | null) => waits.push(`${why} (${bound} s)`),
     output: () => undefined,
+    warn,
   }
   try {
     await resource.make(change, cluster, how)

@@ -2,14 +2,15 @@
 
 import { ProblemError } from '../../engine/problem.ts'
 import { idOf, type Ref, titleOf } from '../object.ts'
-import { ownerOf } from '../ownership.ts'
+import { isOurs, ownerOf } from '../ownership.ts'
 import type { ClusterResource } from '../resource.ts'
 import { deleted } from '../until.ts'
 import { stuck } from './object.ts'
 
 const BOUND_SECONDS = 60
 
-export function absent(ref: Ref): ClusterResource {
+/** With `ours`, one that this program has not made stays as well. */
+export function absent(ref: Ref, { ours = false }: { readonly ours?: boolean } = {}): ClusterResource {
   const title = titleOf(ref)
   return {
     id: idOf(ref),
@@ -17,7 +18,7 @@ export function absent(ref: Ref): ClusterResource {
     before: { actual: null, desired: null },
     look: async (cluster) => {
       const live = await cluster.get(ref)
-      if (live === null) return { actual: null, desired: null }
+      if (live === null || (ours && !isOurs(live))) return { actual: null, desired: null }
       const owner = ownerOf(live)
       return { actual: { present: true }, desired: null, ...(owner !== null && { owner }) }
     },

@@ -27,7 +27,14 @@ const resources = stages.flatMap((stage) => stage.resources)
 
 const signal = new AbortController().signal
 const at: Looking = { host: 'edge-1', now: () => 0, signal }
-const how: Making = { ...at, stop: signal, boundSeconds: 1, wait: () => undefined, output: () => undefined }
+const how: Making = {
+  ...at,
+  stop: signal,
+  boundSeconds: 1,
+  wait: () => undefined,
+  output: () => undefined,
+  warn: () => undefined,
+}
 
 test('no two resources have one id, and none has an input that is not before it', () => {
   const ids = resources.map(({ id }) => id)
