@@ -7,7 +7,7 @@ import { KEY_PATH, keyOf, type LoginVars } from './login.ts'
 import { handoffBy, type SourceVars } from './vars.ts'
 
 type Mode = SourceVars['k3s_platform_git_auth_mode']
-type Name = keyof SourceVars | 'k3s_platform_git_url'
+type Name = keyof LoginVars
 
 const HTTPS = ['public', 'https-basic', 'https-bearer'] as const
 
