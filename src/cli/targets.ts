@@ -90,6 +90,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
     supply: shared.supply,
+    fetch: shared.fetch,
     chartContent: base64Of,
     deleteCrds: options.deleteCrds,
     meet: (self) => {
