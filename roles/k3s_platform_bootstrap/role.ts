@@ -11,9 +11,10 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
-import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { controllerFindings, controllerLocks, controllerResources } from '../handoff/controllers.ts'
+import { handoffBy } from '../handoff/vars.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
@@ -37,10 +38,14 @@ const OPENRC_FILE = unitPath('openrc', UNIT)
 const OPENRC_ENV = '/etc/conf.d/k3s'
 const READY_SECONDS = 180
 
-export const bootstrap: Role<typeof vars, HostResource> = {
+export const bootstrap: Role<typeof vars> = {
   name: 'k3s_platform_bootstrap',
   vars,
-  rules: (v, context, written) => [...findings(v, context, written), ...supplyRules(v, context)],
+  rules: (v, context, written) => [
+    ...findings(v, context, written),
+    ...supplyRules(v, context),
+    ...controllerFindings(v, context),
+  ],
   preflight: (v, look, context) => [
     ...preflight(v, look, context),
     ...releaseProblems(v, look, context),
@@ -48,7 +53,7 @@ export const bootstrap: Role<typeof vars, HostResource> = {
     ...supplyProblems(v, look, context),
   ],
   checks: checkCount + liveCount + 2,
-  locks: lockableOf,
+  locks: (v) => [...lockableOf(v), ...controllerLocks(v)],
   access,
   reset,
   stages: (v, context) => {
@@ -146,6 +151,7 @@ export const bootstrap: Role<typeof vars, HostResource> = {
           }),
         ],
       },
+      ...(handoffBy(v) === 'flux' ? [{ role, name: 'flux', resources: controllerResources(v, context) }] : []),
     ]
   },
 }
