@@ -7,6 +7,8 @@ import type { Look, Stage } from '../src/engine/resource.ts'
 import type { Repository } from '../src/gitops/git-check.ts'
 import type { Fault } from '../src/gitops/git-words.ts'
 import type { Handover } from '../src/gitops/handover.ts'
+import type { Asset } from '../src/supply/asset.ts'
+import type { Cached } from '../src/supply/cache.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
@@ -25,6 +27,8 @@ export interface RoleContext {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** The lock file and the workstation's own files; undefined: this command installs nothing. */
   readonly supply?: Supply | undefined
+  /** Fetches a release asset to this workstation, once in a run; undefined: this command fetches nothing. */
+  readonly fetch?: ((asset: Asset, signal: AbortSignal) => Promise<Cached>) | undefined
   /** The .tgz of a chart in base64, by its absolute path; undefined: it was not read. */
   readonly chartContent?: ((file: string) => string | undefined) | undefined
   /** Whether an addon that is turned off takes its CRDs along; default: they stay, with all objects of their kinds. */

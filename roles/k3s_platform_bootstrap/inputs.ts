@@ -94,8 +94,8 @@ function environmentOf(v: Vars, context: RoleContext): { name: string; value: st
   ].map(({ name, value }) => ({ name, value: systemdQuote(value) }))
 }
 
-/** Without the cluster's own networks and names in it, a proxy cuts k3s off from itself. */
-function noProxy(v: Vars, context: RoleContext): string | undefined {
+/** Without the cluster's own networks and names in it, a proxy cuts k3s off from itself. The cluster's domain is the last. */
+export function noProxy(v: Vars, context: Pick<RoleContext, 'address'>): string | undefined {
   const given = v.k3s_platform_no_proxy
   if (!v.k3s_platform_http_proxy && !v.k3s_platform_https_proxy && given.length === 0) return undefined
   const config = wholeConfigOf(v, context)

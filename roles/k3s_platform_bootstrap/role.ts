@@ -14,6 +14,7 @@ import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { controllerFindings, controllerLocks, controllerResources } from '../handoff/controllers.ts'
 import { argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
 import { sourceFindings } from '../handoff/login-rules.ts'
 import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
@@ -46,6 +47,7 @@ export const bootstrap: Role<typeof vars> = {
   rules: (v, context, written) => [
     ...findings(v, context, written),
     ...supplyRules(v, context),
+    ...controllerFindings(v, context),
     ...sourceFindings(v, context, written),
   ],
   repository: repositoryCheck,
@@ -56,7 +58,7 @@ export const bootstrap: Role<typeof vars> = {
     ...supplyProblems(v, look, context),
   ],
   checks: checkCount + liveCount + 2,
-  locks: lockableOf,
+  locks: (v) => [...lockableOf(v), ...controllerLocks(v)],
   access,
   reset,
   stages: (v, context) => {
@@ -168,6 +170,7 @@ function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const { make, wait } = rootStages(role, git, context)
   const logins = git.by === 'argocd' ? argoLoginResources : loginResources
   return [
+    ...(git.by === 'flux' ? [{ role, name: 'flux', resources: controllerResources(v, context) }] : []),
     { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v)) },
     ...(alone && needsOf(git).length === 0 ? [...make, ...wait] : []),
   ]

@@ -95,6 +95,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     workstation: workstation(io),
     env: io.env,
     supply: shared.supply,
+    fetch: shared.fetch,
     chartContent: base64Of,
     deleteCrds: options.deleteCrds,
     handing: options.handing ?? undefined,

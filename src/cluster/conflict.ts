@@ -48,16 +48,25 @@ function takeOver({ ref, manifest, secret = false }: Subject, fields: readonly s
   const patch = {}
   const found = fields.every((field) => manifest !== undefined && addTo(patch, manifest, field, secret))
   const text = JSON.stringify(patch)
-  if (!found || text.length > LONGEST_PATCH)
+  const type = fields.some((field) => field.includes('[')) ? 'strategic' : 'merge'
+  if (!found || text.length > LONGEST_PATCH || (type === 'strategic' && !isBuiltIn(ref)))
     return `${kubectl('edit', ref)} (remove the field${fields.length > 1 ? 's' : ''})`
-  return `${kubectl('patch', ref)} --type=merge -p '${text.replaceAll("'", "'\\''")}'`
+  return `${kubectl('patch', ref)} --type=${type} -p '${text.replaceAll("'", "'\\''")}'`
 }
 
-/** False for what a merge patch cannot say: an item of a list. A key may have dots: the wanted object tells its keys. */
+/** Only of Kubernetes' own kinds does the API know by which key an item of a list is patched. */
+function isBuiltIn({ apiVersion }: Ref): boolean {
+  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : ''
+  return !group.includes('.') || group.endsWith('.k8s.io')
+}
+
+/**
+ * False for what a patch cannot say: an item of a list that has no name. A key may have dots: the wanted object tells its keys.
+ */
 function addTo(patch: Record<string, unknown>, wanted: unknown, field: string, secret: boolean): boolean {
   if (!isMap(wanted)) return false
   const key = Object.keys(wanted)
-    .filter((one) => field === `.${one}` || field.startsWith(`.${one}.`))
+    .filter((one) => field === `.${one}` || field.startsWith(`.${one}.`) || field.startsWith(`.${one}[`))
     .sort((a, b) => b.length - a.length)[0]
   if (key === undefined) return false
   const [rest, value] = [field.slice(key.length + 1), wanted[key]]
@@ -66,6 +75,17 @@ function addTo(patch: Record<string, unknown>, wanted: unknown, field: string, s
     return true
   }
   const inner = patch[key]
+  const [, name, below = ''] = /^\[name="([^"]+)"\](.*)$/.exec(rest) ?? []
+  if (name !== undefined) {
+    const items: unknown[] = Array.isArray(inner) ? inner : []
+    const known = items.find((item): item is Record<string, unknown> => isMap(item) && item.name === name)
+    const next = known ?? { name }
+    patch[key] = known === undefined ? [...items, next] : items
+    const item: unknown = Array.isArray(value)
+      ? value.find((one: unknown) => isMap(one) && one.name === name)
+      : undefined
+    return below !== '' && addTo(next, item, below, secret)
+  }
   const next: Record<string, unknown> = isMap(inner) ? inner : {}
   patch[key] = next
   return addTo(next, value, rest, secret)

@@ -23,7 +23,12 @@ export async function rolledOut(
     KINDS.map((kind) => cluster.list({ apiVersion: 'apps/v1', kind, namespace, labels: BY_HELM })),
   )
   const mine = lists.flat().filter(({ metadata }) => metadata.annotations?.['meta.helm.sh/release-name'] === release)
-  for (const workload of mine) {
+  return allRolledOut(cluster, namespace, mine)
+}
+
+/** Of these workloads; the first that is not tells why. */
+export async function allRolledOut(cluster: Cluster, namespace: string, all: readonly Live[]): Promise<Readiness> {
+  for (const workload of all) {
     const readiness = workloadReadiness(workload)
     if (readiness.is === 'ready') continue
     const labels = podsOf(workload)

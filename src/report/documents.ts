@@ -28,6 +28,10 @@ const entry = z.union([
     .tuple([z.literal('charts'), z.string(), z.string()])
     .readonly()
     .describe('what it belongs to, name of the chart, version'),
+  z
+    .tuple([z.literal('manifests'), z.string(), z.string()])
+    .readonly()
+    .describe('what it belongs to, whose install manifest, version'),
 ])
 
 export const lockDocument = z.strictObject({

@@ -11,4 +11,6 @@ export interface Asset {
   readonly file?: string
   /** Whose word the digest is, for people. */
   readonly by?: 'pinned' | 'locked' | 'as published' | 'of the file'
+  /** How the variables that say where it comes from begin, for hints; default `k3s_platform_k3s`. */
+  readonly variables?: string
 }

@@ -16,6 +16,7 @@ export interface Cached {
 }
 
 const TRIES = 3
+const K3S = 'k3s_platform_k3s'
 
 /** The directory of the cache. */
 export function cacheIn(env: Readonly<Record<string, string | undefined>>): string {
@@ -53,7 +54,7 @@ export async function fetchAsset(asset: Asset, directory: string, signal: AbortS
     where: asset.urls[0] ?? 'asset',
     what: 'the workstation could not fetch it',
     why: reasons.join('\n'),
-    hint: 'check the URL (k3s_platform_k3s_mirror_url), the version and the digest',
+    hint: `check the URL (${asset.variables ?? K3S}_mirror_url), the version and the digest`,
   })
 }
 
@@ -81,13 +82,14 @@ async function ownFile(path: string, sha256: string | null): Promise<Cached> {
 
 async function publishedDigest(asset: Asset, signal: AbortSignal): Promise<string> {
   const { url, name } = asset.sums ?? { url: '', name: '' }
+  const { variables = K3S } = asset
   const fail = (why: string) =>
     new ProblemError({
       kind: 'failed',
       where: url,
       what: `no digest of ${name} is known`,
       why,
-      hint: 'give k3s_platform_k3s_sha256, or check k3s_platform_k3s_version and the mirror',
+      hint: `give ${variables}_sha256, or check ${variables}_version and the mirror`,
     })
   const sums = await fetchSums(url, signal).catch((error: unknown) => {
     signal.throwIfAborted()

@@ -10,7 +10,7 @@ export const LOCK_NAME = 'k3s-platform.lock'
 /** The way to a digest: `['k3s', 'v1.36.5+k3s1', 'binary', 'amd64']`, `['charts', 'cert-manager', 'v1.20.0']`. */
 export type Entry =
   | readonly [section: 'k3s', version: string, part: string, arch: string]
-  | readonly [section: 'charts', name: string, version: string]
+  | readonly [section: 'charts' | 'manifests', name: string, version: string]
 
 const HEADER = `# Digests of what is installed, written by k3s-platform lock. Commit it; what no host wants any more may be deleted.
 `
@@ -20,6 +20,7 @@ const content = z.looseObject({
   version: z.literal(1, { error: 'expected 1: it was written by another version of k3s-platform' }),
   k3s: z.record(z.string(), z.record(z.string(), z.record(z.string(), digest))).optional(),
   charts: z.record(z.string(), z.record(z.string(), digest)).optional(),
+  manifests: z.record(z.string(), z.record(z.string(), digest)).optional(),
 })
 type Content = z.output<typeof content>
 
@@ -74,21 +75,23 @@ export async function readLock(
 function withPlainDigests(value: unknown, text: string): unknown {
   if (typeof value !== 'object' || value === null) return value ?? {}
   const plain = parse(text, { schema: 'failsafe' })
-  return { ...value, ...('k3s' in value && { k3s: plain.k3s }), ...('charts' in value && { charts: plain.charts }) }
+  const sections = ['k3s', 'charts', 'manifests'].filter((name) => name in value)
+  return { ...value, ...Object.fromEntries(sections.map((name) => [name, plain[name]])) }
 }
 
 export function digestIn({ content }: Lock, entry: Entry): string | undefined {
-  if (entry[0] === 'charts') return content.charts?.[entry[1]]?.[entry[2]]
+  if (entry[0] !== 'k3s') return content[entry[0]]?.[entry[1]]?.[entry[2]]
   return content.k3s?.[entry[1]]?.[entry[2]]?.[entry[3]]
 }
 
 /** The lock's text with these digests in it; everything else that it holds stays. */
 export function lockText(lock: Lock, digests: Iterable<readonly [Entry, string]>): string {
-  let { k3s = {}, charts = {} } = lock.content
+  let { k3s = {} } = lock.content
+  const named = { charts: lock.content.charts ?? {}, manifests: lock.content.manifests ?? {} }
   for (const [entry, sha256] of digests) {
-    if (entry[0] === 'charts') {
-      const [, name, version] = entry
-      charts = { ...charts, [name]: { ...charts[name], [version]: sha256 } }
+    if (entry[0] !== 'k3s') {
+      const [section, name, version] = entry
+      named[section] = { ...named[section], [name]: { ...named[section][name], [version]: sha256 } }
     } else {
       const [, version, part, arch] = entry
       const parts = k3s[version] ?? {}
@@ -96,7 +99,7 @@ export function lockText(lock: Lock, digests: Iterable<readonly [Entry, string]>
     }
   }
   const { version, ...sections } = lock.content
-  const written = Object.entries({ k3s, charts }).filter(([, section]) => Object.keys(section).length > 0)
+  const written = Object.entries({ k3s, ...named }).filter(([, section]) => Object.keys(section).length > 0)
   const all = Object.entries({
     ...sections,
     ...Object.fromEntries(written.map(([name, section]) => [name, sorted(section)])),

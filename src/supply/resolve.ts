@@ -8,7 +8,12 @@ import { fetchSums, NotThere, reasonOf } from './sums.ts'
 
 /** A digest that belongs into the lock file, and where it comes from: a release's file of sums, or the chart itself. */
 export type Lockable =
-  | { readonly entry: Entry; readonly sums: { readonly url: string; readonly name: string } }
+  | {
+      readonly entry: Entry
+      readonly sums: { readonly url: string; readonly name: string }
+      /** How the variables that say where it comes from begin, for hints; default `k3s_platform_k3s`. */
+      readonly variables?: string
+    }
   | { readonly entry: Entry; readonly chart: ChartSource }
 
 export interface Difference {
@@ -73,7 +78,7 @@ export async function resolveLock(
 }
 
 function publishedIn(
-  { entry, sums: { url, name } }: Extract<Lockable, { sums: unknown }>,
+  { entry, sums: { url, name }, variables = K3S }: Extract<Lockable, { sums: unknown }>,
   answer: ReadonlyMap<string, string> | Error,
 ): Said {
   const to = answer instanceof Error ? undefined : answer.get(name)
@@ -81,7 +86,8 @@ function publishedIn(
   const why = answer instanceof Error ? reasonOf(answer) : `it has no line for ${name}`
   const what = `no digest of ${titleOf(entry)} to be had`
   const gap = !(answer instanceof Error) || answer instanceof NotThere
-  return { problems: [{ kind: 'failed', where: url, what, why, hint: HINT }], gap }
+  const hint = `check ${variables}_version, ${variables}_mirror_url, and the way there from this workstation`
+  return { problems: [{ kind: 'failed', where: url, what, why, hint }], gap }
 }
 
 /** `how`, called once for each key. */
@@ -98,9 +104,9 @@ function once<T, Rest extends unknown[]>(
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-/** `k3s v1.36.5+k3s1 binary amd64`, `chart cert-manager v1.20.0` */
+/** `k3s v1.36.5+k3s1 binary amd64`, `chart cert-manager v1.20.0`, `manifest flux v2.9.5` */
 export function titleOf(entry: Entry): string {
-  return entry.join(' ').replace(/^charts/, 'chart')
+  return entry.join(' ').replace(/^(chart|manifest)s/, '$1')
 }
 
 /** A release does not change: one that did is not taken over silently. */
@@ -114,15 +120,16 @@ export function changed({ entry, from, to }: Difference, where: string): Problem
   }
 }
 
-const HINT = 'check k3s_platform_k3s_version, k3s_platform_k3s_mirror_url, and the way there from this workstation'
+const K3S = 'k3s_platform_k3s'
 
 function disagree(lockable: Lockable, one: string, other: string): Problem {
   const title = titleOf(lockable.entry)
+  const { variables = K3S } = 'sums' in lockable ? lockable : {}
   const [url, hint] =
     'sums' in lockable
       ? [
           lockable.sums.url,
-          'use one k3s_platform_k3s_mirror_url for a version, or k3s_platform_k3s_sha256 for the hosts that get another build',
+          `use one ${variables}_mirror_url for a version, or ${variables}_sha256 for the hosts that get another build`,
         ]
       : [shown(lockable.chart.url), `use one ${lockable.chart.variables}_chart_repo_url for a version`]
   return {

@@ -1,5 +1,6 @@
 // A cluster in memory: objects with field managers, finalizers and watches, and whatever fault a test asks for.
 
+import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type Watched } from '../../src/cluster/cluster.ts'
 import { idOf, type Live, live, type Manifest, type Ref, refOf } from '../../src/cluster/object.ts'
@@ -253,9 +254,12 @@ export class FakeCluster implements Cluster {
         uid: now?.uid ?? `uid-${version}`,
         resourceVersion: version,
         creationTimestamp: object.metadata.creationTimestamp ?? '2026-01-01T00:00:00Z',
-        managedFields: managers.map(([manager]) => ({
+        // The API tells when a manager last changed something; here it is told by what its fields are.
+        managedFields: managers.map(([manager, paths]) => ({
           manager,
           operation: manager === FIELD_MANAGER ? 'Apply' : 'Update',
+          time: digest([...paths].toSorted().map((path) => [path, at(object, path)])),
+          ...([...paths].every((path) => keysOf(path)[0] === 'status') && { subresource: 'status' }),
         })),
       },
     }
@@ -298,6 +302,8 @@ function leaves(object: unknown, path: readonly string[] = []): Set<string> {
     }),
   )
 }
+
+const digest = (value: unknown) => createHash('sha256').update(JSON.stringify(value)).digest('hex')
 
 function keysOf(path: string): string[] {
   const keys: string[] = JSON.parse(path)

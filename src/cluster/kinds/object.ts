@@ -42,6 +42,8 @@ export interface Applied {
   readonly fixed?: { readonly field: string; readonly value: string }
   readonly masked?: readonly string[]
   readonly inputs?: readonly string[] | undefined
+  /** Told what the API has made of it. */
+  readonly made?: (live: Live) => void
 }
 
 /** Bound of a wait for the API to take it, and for an old one to go, seconds. */
@@ -111,7 +113,8 @@ export function applied(spec: Applied): ClusterResource {
       const waited = await until(
         async () => {
           try {
-            await cluster.apply(manifest)
+            const live = await cluster.apply(manifest)
+            spec.made?.(live)
             return null
           } catch (error) {
             const refusal = await orRefused(error, { ref, manifest, secret }, cluster, how.host)

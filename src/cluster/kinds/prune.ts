@@ -18,7 +18,7 @@ export interface PruneSpec extends RoleObjects {
 }
 
 /** What is lost with these is not ours. */
-const KEPT: Readonly<Record<string, string>> = {
+export const KEPT: Readonly<Record<string, string>> = {
   CustomResourceDefinition: 'with it all objects of its kind would go: it stays',
   PersistentVolumeClaim: 'its data stay',
   Namespace: 'what is in it stays',

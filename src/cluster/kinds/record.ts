@@ -45,13 +45,21 @@ export function record({ role, wanted }: RoleObjects): ClusterResource {
 
 /** What a role applied, in its order; null: nothing was ever written down. */
 export async function objectsOf(cluster: Cluster, role: string): Promise<readonly Ref[] | null> {
+  const text = await textIn(cluster, role)
+  return text === null ? null : text.split('\n').flatMap((line) => refIn(line) ?? [])
+}
+
+/** What is held under a key, as it is. */
+export async function textIn(cluster: Cluster, key: string): Promise<string | null> {
   const found = await cluster.get(INVENTORY)
-  const text = isMap(found?.data) ? found.data[role] : undefined
-  if (typeof text !== 'string') return null
-  return text.split('\n').flatMap((line): Ref[] => {
-    const [, apiVersion, kind, namespace, name] = /^(\S+) (\S+) (?:([^/\s]+)\/)?(\S+)$/.exec(line) ?? []
-    return apiVersion && kind && name ? [{ apiVersion, kind, namespace, name }] : []
-  })
+  const text = isMap(found?.data) ? found.data[key] : undefined
+  return typeof text === 'string' ? text : null
+}
+
+/** undefined: it is no such line. */
+export function refIn(line: string): Ref | undefined {
+  const [, apiVersion, kind, namespace, name] = /^(\S+) (\S+) (?:([^/\s]+)\/)?(\S+)$/.exec(line) ?? []
+  return apiVersion && kind && name ? { apiVersion, kind, namespace, name } : undefined
 }
 
 /** Replaces what is held of the role; the other roles' keys stay. */
@@ -66,15 +74,15 @@ export function unwanted(held: readonly Ref[], wanted: readonly Ref[]): readonly
 
 /** `cert-manager.io/v1 Certificate database/postgresql-tls`, one a line: readable, and byte-stable. */
 function textOf(refs: readonly Ref[]): string {
-  const lines = refs.map(
-    ({ apiVersion, kind, namespace, name }) =>
-      `${apiVersion} ${kind} ${namespace === undefined ? name : `${namespace}/${name}`}\n`,
-  )
-  return [...new Set(lines)].join('')
+  return [...new Set(refs.map((ref) => `${lineOf(ref)}\n`))].join('')
+}
+
+export function lineOf({ apiVersion, kind, namespace, name }: Ref): string {
+  return `${apiVersion} ${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`
 }
 
 /** No server-side apply: one role's would take the keys of the others away. */
-async function write(cluster: Cluster, role: string, text: string): Promise<void> {
+export async function write(cluster: Cluster, role: string, text: string): Promise<void> {
   const data = { [role]: text }
   try {
     await cluster.patch(INVENTORY, { data })

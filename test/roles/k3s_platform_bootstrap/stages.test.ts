@@ -3,16 +3,19 @@
 import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { bootstrap } from '../../../roles/k3s_platform_bootstrap/role.ts'
+import type { PlatformResource } from '../../../src/cluster/backend.ts'
+import type { Stage } from '../../../src/engine/resource.ts'
 import type { HostResource, Step } from '../../../src/host/resource.ts'
 import { context, facts, varsOf } from './given.ts'
 
+const onHost = ({ resources }: Stage<PlatformResource>) => resources.flatMap((one) => ('probe' in one ? one : []))
 const stages = (some: Readonly<Record<string, unknown>> = {}) => bootstrap.stages(varsOf(some), context)
 
 function resource(id: string, some: Readonly<Record<string, unknown>> = {}): HostResource {
   const found = stages(some)
-    .flatMap((stage) => stage.resources)
+    .flatMap(onHost)
     .find((r) => r.id === id)
-  if (found === undefined || !('probe' in found)) throw new Error(`no ${id}`)
+  if (found === undefined) throw new Error(`no ${id}`)
   return found
 }
 
@@ -60,9 +63,7 @@ test('ids are unique, and inputs stand before what they are inputs of', () => {
 })
 
 test('every script of every probe and step is shell that dash, bash and busybox can read', () => {
-  const all = stages({ k3s_env: { A: 'b' } })
-    .flatMap((stage) => stage.resources)
-    .filter((r) => 'probe' in r)
+  const all = stages({ k3s_env: { A: 'b' } }).flatMap(onHost)
   const script = all
     .flatMap((r) => [r.probe.reveal(), ...scripts(r)])
     .map((text) => `f() {\n:\n${text}\n}`)

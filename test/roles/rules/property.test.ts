@@ -67,7 +67,7 @@ function resourcesOf(v: Vars): HostResource[] {
   return bootstrap
     .stages(v, context)
     .flatMap((stage) => stage.resources)
-    .filter((one) => 'probe' in one)
+    .flatMap((one) => ('probe' in one ? one : []))
     .filter(({ id }) => /^(file|directory|strays):\/(etc\/rancher|etc\/systemd|etc\/modules|etc\/sysctl)/.test(id))
 }
 

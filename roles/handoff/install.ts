@@ -1,0 +1,91 @@
+// What is made of Flux's install manifest before it is applied: the controllers that are wanted, where they are, and their proxy.
+
+import { isMap } from '../../src/cluster/fields.ts'
+import { placed } from '../../src/cluster/manifests.ts'
+import type { Manifest } from '../../src/cluster/object.ts'
+import type { Json } from '../../src/engine/state.ts'
+
+/** The namespace that a release is made for. */
+const HOME = 'flux-system'
+const COMPONENT = 'app.kubernetes.io/component'
+const NOTIFICATION = 'notification-controller'
+const CONTAINER = 'manager'
+
+export interface Install {
+  readonly namespace: string
+  /** Empty: all that it has. */
+  readonly components: readonly string[]
+  readonly proxy: ProxyEnvironment | null
+}
+
+/** A proxy's URL may hold a password: it stays in the Secret. */
+interface ProxyEnvironment {
+  readonly secret: string
+  /** Keys of the Secret, each of which is the name of a variable. */
+  readonly names: readonly string[]
+  /** Changes when the Secret does: pods read it only when they start. */
+  readonly mark: string
+}
+
+const PROXY_MARK = 'k3s-platform/proxy'
+
+/** Throws an Error for a component that the manifest does not have. */
+export function installed(
+  manifests: readonly Manifest[],
+  { namespace, components, proxy }: Install,
+): readonly Manifest[] {
+  const known = manifests.filter(isController).map(({ metadata }) => metadata.name)
+  const unknown = components.find((name) => !known.includes(name))
+  if (unknown !== undefined) throw new Error(`it has no ${unknown}; there are: ${known.toSorted().join(', ')}`)
+  const wanted = components.length === 0 ? known : components
+  const kept = manifests.filter((one) => wanted.includes(componentOf(one, known) ?? wanted[0] ?? ''))
+  return placed(kept, namespace, HOME).map((one) => (isController(one) ? controller(one, wanted, proxy) : one))
+}
+
+const isController = ({ kind }: Manifest) => kind === 'Deployment'
+
+/** undefined: it belongs to all of them. The label may name what is no controller, as in what somebody made of the release. */
+function componentOf({ metadata }: Manifest, known: readonly string[]): string | undefined {
+  const name = metadata.labels?.[COMPONENT] ?? metadata.name
+  return known.find((one) => one === name)
+}
+
+function controller(manifest: Manifest, wanted: readonly string[], proxy: ProxyEnvironment | null): Manifest {
+  const quiet = wanted.includes(NOTIFICATION) ? [] : ['--events-addr=']
+  const edit = (container: JsonMap): JsonMap => ({
+    ...container,
+    ...(Array.isArray(container.args) && {
+      // Without the controller that takes them, events are for nobody.
+      args: container.args.map((arg: Json) => (String(arg).startsWith('--events-addr=') ? (quiet[0] ?? arg) : arg)),
+    }),
+    ...(proxy && { env: [...listOf(container.env), ...environment(proxy)] }),
+  })
+  const template = mapOf(mapOf(manifest.spec).template)
+  const pod = mapOf(template.spec)
+  const metadata = mapOf(template.metadata)
+  const annotations = proxy ? { annotations: { ...mapOf(metadata.annotations), [PROXY_MARK]: proxy.mark } } : {}
+  const containers = listOf(pod.containers).map((one) => (mapOf(one).name === CONTAINER ? edit(mapOf(one)) : one))
+  return {
+    ...manifest,
+    spec: {
+      ...mapOf(manifest.spec),
+      template: { ...template, metadata: { ...metadata, ...annotations }, spec: { ...pod, containers } },
+    },
+  }
+}
+
+function environment({ secret, names }: ProxyEnvironment): Json[] {
+  return names.map((name) => ({ name, valueFrom: { secretKeyRef: { name: secret, key: name } } }))
+}
+
+type JsonMap = { readonly [key: string]: Json }
+
+const listOf = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
+
+function mapOf(value: Json | undefined): JsonMap {
+  return isJsonMap(value) ? value : {}
+}
+
+function isJsonMap(value: Json | undefined): value is JsonMap {
+  return isMap(value)
+}
