@@ -1,5 +1,6 @@
 // The check of a repository against a real sshd and a real git behind https: what it says, and that it leaves nothing behind.
 
+import { spawnSync } from 'node:child_process'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -131,6 +132,15 @@ function nothingLeft() {
   expect(readFileSync(join(seen, 'found'), 'utf8')).toBe('')
   return argv
 }
+
+test('a secret in an argument or in a file would be found', () => {
+  const git = join(seen, 'bin/git')
+  writeFileSync(join(temporary, 'leak'), PASSPHRASE)
+  spawnSync(git, ['--version', TOKEN])
+  rmSync(join(temporary, 'leak'))
+  expect(() => nothingLeft()).toThrow(TOKEN)
+  expect(readFileSync(join(seen, 'found'), 'utf8')).toMatch(new RegExp(`${TOKEN}[\\s\\S]*leak:${PASSPHRASE}`))
+})
 
 describe('a repository that can be read is well, and nothing is left behind', () => {
   test.each<[string, () => Partial<Repository>, RegExp]>([
