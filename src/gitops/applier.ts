@@ -1,7 +1,7 @@
 // Who applies what Git holds of a cluster, as an object of the cluster: the one that stands for all of it, and how it is stopped.
 
 import { z } from 'zod'
-import type { Cluster } from '../cluster/cluster.ts'
+import { type Cluster, FIELD_MANAGER } from '../cluster/cluster.ts'
 import { isMap } from '../cluster/fields.ts'
 import type { Live, Ref } from '../cluster/object.ts'
 
@@ -87,11 +87,20 @@ const MARKS = {
 }
 const MANAGERS = /^(kustomize-controller|argocd-)/
 
-/** A merge patch after which the object is nobody's in Git, and no field of it is either. */
+/**
+ * A merge patch after which the object bears no marks of Git, and what Git had of it is ours: the next apply keeps what is
+ * wanted of it and takes the rest away. Without any manager the API would make one up, before-first-apply.
+ */
 export function unmarked({ metadata }: Live): object {
   const { resourceVersion, managedFields = [] } = metadata
-  const others = managedFields.filter(({ manager = '' }) => !MANAGERS.test(manager))
-  return { metadata: { ...MARKS, resourceVersion, managedFields: others.length === 0 ? [{}] : others } }
+  const gits = managedFields.filter(({ manager = '' }) => MANAGERS.test(manager))
+  const ours = (one: { manager?: string | undefined; operation: string }) =>
+    one.manager === FIELD_MANAGER && one.operation === 'Apply'
+  const others = managedFields.filter((one) => !gits.includes(one) && (gits.length === 0 || !ours(one)))
+  const [first] = gits
+  const taken = first === undefined ? [] : [{ ...first, manager: FIELD_MANAGER, operation: 'Apply' }]
+  const left = [...taken, ...others]
+  return { metadata: { ...MARKS, resourceVersion, managedFields: left.length === 0 ? [{}] : left } }
 }
 
 /** Whether the object bears marks of Git, and not only of a release of Helm. */

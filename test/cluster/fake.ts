@@ -213,11 +213,15 @@ export class FakeCluster implements Cluster {
     return id
   }
 
-  /** Managers that the list of a patch does not name lose their fields. */
+  /** Managers that the list of a patch does not name lose their fields, to one that it newly names. */
   #disown(id: string, left: unknown): void {
-    const names = Array.isArray(left) ? left.map((one) => (isMap(one) ? one.manager : undefined)) : undefined
-    for (const manager of names === undefined ? [] : [...(this.#owned.get(id)?.keys() ?? [])]) {
-      if (!names?.includes(manager)) this.#owned.get(id)?.delete(manager)
+    if (!Array.isArray(left)) return
+    const names = left.flatMap((one) => (isMap(one) && typeof one.manager === 'string' ? one.manager : []))
+    const owned = this.#owned.get(id) ?? new Map<string, Set<string>>()
+    const [heir] = names.filter((name) => !owned.has(name))
+    for (const [manager, paths] of [...owned].filter(([name]) => !names.includes(name))) {
+      owned.delete(manager)
+      if (heir !== undefined) this.#own(id, heir, paths)
     }
   }
 

@@ -14,7 +14,7 @@ const LONG = { timeout: 400_000 }
 beforeAll(async () => {
   testbed = await Testbed.open()
   at = await handoff(testbed, 'edge-1')
-  inventory = await testbed.inventory([at.node], { ...at.vars, ...reading(at, 'ssh') })
+  inventory = await inventoryWith({})
 })
 afterAll(() => testbed?.close())
 

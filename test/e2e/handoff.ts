@@ -28,8 +28,6 @@ export async function handoff(testbed: Testbed, name: string): Promise<Handoff> 
     k3s_platform_external_secrets_values: undefined,
     k3s_platform_cloudflare_api_token: undefined,
     k3s_platform_flux_mirror_url: flux.url,
-    k3s_platform_git_url: git.publicUrl,
-    k3s_platform_git_ca: git.ca,
     ...certificates([CERTIFIED]),
   }
   return {
@@ -116,4 +114,18 @@ export async function applied(node: TestNode, revision: string): Promise<void> {
   await expect
     .poll(async () => [...new Set((await ask()).split(' '))], { timeout: 90_000, interval: 1000 })
     .toEqual([`main@sha1:${revision}`])
+  // cert-manager takes a change up after Flux has looked at it.
+  const issuing = '{.items[*].status.conditions[?(@.type=="Issuing")].status}'
+  const ready =
+    '{.items[*].status.conditions[?(@.type=="Ready")].observedGeneration}{"/"}{.items[*].metadata.generation}'
+  const certificates = (path: string) => node.kubectl(['get', 'certificates', '-A', '-o', `jsonpath=${path}`])
+  await expect
+    .poll(
+      async () => {
+        const [observed, generation] = (await certificates(ready)).split('/')
+        return observed === generation && (await certificates(issuing)) === ''
+      },
+      { timeout: 120_000, interval: 1000 },
+    )
+    .toBe(true)
 }
