@@ -8,6 +8,7 @@ import { execa, type Options } from 'execa'
 import { stringify } from 'yaml'
 import { AcmeServer } from './acme.ts'
 import { Charts } from './charts.ts'
+import { Flux } from './flux.ts'
 import { Mirror } from './mirror.ts'
 import { nodes, TestNode } from './node.ts'
 import { type Inside, Server } from './server.ts'
@@ -92,6 +93,13 @@ export class Testbed {
     const charts = await Charts.start(this.#inside, options.tls === true ? await this.dir() : null)
     this.#servers.push(charts)
     return charts
+  }
+
+  /** A mirror of Flux's releases of this test's own, by http. */
+  async flux(): Promise<Flux> {
+    const flux = await Flux.start(this.#inside)
+    this.#servers.push(flux)
+    return flux
   }
 
   /**
