@@ -9,6 +9,7 @@ import { stringify } from 'yaml'
 import { AcmeServer } from './acme.ts'
 import { Charts } from './charts.ts'
 import { Flux } from './flux.ts'
+import { type GitFiles, GitServer } from './git.ts'
 import { Mirror } from './mirror.ts'
 import { nodes, TestNode } from './node.ts'
 import { type Inside, Server } from './server.ts'
@@ -100,6 +101,14 @@ export class Testbed {
     const flux = await Flux.start(this.#inside)
     this.#servers.push(flux)
     return flux
+  }
+
+  /** A git server of this test's own; `files` are what the branch main begins with, and without any there is no branch. */
+  async git(options: { files?: GitFiles } = {}): Promise<GitServer> {
+    const files = options.files ?? { 'README.md': '# platform\n' }
+    const git = await GitServer.start(this.#inside, await this.dir(), files)
+    this.#servers.push(git)
+    return git
   }
 
   /**
