@@ -77,7 +77,7 @@ export function controllerResources(v: Vars, context: RoleContext): ClusterResou
   const read = new Map<string, readonly Manifest[]>()
   const controllers = bundle({
     name: NAME,
-    title: `Flux ${version}`,
+    title: 'Flux controllers',
     version,
     namespace,
     labels: LABELS,

@@ -178,6 +178,8 @@ async function dial(kubeconfig: string, forward: Transport['forward'], timeoutMs
   const session = connectHttp2(origin, { createConnection: () => socket })
   // Requests that are under way learn of it by themselves.
   session.on('error', () => undefined)
+  // Over a stream that is no socket of Node's own, HTTP/2 does not notice that the other side has ended it.
+  socket.once('end', () => session.destroy(new Error('the API server ended it')))
   return session
 }
 

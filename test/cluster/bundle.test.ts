@@ -82,7 +82,7 @@ function edit(
 describe('an install manifest', () => {
   test('is created in the order that its objects need, and then there is nothing to do', async () => {
     const cluster = new FakeCluster()
-    expect(await planned(flux(), cluster)).toBe('create: sha256 as published\nversion: null -> "v2.9.4"')
+    expect(await planned(flux(), cluster)).toBe('create: as published\nversion: null -> "v2.9.4"')
     expect(cluster.peek(DEPLOYMENT)).toBeNull()
     await made(flux(), cluster)
     const order = cluster.calls
@@ -277,9 +277,7 @@ describe('another release', () => {
   test('of the same name is taken only where a pin or the lock names it', async () => {
     const cluster = await installed()
     expect(await planned(flux({ published: B }), cluster)).toBe('none')
-    expect(await planned(flux({ sha256: B }), cluster)).toBe(
-      `update\nmanifest: "${A.slice(0, 12)}" -> "${B.slice(0, 12)}"`,
-    )
+    expect(await planned(flux({ sha256: B }), cluster)).toBe(`update\nsha256: "${A}" -> "${B}"`)
     await made(flux({ sha256: B }), cluster)
     expect(await planned(flux({ sha256: B }), cluster)).toBe('none')
   })

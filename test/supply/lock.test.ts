@@ -172,6 +172,35 @@ test('a digest of digits only, or with one e, is text', async () => {
   expect((await cli('lock', '-i', 'prod', '-C', '-e', `k3s_platform_k3s_version=${FOUR}`)).code).toBe(0)
 })
 
+test('the install manifest of Flux is locked where Flux applies the tree, with what the release publishes', async () => {
+  const digest = `${'1'.repeat(40)}e${'2'.repeat(23)}`
+  const flux = { k3s_platform_git_url: 'https://git.example/platform.git', k3s_platform_flux_mirror_url: web.url }
+  web.answers = {
+    ...web.answers,
+    '/v2.9.5/flux_2.9.5_checksums.txt': { content: `${digest}  install.yaml\n`, status: 200, ranges: true },
+  }
+  inventory({ 'edge-1': {} }, { ...flux, k3s_platform_k3s_version: FIVE })
+  expect((await cli('lock', '-i', 'prod')).stdout).toContain(`  + manifest flux v2.9.5  ${digest.slice(0, 6)}…\n`)
+  expect(lockFile()).toMatch(new RegExp(`^manifests:\n  flux:\n    v2.9.5: "?${digest}"?\n`, 'm'))
+  expect(await cli('lock', '-i', 'prod', '-C')).toMatchObject({ code: 0, stderr: '' })
+  const absent = await cli('lock', '-i', 'prod', '-e', 'k3s_platform_flux_version=v2.9.6')
+  expect(absent.stderr).toMatch(/no digest of manifest flux v2\.9\.6 to be had[\s\S]*check k3s_platform_flux_version/)
+  inventory({ 'edge-1': {} }, { ...flux, k3s_platform_handoff: 'none', k3s_platform_k3s_version: FOUR })
+  expect((await cli('lock', '-i', 'prod')).stdout).not.toContain('flux')
+  const planned = await cli(
+    'plan',
+    '-i',
+    'prod',
+    '--locked',
+    '-e',
+    'k3s_platform_handoff=flux',
+    '-e',
+    'k3s_platform_flux_version=v2.9.4',
+  )
+  expect(planned).toMatchObject({ code: 64 })
+  expect(planned.stderr).toMatch(/✗ \S+.*: the install manifest of Flux v2\.9\.4 is not locked/)
+})
+
 test('a pinned digest needs no lock', async () => {
   inventory({ 'edge-1': { k3s_platform_k3s_sha256: { amd64: 'b'.repeat(64) } } }, { k3s_platform_k3s_version: FIVE })
   expect((await cli('lock', '-i', 'prod')).stdout).toContain('2 added')

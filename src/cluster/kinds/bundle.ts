@@ -58,7 +58,7 @@ const NOW = 'as in the inventory'
 export function bundle(spec: BundleSpec): ClusterResource {
   const { title, version, inputs = [] } = spec
   const whole: State = { version, ...(inputs.length > 0 && { inputs: 'as they are' }) }
-  const remark = `sha256 ${spec.by}`
+  const remark = spec.by
   return {
     id: `bundle:${spec.name}`,
     title,
@@ -81,18 +81,17 @@ export function bundle(spec: BundleSpec): ClusterResource {
       const found = await explaining(spec, compared(suspects, cluster, at))
       if (held === null && found.nothing) return { actual: null, desired: whole, remark }
       const leftovers = current ? [] : left(held, manifests, spec).filter((ref) => there.has(idOf(ref)))
-      const manifest = (digest: string) => digest.slice(0, 12)
       return {
         actual: {
           ...whole,
           version: held && (held.done ? held.version : `${held.version}, in part`),
-          ...(held && { manifest: manifest(held.sha256), settings: held.settings === settings ? NOW : 'as before' }),
+          ...(held && { sha256: held.sha256, settings: held.settings === settings ? NOW : 'as before' }),
           ...found.actual,
           ...Object.fromEntries(leftovers.map((ref) => [titleOf(ref), 'there'])),
         },
         desired: {
           ...whole,
-          ...(held?.version === version && { manifest: manifest(sha256), settings: NOW }),
+          ...(held?.version === version && { sha256, settings: NOW }),
           ...found.desired,
           ...Object.fromEntries(leftovers.map((ref) => [titleOf(ref), null])),
         },

@@ -42,7 +42,9 @@ export async function applyAll(
     const live = await cluster.get(ref)
     if (live !== null && ownerOf(live, manifest) !== null) return
     const resource = part(manifest, (made) => marks.set(idOf(ref), markOf(made)))
-    await resource.make({ resource, actual: live && {}, desired: {} }, cluster, how)
+    // Each listens to signals of its own: they are more than one signal likes to have.
+    const [signal, stop] = [AbortSignal.any([how.signal]), AbortSignal.any([how.stop])]
+    await resource.make({ resource, actual: live && {}, desired: {} }, cluster, { ...how, signal, stop })
   }
   const phaseOf = ({ kind }: Manifest) => ['Namespace', CRD].indexOf(kind)
   for (const phase of [0, 1, -1]) {

@@ -162,7 +162,7 @@ describe('the controllers', () => {
 
   test('come from the release, whose digest is asked for once, and later from the cache', async () => {
     const cluster = new FakeCluster()
-    expect(await planned(resource('bundle:flux'), cluster)).toContain('create: sha256 as published')
+    expect(await planned(resource('bundle:flux'), cluster)).toContain('create: as published')
     expect((await made(resource('bundle:flux'), cluster)).problem).toBe('')
     expect(await planned(resource('bundle:flux'), cluster)).toBe('none')
     cluster.remove({ apiVersion: 'v1', kind: 'ServiceAccount', namespace: 'flux-system', name: 'source-controller' })
