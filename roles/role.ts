@@ -9,6 +9,7 @@ import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
 import type { JsonMap } from '../src/supply/values.ts'
+import type { Terminal } from '../src/vault/keeping.ts'
 
 /** What a role may know of the run besides its variables. */
 export interface RoleContext {
@@ -19,6 +20,8 @@ export interface RoleContext {
   /** Bound of the longest wait, seconds; undefined: the role's own. */
   readonly boundSeconds: number | undefined
   readonly workstation: Workstation
+  /** Where a person may be shown a secret once. Default: nowhere. */
+  readonly terminal?: Terminal
   /** The lock file and the workstation's own files; undefined: this command installs nothing. */
   readonly supply?: Supply | undefined
   /** The .tgz of a chart in base64, by its absolute path; undefined: it was not read. */
@@ -42,6 +45,8 @@ export interface Workstation {
   read(path: string): { readonly content: string; readonly mode: string } | null
   /** Atomic; missing directories are made with mode 700, the file gets 600. */
   write(path: string, content: string): Promise<void>
+  /** As `write`, but only where nothing is; otherwise false, and what is there stays. */
+  create(path: string, content: string): Promise<boolean>
   /** The kubeconfigs that kubectl reads. */
   readonly kubeconfigs: readonly string[]
   /** Changes a kubeconfig that others write, too: under kubectl's lock, with a backup beside it, atomically, keeping a link. */

@@ -23,6 +23,7 @@ import { addonFindings } from './rules.ts'
 import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
 import { type Vars, vars } from './vars.ts'
 import { externalSecretStages } from './vault.ts'
+import { vaultInitFindings, vaultInitStages } from './vault-init.ts'
 
 /** What the rest of the role stands on: others need what they bring. */
 const first = [certManager, externalSecrets]
@@ -34,6 +35,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
   rules: (v, context, written) => [
     ...addonFindings(v, context, written),
     ...secretFindings(v, context, written),
+    ...vaultInitFindings(v, context, written),
     ...issuerFindings(v, context, written),
     ...certificateFindings(v, context, written),
     ...copyFindings(v),
@@ -52,10 +54,12 @@ export const addon: Role<typeof vars, ClusterResource> = {
       // All charts first: their jobs run side by side.
       ...chartStages(addons, v, context),
       ...gateStages(first, v, context),
+      ...vaultInitStages(v, context, 'pre_flux'),
       ...externalSecretStages(v, context),
       ...gateStages(others, v, context),
       ...issuerStages(v, context),
       ...certificateStages(v, context),
+      ...vaultInitStages(v, context, 'post_flux'),
     ]
     const wanted = written(stages)
     // Without cert-manager these are not applied, but they stay, as its CRDs do.

@@ -29,6 +29,7 @@ import {
 import type { Asset } from '../supply/asset.ts'
 import { type Cached, cacheIn, fetchAsset } from '../supply/cache.ts'
 import type { Supply } from '../supply/supply.ts'
+import type { Terminal } from '../vault/keeping.ts'
 import type { HostChart } from './charts.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
@@ -60,6 +61,7 @@ export interface Shared {
   readonly emit: Emit
   /** undefined: nothing is installed. */
   readonly supply: Supply | undefined
+  readonly terminal: Terminal
   /** An asset that several hosts get is fetched once. */
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
 }
@@ -89,6 +91,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     address,
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
+    terminal: shared.terminal,
     supply: shared.supply,
     chartContent: base64Of,
     deleteCrds: options.deleteCrds,
