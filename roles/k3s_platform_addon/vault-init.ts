@@ -3,6 +3,7 @@
 import { object } from '../../src/cluster/kinds/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
+import { isNear } from '../../src/vault/address.ts'
 import { vaultInitialised } from '../../src/vault/initialised.ts'
 import { BOOTSTRAP, bootstrapSecret } from '../../src/vault/kept.ts'
 import { vaultMigrated } from '../../src/vault/migrated.ts'
@@ -75,7 +76,10 @@ const JSON_VARIABLE = 'k3s_platform_vault_init_json'
 export function vaultInitFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
   const mode = v[MODE]
   if (mode === undefined) return []
-  const found = [...serverFindings(v, written), ...(mode === 'init' ? initFindings(v, written) : migrateFindings(v))]
+  const found = [
+    ...serverFindings(v, written),
+    ...(mode === 'init' ? initFindings(v, written) : migrateFindings(v, written)),
+  ]
   return found.filter(({ path }) => !written.broken(String(path[0])))
 }
 
@@ -84,13 +88,12 @@ function serverFindings(v: Vars, written: Written): Finding[] {
   if (server === undefined) {
     if (written.broken('k3s_platform_vault_server')) return []
     const hint = 'set k3s_platform_vault_server, or VAULT_URL in the environment'
-    return [{ path: [MODE], what: 'which Vault? None is named', hint }]
+    return [{ path: [MODE], what: 'no Vault is named', hint }]
   }
-  const { protocol, hostname } = new URL(server)
-  const near = /^(localhost|127\..*|\[::1\]|.*\.svc(\..*)?)$/.test(hostname)
+  const url = new URL(server)
   const plain: Finding = {
     path: ['k3s_platform_vault_server'],
-    what: `keys and root token go from the node to ${hostname} in clear text`,
+    what: `keys and root token go from the node to ${url.hostname} in clear text`,
     hint: 'use https',
     warning: true,
   }
@@ -101,7 +104,7 @@ function serverFindings(v: Vars, written: Written): Finding[] {
     warning: true,
   }
   return [
-    ...(protocol === 'http:' && !near ? [plain] : []),
+    ...(url.protocol === 'http:' && !isNear(url) ? [plain] : []),
     ...(phaseOf(v) === 'post_flux' && externals(v).length > 0 ? [early] : []),
   ]
 }
@@ -138,10 +141,10 @@ function initFindings(v: Vars, written: Written): Finding[] {
   ]
 }
 
-function migrateFindings(v: Vars): Finding[] {
+function migrateFindings(v: Vars, written: Written): Finding[] {
   const keys = v[JSON_VARIABLE]
   const lacking = (variable: string, env: string, what: string): Finding => ({
-    path: [variable],
+    path: [written.given(MODE) ? MODE : variable],
     what: `migrate takes a Vault over by ${what}, which was not given`,
     hint: `set ${env} in the environment, or ${variable} in an encrypted vars file`,
     missing: true,
@@ -152,10 +155,12 @@ function migrateFindings(v: Vars): Finding[] {
     hint: 'give the whole of what vault operator init printed',
   }
   return [
-    ...(v.k3s_platform_vault_root_token
+    ...(v.k3s_platform_vault_root_token || written.broken('k3s_platform_vault_root_token')
       ? []
       : [lacking('k3s_platform_vault_root_token', 'VAULT_ROOT_TOKEN', 'its root token')]),
-    ...(keys ? [] : [lacking(JSON_VARIABLE, 'VAULT_INIT_JSON', 'what vault operator init printed')]),
+    ...(keys || written.broken(JSON_VARIABLE)
+      ? []
+      : [lacking(JSON_VARIABLE, 'VAULT_INIT_JSON', 'what vault operator init printed')]),
     ...(keys?.threshold !== undefined && keys.unseal.length > 0 && keys.unseal.length < keys.threshold ? [few] : []),
   ]
 }

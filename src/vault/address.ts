@@ -14,7 +14,8 @@ const service = z.looseObject({
 
 type Place = Pick<NodeRequest, 'host' | 'address' | 'port'>
 
-const SERVICE = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.[a-z0-9.-]+)?$/
+/** Not `vault.core.svc.plus`: that is a domain like any other. */
+const SERVICE = /^([a-z0-9-]+)\.([a-z0-9-]+)\.svc(\.cluster\.local)?$/
 
 /** null: it is a Service that is not there, or has no address. */
 export async function placeOf(server: URL, cluster: Cluster): Promise<Place | null> {
@@ -34,4 +35,9 @@ export function noAddress({ hostname }: URL): Silence {
     why: `there is no Service ${namespace}/${name} that has an address`,
     hint: `kubectl -n ${namespace} get services; where Flux brings it: k3s_platform_vault_init_phase: post_flux`,
   }
+}
+
+/** Whether what is sent there stays on the node or in its cluster. */
+export function isNear({ hostname }: URL): boolean {
+  return SERVICE.test(hostname) || /^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
 }

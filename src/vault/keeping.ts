@@ -38,10 +38,10 @@ const NOTE = 'A Vault is about to be initialised; its keys go into a file like t
 const PLACEHOLDER = new Secret('not there yet')
 
 /** A file that is there is of another Vault: the next name that is free. */
-export function freePath({ path }: Age, { read }: PrivateFiles): string {
+export function freePath({ path }: Age, files: PrivateFiles): string {
   for (let n = 1; ; n++) {
     const candidate = n === 1 ? path : path.replace(/(\.age)?$/, `-${n}$1`)
-    if (read(candidate) === null) return candidate
+    if (files.read(candidate) === null) return candidate
   }
 }
 
