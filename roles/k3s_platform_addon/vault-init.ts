@@ -69,16 +69,17 @@ function namespace(v: Vars): ClusterResource[] {
 
 const MODE = 'k3s_platform_vault_bootstrap_mode'
 const RECIPIENTS = 'k3s_platform_vault_init_recipients'
+const OUTPUT = 'k3s_platform_vault_allow_sensitive_output'
 const THRESHOLD = 'k3s_platform_vault_key_threshold'
 const JSON_VARIABLE = 'k3s_platform_vault_init_json'
 
 /** What the mode needs and was not given, and what does not go together. */
-export function vaultInitFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
+export function vaultInitFindings(v: Vars, context: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
   const mode = v[MODE]
   if (mode === undefined) return []
   const found = [
     ...serverFindings(v, written),
-    ...(mode === 'init' ? initFindings(v, written) : migrateFindings(v, written)),
+    ...(mode === 'init' ? initFindings(v, context, written) : migrateFindings(v, written)),
   ]
   return found.filter(({ path }) => !written.broken(String(path[0])))
 }
@@ -109,12 +110,12 @@ function serverFindings(v: Vars, written: Written): Finding[] {
   ]
 }
 
-function initFindings(v: Vars, written: Written): Finding[] {
+function initFindings(v: Vars, { terminal }: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
   const { k3s_platform_vault_key_shares: shares, k3s_platform_vault_key_threshold: threshold } = v
   const nowhere: Finding = {
     path: [MODE],
     what: 'a new Vault tells its keys once, and there is no place for them',
-    hint: `set ${RECIPIENTS} to public age keys, or k3s_platform_vault_allow_sensitive_output: true`,
+    hint: `set ${RECIPIENTS} to public age keys, or ${OUTPUT}: true`,
   }
   const tooMany: Finding = {
     path: [THRESHOLD],
@@ -133,8 +134,20 @@ function initFindings(v: Vars, written: Written): Finding[] {
     warning: true,
   }
   const recipients = v[RECIPIENTS].length > 0 || written.broken(RECIPIENTS)
+  const unseen =
+    terminal && 'refused' in terminal && v[OUTPUT]
+      ? [
+          {
+            path: [OUTPUT],
+            what: `has no effect here: ${terminal.refused}`,
+            hint: `use ${RECIPIENTS}`,
+            warning: true,
+          } as const,
+        ]
+      : []
   return [
-    ...(recipients || v.k3s_platform_vault_allow_sensitive_output ? [] : [nowhere]),
+    ...unseen,
+    ...(recipients || v[OUTPUT] ? [] : [nowhere]),
     ...(threshold > shares ? [tooMany] : []),
     ...(threshold === 1 && shares > 1 ? [alone] : []),
     ...(!recipients && v.k3s_platform_vault_init_file !== undefined ? [unused] : []),

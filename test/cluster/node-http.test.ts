@@ -20,7 +20,9 @@ let key = ''
 beforeAll(async () => {
   const subject = ['-subj', '/CN=vault', '-addext', 'subjectAltName=DNS:vault.extsvc.svc,IP:127.0.0.1']
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '-', '-out', '-']
-  const { stdout } = await execa('openssl', ['req', '-x509', '-days', '2', ...subject, ...curve], { stdin: 'ignore' })
+  const { stdout } = await execa('/usr/bin/openssl', ['req', '-x509', '-days', '2', ...subject, ...curve], {
+    stdin: 'ignore',
+  })
   const at = stdout.indexOf('-----BEGIN CERTIFICATE-----')
   key = stdout.slice(0, at)
   cert = stdout.slice(at)

@@ -275,7 +275,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(text)
         self.wfile.flush()
         if self.path == "/v1/sys/init":
-            open("/run/initialised", "w").close()
+            open("/srv/initialised", "w").close()
     do_GET = do_PUT = go
     def log_message(self, *_): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", 8201), Handler).serve_forever()
@@ -295,18 +295,18 @@ describe('a run that is killed', () => {
   })
 
   const next = random(8200)
-  const delays = [0, 0, ...Array.from({ length: 6 }, () => Math.floor(next() * 120))]
+  const delays = [0, 0, ...Array.from({ length: 6 }, () => Math.floor(next() * 80))]
   test.each(delays.map((ms, i) => [ms, i]))(
     '%i ms after the keys went out is healed, or explained (%i)',
     async (ms) => {
-      await node.ask('rm -f /run/initialised')
+      await node.ask('rm -f /srv/initialised')
       const run = testbed.spawnCli(['apply', 'k3s_platform_addon', '-i', inventory])
       const ended = Promise.race([run.then(() => true), sleep(60_000, true)])
       let over = false
       void ended.then(() => {
         over = true
       })
-      while (!over && !existsSync(join(node.root, 'run/initialised'))) await sleep(1)
+      while (!over && !existsSync(join(node.root, 'srv/initialised'))) await sleep(1)
       await sleep(ms)
       run.kill('SIGKILL')
       await run
@@ -317,7 +317,13 @@ describe('a run that is killed', () => {
         // Between Vault's answer and the disk nothing can be kept.
         expect(again.code, said(again)).toBe(1)
         expect(said(again)).toContain('is initialised and sealed, and its keys are not known here')
-        if (files[0] === undefined) return
+        if (files[0] === undefined) {
+          // The way out that it names.
+          await vault.fresh()
+          await apply(inventory, 0)
+          expect(await vault.status()).toMatchObject({ initialized: true, sealed: false })
+          return
+        }
         // The file has them: that is the way out.
         const json = await opened(files[0])
         const env = { VAULT_INIT_JSON: JSON.stringify(json), VAULT_ROOT_TOKEN: json.root_token }
@@ -391,7 +397,7 @@ describe('a Vault in the cluster', () => {
     await vault.stop()
     const subject = ['-subj', '/CN=vault', '-addext', `subjectAltName=DNS:${NAME}`]
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', '-', '-out', '-']
-    const { stdout: pair } = await execa('openssl', ['req', '-x509', '-days', '2', ...subject, ...curve], {
+    const { stdout: pair } = await execa('/usr/bin/openssl', ['req', '-x509', '-days', '2', ...subject, ...curve], {
       stdin: 'ignore',
     })
     await node.run('cat >/srv/vault.pem', { input: pair })

@@ -6,7 +6,7 @@ import type { KeepSpec, PrivateFiles, Terminal } from '../../src/vault/keeping.t
 export const SERVER = 'https://vault.svc.plus:8200'
 export const PATH = '~/.kube/k3s-platform/edge-1-vault-init.age'
 
-export class Files implements PrivateFiles {
+class Files implements PrivateFiles {
   readonly at = new Map<string, string>()
   /** Every path that was ever written. */
   readonly written: string[] = []

@@ -18,12 +18,14 @@ const row = z.strictObject({
   vars: z.string(),
   env: z.record(z.string(), z.string()).default({}),
   makes: z.partialRecord(z.enum(PHASES), z.array(z.string())).optional(),
+  /** Why nothing can be shown. */
+  refused: z.string().optional(),
   says: z.array(z.string()).default([]),
 })
 const table = z.record(z.string(), row)
 const rows = table.parse(parse(readFileSync(join(import.meta.dirname, 'vault-init.yaml'), 'utf8')))
 
-test.each(Object.entries(rows))('%s', async (_, { vars: text, env, makes, says }) => {
+test.each(Object.entries(rows))('%s', async (_, { vars: text, env, makes, says, refused }) => {
   const cwd = realpathSync(mkdtempSync(join(tmpdir(), 'vault-init-')))
   try {
     const lines = text.replace(/^(?=.)/gm, '    ')
@@ -35,10 +37,12 @@ test.each(Object.entries(rows))('%s', async (_, { vars: text, env, makes, says }
     if (sound === undefined) throw new Error('nothing is sound')
     const names = new Set(host.names())
     const written = { given: (name: string) => names.has(name), broken: (name: string) => broken.has(name) }
-    const found = vaultInitFindings(sound, context, written).map(({ path, what, warning, missing }) => {
-      const kind = warning ? 'warning' : missing ? 'missing' : 'x'
-      return `${kind} ${host.where(path)}: ${what}`
-    })
+    const found = vaultInitFindings(sound, { ...(refused && { terminal: { refused } }) }, written).map(
+      ({ path, what, warning, missing }) => {
+        const kind = warning ? 'warning' : missing ? 'missing' : 'x'
+        return `${kind} ${host.where(path)}: ${what}`
+      },
+    )
     const told = [...problems.map(({ where, what }) => `x ${where}: ${what}`), ...found]
     expect(told.map((line) => line.replaceAll(`${cwd}/`, ''))).toEqual(says)
     const stages = PHASES.map((phase) => [phase, vaultInitStages(sound, context, phase)] as const)
