@@ -89,7 +89,7 @@ function serverFindings(v: Vars, written: Written): Finding[] {
   if (server === undefined) {
     if (written.broken('k3s_platform_vault_server')) return []
     const hint = 'set k3s_platform_vault_server, or VAULT_URL in the environment'
-    return [{ path: [MODE], what: 'no Vault is named', hint }]
+    return [{ path: [MODE], what: 'no Vault is named', hint, missing: true }]
   }
   const url = new URL(server)
   const plain: Finding = {
@@ -116,6 +116,7 @@ function initFindings(v: Vars, { terminal }: Pick<RoleContext, 'terminal'>, writ
     path: [MODE],
     what: 'a new Vault tells its keys once, and there is no place for them',
     hint: `set ${RECIPIENTS} to public age keys, or ${OUTPUT}: true`,
+    missing: true,
   }
   const tooMany: Finding = {
     path: [THRESHOLD],

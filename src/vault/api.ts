@@ -79,6 +79,8 @@ interface Call {
   readonly method?: 'GET' | 'PUT'
   readonly body?: object
   readonly token?: Secret
+  /** In the body: Vault's words do not tell it. */
+  readonly key?: Secret
   readonly timeoutMs?: number
 }
 
@@ -108,13 +110,14 @@ export function vaultAt({ server, ca }: VaultAt, cluster: Cluster): Vault {
   }
   const ask = async <T>(path: string, shape: z.ZodType<T>, call: Call = {}): Promise<T> => {
     const { status, body } = await send(path, call)
+    const hidden = [call.token, call.key].flatMap((one) => one?.reveal() ?? [])
     const json = parsed(body)
-    const told = errors.safeParse(json).data
-    if (status >= 400 && status < 500 && told)
-      throw new VaultRefusal(status, told.errors.join('; ') || `HTTP ${status}`)
+    const words = errors.safeParse(json).data?.errors.join('; ')
+    const told = words && hidden.reduce((text, secret) => text.replaceAll(secret, '***'), words)
+    if (status >= 400 && status < 500 && told !== undefined) throw new VaultRefusal(status, told || `HTTP ${status}`)
     const { data } = shape.safeParse(json)
     if (status !== 200 || data === undefined)
-      throw new VaultSilent(told ? { why: `HTTP ${status}: ${told.errors.join('; ')}` } : strange(status, body, url))
+      throw new VaultSilent(told ? { why: `HTTP ${status}: ${told}` } : strange(status, body, url))
     return data
   }
   const sealing = async (path: string, call?: Call): Promise<SealStatus> => {
@@ -130,7 +133,7 @@ export function vaultAt({ server, ca }: VaultAt, cluster: Cluster): Vault {
       if (keys === null) throw new VaultSilent({ why: 'its answer has no keys' })
       return keys
     },
-    unseal: (key) => sealing('sys/unseal', { method: 'PUT', body: { key: key.reveal() }, timeoutMs: UNSEAL_MS }),
+    unseal: (key) => sealing('sys/unseal', { method: 'PUT', body: { key: key.reveal() }, key, timeoutMs: UNSEAL_MS }),
     forget: async () => {
       await sealing('sys/unseal', { method: 'PUT', body: { reset: true } })
     },

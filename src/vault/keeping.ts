@@ -1,9 +1,11 @@
 // Where the keys of a new Vault are kept: the Secret in the cluster and a file that only age opens; both are proven before.
 
 import { ApiError, type Cluster } from '../cluster/cluster.ts'
+import { isMap } from '../cluster/fields.ts'
+import { ownerOf } from '../cluster/ownership.ts'
 import type { Looking, Making } from '../cluster/resource.ts'
 import { Secret } from '../engine/secret.ts'
-import { BOOTSTRAP_TITLE, bootstrapSecret, type KeptKeys, placeholder } from './kept.ts'
+import { BOOTSTRAP, BOOTSTRAP_TITLE, bootstrapSecret, type KeptKeys, placeholder } from './kept.ts'
 import type { VaultKeys } from './keys.ts'
 import { failed } from './opening.ts'
 
@@ -53,17 +55,21 @@ export async function canBeKept(spec: KeepSpec, cluster: Cluster, where: string,
     const why = terminal && `they shall be shown, and cannot be: ${terminal.refused}`
     throw failed(where, 'is not initialised: there is no place for its keys', why, 'k3s_platform_vault_init_recipients')
   }
-  const { actual, deferred, owner } = await bootstrapSecret(PLACEHOLDER, PLACEHOLDER).look(cluster, at)
-  if (owner !== undefined) {
+  const found = await cluster.get(BOOTSTRAP)
+  const owner = found && ownerOf(found)
+  if (owner) {
     const hint = `take ${BOOTSTRAP_TITLE} out of the tree: its keys are made here`
     throw failed(where, 'is not initialised: its keys could not be kept', `${owner} has ${BOOTSTRAP_TITLE}`, hint)
   }
-  if (actual !== null && deferred === undefined) {
+  // Whatever it is: it is not written over.
+  if (isMap(found?.data) && Object.keys(found.data).length > 0) {
     const what = `is not initialised, but ${BOOTSTRAP_TITLE} has the keys of a Vault`
     const why = 'this is another Vault, or its storage was lost; keys are not overwritten'
     const hint = `when that Vault is gone: save ${BOOTSTRAP_TITLE} elsewhere, delete it, run again`
     throw failed(where, what, why, hint)
   }
+  // A dry run tells what it is refused for.
+  await bootstrapSecret(PLACEHOLDER, PLACEHOLDER).look(cluster, at)
 }
 
 /** Throws a problem when the Secret or the file cannot be written now: the one by a dry run, the other by one like it. */

@@ -49,7 +49,12 @@ export async function keptKeys(cluster: Cluster): Promise<KeptKeys | null> {
     const value = data[key]
     return typeof value === 'string' ? Buffer.from(value, 'base64').toString('utf8') : ''
   }
-  const keys = keysOf(of(JSON_KEY))
-  if (keys === null) return null
-  return { ...keys, root: new Secret(of(ROOT)), file: found?.metadata.annotations?.[FILE] }
+  // Those who wrote it before may have called it something else.
+  const keys = [JSON_KEY, ...Object.keys(data)].map((key) => keysOf(of(key))).find((one) => one !== null)
+  if (!keys) return null
+  return {
+    ...keys,
+    root: of(ROOT) === '' ? keys.root : new Secret(of(ROOT)),
+    file: found?.metadata.annotations?.[FILE],
+  }
 }

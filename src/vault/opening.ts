@@ -62,13 +62,8 @@ export async function open(
     }
   } catch (error) {
     if (!(error instanceof VaultRefusal)) throw error
-    const why = keys.reduce((words, key) => words.replaceAll(key.reveal(), '***'), error.message)
-    throw failed(
-      where,
-      `does not open with the keys ${from}`,
-      why,
-      'they are of another Vault, or were made anew: rekey',
-    )
+    const hint = 'they are of another Vault, or were made anew since: vault operator rekey does that'
+    throw failed(where, `does not open with the keys ${from}`, error.message, hint)
   }
   if (status.sealed) {
     const why = `${keys.length} keys, and ${status.threshold} different ones are needed`

@@ -54,11 +54,13 @@ const ROWS: readonly Row[] = [
     says: /wrong version number|EPROTO|packet length too long|ERR_SSL/i,
     tell: () => ({ why: 'it does not speak TLS', hint: `http:// in ${SERVER}, if that is meant` }),
   },
-  {
-    says: /HTTP request to an HTTPS server/i,
-    tell: () => ({ why: 'it speaks only TLS', hint: `https:// in ${SERVER}` }),
-  },
 ]
+
+/** Go's own words, in plain text. */
+const ONLY_TLS: Row = {
+  says: /^Client sent an HTTP request to an HTTPS server/,
+  tell: () => ({ why: 'it speaks only TLS', hint: `https:// in ${SERVER}` }),
+}
 
 /** Of an error that came in place of an answer. */
 export function silenceOf(error: unknown, server: URL): Silence {
@@ -69,8 +71,7 @@ export function silenceOf(error: unknown, server: URL): Silence {
 
 /** Of an answer that is none of Vault's API. */
 export function strange(status: number, body: string, server: URL): Silence {
-  const known = ROWS.find(({ says }) => says.test(body))
-  if (known !== undefined) return known.tell(server, body)
+  if (ONLY_TLS.says.test(body)) return ONLY_TLS.tell(server, body)
   const what = status >= 500 ? 'is not ready, or what stands before it is not' : 'is no Vault, or is not at the root'
   return { why: `HTTP ${status}: what answers at ${server.host} ${what}`, hint: `check ${SERVER}` }
 }

@@ -179,6 +179,16 @@ describe('a Vault that was initialised before', () => {
     expect([vault.sealed, vault.calls.filter((call) => call === 'PUT sys/init').length]).toEqual([false, 1])
   })
 
+  test('and is sealed is opened by keys that others kept under another name', async () => {
+    const { vault, cluster, kept, resource } = await start()
+    const text = Buffer.from(vault.init()).toString('base64')
+    cluster.put({ ...BOOTSTRAP, metadata: { ...BOOTSTRAP }, data: { 'vault-init.json': text, other: 'eA==' } })
+    expect(await made(resource, cluster)).toEqual(DONE)
+    expect(vault.sealed).toBe(false)
+    expect(await kept.opened(PATH)).toContain(vault.root)
+    expect(await planned(resource, cluster)).toBe('none')
+  })
+
   test('and is sealed is opened by keys that were given', async () => {
     const { vault, cluster, kept } = await start()
     const resource = resourceOf(kept, { given: keysOf(vault.init()) ?? undefined })
