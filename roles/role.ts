@@ -13,6 +13,7 @@ import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
 import type { JsonMap } from '../src/supply/values.ts'
+import type { Terminal } from '../src/vault/keeping.ts'
 
 /** What a role may know of the run besides its variables. */
 export interface RoleContext {
@@ -25,6 +26,8 @@ export interface RoleContext {
   readonly workstation: Workstation
   /** Of the run, for programs of the workstation. */
   readonly env?: Readonly<Record<string, string | undefined>>
+  /** Where a person may be shown a secret once. Default: nowhere. */
+  readonly terminal?: Terminal
   /** The lock file and the workstation's own files; undefined: this command installs nothing. */
   readonly supply?: Supply | undefined
   /** Fetches a release asset to this workstation, once in a run; undefined: this command fetches nothing. */
@@ -56,6 +59,8 @@ export interface Workstation {
   read(path: string): { readonly content: string; readonly mode: string } | null
   /** Atomic; missing directories are made with mode 700, the file gets 600. */
   write(path: string, content: string): Promise<void>
+  /** As `write`, but only where nothing is; otherwise false, and what is there stays. */
+  create(path: string, content: string): Promise<boolean>
   /** The kubeconfigs that kubectl reads. */
   readonly kubeconfigs: readonly string[]
   /** Changes a kubeconfig that others write, too: under kubectl's lock, with a backup beside it, atomically, keeping a link. */

@@ -25,6 +25,7 @@ import { addonFindings } from './rules.ts'
 import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
 import { type Vars, vars } from './vars.ts'
 import { externalSecretStages } from './vault.ts'
+import { vaultInitFindings, vaultInitStages } from './vault-init.ts'
 
 /** What the rest of the role stands on: others need what they bring. */
 const first = [certManager, externalSecrets]
@@ -36,6 +37,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
   rules: (v, context, written) => [
     ...addonFindings(v, context, written),
     ...secretFindings(v, context, written),
+    ...vaultInitFindings(v, context, written),
     ...issuerFindings(v, context, written),
     ...certificateFindings(v, context, written),
     ...copyFindings(v),
@@ -57,12 +59,15 @@ export const addon: Role<typeof vars, ClusterResource> = {
       // All charts first: their jobs run side by side.
       ...chartStages(addons, v, context),
       ...gateStages(first, v, context),
+      ...vaultInitStages(v, context, 'pre_flux'),
       ...externalSecretStages(v, context),
       ...gateStages(others, v, context),
       ...issuerStages(v, context),
       ...certificateStages(v, context),
     ]
-    const wanted = written(stages)
+    // A Vault that Git brings is there once the tree is applied, and what is in the tree may wait for it.
+    const afterHandoff = vaultInitStages(v, context, 'post_flux')
+    const wanted = written([...stages, ...afterHandoff])
     // Without cert-manager these are not applied, but they stay, as its CRDs do.
     const on = { ...v, k3s_platform_cert_manager_enabled: true }
     const kept = context.deleteCrds ? [] : written([...issuerStages(on, context), ...certificateStages(on, context)])
@@ -78,6 +83,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
       ...handoff.before,
       ...underGit(stages, git, context),
       ...handoff.make,
+      ...afterHandoff,
       ...handoff.wait,
       ...(handoffBy(v) === 'flux' && v.k3s_platform_handoff_addons
         ? [{ role, name: 'handoff', resources: retiredCharts(addons, v, context) }]

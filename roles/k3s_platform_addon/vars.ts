@@ -6,7 +6,15 @@ import { addonVars } from './vars/addons.ts'
 import { certificateVars } from './vars/certificates.ts'
 import { issuerVars } from './vars/issuers.ts'
 import { secretVars } from './vars/secrets.ts'
+import { vaultVars } from './vars/vault.ts'
 
-export const vars = z.object({ ...addonVars, ...secretVars, ...issuerVars, ...certificateVars, ...treeVars })
+export const vars = z.object({
+  ...addonVars,
+  ...secretVars,
+  ...vaultVars,
+  ...issuerVars,
+  ...certificateVars,
+  ...treeVars,
+})
 
 export type Vars = z.output<typeof vars>

@@ -1,7 +1,8 @@
 // Changes a kubeconfig that other tools change, too: kubectl's lock, a backup beside it, a rename; a link stays a link.
 
+import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
-import { chmod, copyFile, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, copyFile, link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProblemError } from '../engine/problem.ts'
@@ -26,6 +27,22 @@ export async function writePrivate(file: string, content: string): Promise<void>
   } catch (error) {
     await rm(part, { force: true })
     throw error
+  }
+}
+
+/** The same, but never over what is there: false then. */
+export async function createPrivate(file: string, content: string): Promise<boolean> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const part = `${file}.${randomBytes(4).toString('hex')}.k3s-platform.part`
+  try {
+    await writeFile(part, content, { mode: 0o600, flush: true })
+    await link(part, file)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(part, { force: true })
   }
 }
 

@@ -28,6 +28,7 @@ import {
   sharedFetch,
   unknownTags,
 } from './targets.ts'
+import { terminalOf } from './terminal.ts'
 
 export async function runRoles(options: CliOptions, io: Io): Promise<number> {
   const opened = await open(options, io, (role) => role.stages)
@@ -82,6 +83,7 @@ export async function open(
       reporter?.emit(event)
     },
     fetch: sharedFetch(io.env),
+    terminal: terminalOf(options, io, (line) => reporter?.reveal(line)),
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))
   const mistakes = [...inventory.problems, ...prepared.flatMap((one) => one.problems)]

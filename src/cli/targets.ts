@@ -30,6 +30,7 @@ import {
 import type { Asset } from '../supply/asset.ts'
 import { type Cached, cacheIn, fetchAsset } from '../supply/cache.ts'
 import type { Supply } from '../supply/supply.ts'
+import type { Terminal } from '../vault/keeping.ts'
 import type { HostChart } from './charts.ts'
 import type { HostRepository } from './git.ts'
 import type { Io } from './io.ts'
@@ -62,6 +63,7 @@ export interface Shared {
   readonly emit: Emit
   /** undefined: nothing is installed. */
   readonly supply: Supply | undefined
+  readonly terminal: Terminal
   /** An asset that several hosts get is fetched once. */
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
 }
@@ -94,6 +96,7 @@ export function prepare(host: Host, shared: Shared): Prepared {
     boundSeconds: options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000),
     workstation: workstation(io),
     env: io.env,
+    terminal: shared.terminal,
     supply: shared.supply,
     fetch: shared.fetch,
     chartContent: base64Of,

@@ -5,7 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { Workstation } from '../../roles/role.ts'
 import { kubeconfigPaths } from '../kubeconfig/path.ts'
-import { editKubeconfig, writePrivate } from './kubeconfig-file.ts'
+import { createPrivate, editKubeconfig, writePrivate } from './kubeconfig-file.ts'
 
 export interface Here {
   readonly env: Readonly<Record<string, string | undefined>>
@@ -27,6 +27,7 @@ export function workstation(here: Here): Workstation {
       return { content: readFileSync(file, 'utf8'), mode: (found.mode & 0o777).toString(8) }
     },
     write: (path, content) => writePrivate(locate(here, path), content),
+    create: (path, content) => createPrivate(locate(here, path), content),
     edit: (path, change) => editKubeconfig(locate(here, path), change),
     remove: (path) => rm(locate(here, path), { force: true }),
   }

@@ -50,18 +50,34 @@ export interface Cluster {
    * stream, and begins anew (ADDED again) when its history is gone. A kind that does not exist is waited for.
    */
   watch(listing: Listing, signal: AbortSignal): AsyncIterable<Watched>
-  /** An HTTP request from the node itself; the body is cut at 64 KiB. Rejects when nothing answers. */
-  http(request: {
-    readonly host: string
-    readonly port: number
-    readonly path: string
-    readonly headers?: Readonly<Record<string, string>>
-    readonly timeoutMs: number
-  }): Promise<{ readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }>
+  /** An HTTP request from the node itself; the answer's body is cut at 64 KiB. Rejects when nothing answers. */
+  http(request: NodeRequest): Promise<NodeAnswer>
   /** Whether the API serves this kind. */
   serves(kind: Pick<Ref, 'apiVersion' | 'kind'>): Promise<boolean>
   /** `v1.36.5+k3s1` */
   readonly version: string
+}
+
+export interface NodeRequest {
+  readonly host: string
+  /** Where to go in place of `host`, whose name the node's resolver does not know. */
+  readonly address?: string
+  readonly port: number
+  /** https; `ca` is PEM, in place of the authorities that Node.js trusts. */
+  readonly tls?: { readonly ca?: string | undefined }
+  readonly method?: 'GET' | 'PUT'
+  readonly path: string
+  /** Secrets belong in here or in the body: neither is told to anybody. */
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
+  /** Of all of it: the way there, the handshake, the answer. */
+  readonly timeoutMs: number
+}
+
+export interface NodeAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
 }
 
 /** What the API answered instead of an object: its Status, https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/ */

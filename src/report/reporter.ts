@@ -24,6 +24,9 @@ export function makeReporter(options: ReportOptions, io: ReportIo, redact: Redac
     say(text) {
       for (const sink of sinks) sink.say?.(redact(text))
     },
+    reveal(line) {
+      for (const sink of sinks) sink.say?.(line)
+    },
     end(results, problems) {
       const shown = problems.map((problem) => tellProblem(problem, redact))
       for (const sink of sinks) sink.end(results, shown)

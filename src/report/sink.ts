@@ -46,6 +46,8 @@ export interface Reporter {
   emit(event: Event): void
   /** A sentence of narration that belongs to no host. */
   say(text: string): void
+  /** A line for the person at the terminal as it is: the one door for a secret that is to be shown. */
+  reveal(line: string): void
   /** Once, last. The problems are those that belong to no host and that no event told. */
   end(results: readonly HostResult[], problems: readonly Problem[]): void
 }

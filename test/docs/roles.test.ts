@@ -36,6 +36,7 @@ function readme<V extends z.ZodObject>(role: Role<V>): string {
       read: () => null,
       write: () => Promise.resolve(),
       edit: () => Promise.resolve(),
+      create: () => Promise.resolve(true),
       remove: () => Promise.resolve(),
     },
   })

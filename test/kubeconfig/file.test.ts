@@ -1,10 +1,19 @@
 // Changing a kubeconfig that other tools change at the same time.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { editKubeconfig } from '../../src/cli/kubeconfig-file.ts'
+import { createPrivate, editKubeconfig } from '../../src/cli/kubeconfig-file.ts'
 
 let dir: string
 let file: string
@@ -51,4 +60,14 @@ test('a link that leads nowhere yet is replaced by the file', async () => {
   symlinkSync('nowhere', link)
   await editKubeconfig(link, (text) => text ?? 'first\n')
   expect(readFileSync(link, 'utf8')).toBe('first\n')
+})
+
+test('a file that is created is private, and of many at once only one is', async () => {
+  const done = await Promise.all(['a', 'b', 'c'].map((text) => createPrivate(file, text)))
+  expect(done.filter(Boolean)).toEqual([true])
+  expect(readFileSync(file, 'utf8')).toBe(['a', 'b', 'c'][done.indexOf(true)])
+  expect([statSync(file).mode & 0o777, there()]).toEqual([0o600, ['config']])
+  symlinkSync('nowhere', join(dir, 'new/link'))
+  expect(await createPrivate(join(dir, 'new/link'), 'x')).toBe(false)
+  await expect(createPrivate(join(file, 'below'), 'x')).rejects.toThrow(/ENOTDIR|EEXIST/)
 })

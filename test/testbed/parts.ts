@@ -12,7 +12,7 @@ const HERE = '10.88.0.1'
 export type ProgramPart = 'cert-manager' | 'external-dns' | 'external-secrets' | 'flux'
 
 /** What setup.ts builds before the tests. */
-export const PARTS = ['charts', 'cert-manager', 'external-dns', 'external-secrets', 'flux'] as const
+export const PARTS = ['charts', 'cert-manager', 'external-dns', 'external-secrets', 'flux', 'vault'] as const
 
 /** The directories of parts, in the order asked for; builds what is missing (minutes, with words on stderr). */
 export async function parts(...names: readonly (typeof PARTS)[number][]): Promise<string[]> {

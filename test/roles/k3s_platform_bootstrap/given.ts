@@ -19,6 +19,7 @@ export const context: RoleContext = {
     write: async () => undefined,
     kubeconfigs: [],
     edit: async () => undefined,
+    create: () => Promise.resolve(true),
     remove: async () => undefined,
   },
 }

@@ -21,6 +21,7 @@ const context = {
     read: () => null,
     write: async () => undefined,
     edit: async () => undefined,
+    create: () => Promise.resolve(true),
     remove: async () => undefined,
   },
 }
