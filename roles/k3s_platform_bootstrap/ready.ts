@@ -20,7 +20,8 @@ export interface ReadySpec {
  */
 function asking({ dataDir, port, nodeName, node }: ReadySpec): Sh {
   return sh`k_tls=${`${dataDir}/server/tls`} k_api=${`https://127.0.0.1:${port}`} k_name=${nodeName ?? ''}
-[ -n "$k_name" ] || k_name=$(tr 'A-Z' 'a-z' </proc/sys/kernel/hostname)
+[ -n "$k_name" ] || read -r k_name </proc/sys/kernel/hostname
+case $k_name in *[A-Z]*) k_name=$(printf '%s' "$k_name" | tr 'A-Z' 'a-z') ;; esac
 k_ready() {
   k_o=$(curl -sS -m 5 --cacert "$k_tls/server-ca.crt" --cert "$k_tls/client-admin.crt" --key "$k_tls/client-admin.key" \
     -H 'Accept: application/json;as=Table;g=meta.k8s.io;v=v1, */*' "$k_api/readyz" \
