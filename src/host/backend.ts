@@ -113,9 +113,9 @@ function together(resources: readonly HostResource[]): Sh {
   const stats = all(resources.flatMap(({ asks }) => asks?.stats ?? []))
   const digests = all(resources.flatMap(({ asks }) => asks?.digests ?? []))
   return sh`set --; for k_f in ${stats}; do [ ! -e "$k_f" ] || set -- "$@" "$k_f"; done
-[ $# = 0 ] || k_stats=$k_nl$(stat -c '%n|%a %U %G|%s.%Y.%i' -- "$@" 2>/dev/null)$k_nl
+[ $# = 0 ] || k_stats=$(stat -c '%n|%a %U %G|%s.%Y.%i' -- "$@" 2>/dev/null)
 set --; for k_f in ${digests}; do [ ! -f "$k_f" ] || [ -L "$k_f" ] || set -- "$@" "$k_f"; done
-[ $# = 0 ] || k_digests=$k_nl$(sha256sum -- "$@" 2>/dev/null)$k_nl
+[ $# = 0 ] || k_digests=$(sha256sum -- "$@" 2>/dev/null)
 :`
 }
 

@@ -14,15 +14,17 @@ k_nl='
 # k_o becomes \`<mode> <owner> <group>|<stamp>\` of a path, empty where there is none; the stamp is what changes when a file is
 # replaced or written to, without reading it. k_stats has those that were asked for together.
 k_stat() {
-  case $k_stats in
-    *"$k_nl$1|"*) k_o=\${k_stats#*"$k_nl$1|"}; k_o=\${k_o%%"$k_nl"*} ;;
-    *) k_o=$(stat -c '%a %U %G|%s.%Y.%i' -- "$1" 2>/dev/null) ;;
-  esac
+  k_o=''; IFS=$k_nl; set -f
+  for k_l in $k_stats; do case $k_l in "$1|"*) k_o=\${k_l#"$1|"}; break ;; esac; done
+  unset IFS; set +f
+  [ -n "$k_o" ] || k_o=$(stat -c '%a %U %G|%s.%Y.%i' -- "$1" 2>/dev/null)
 }
-# k_o becomes the sha256 of a file, which k_digests may have
+# k_o becomes the sha256 of a file; k_digests has those that were asked for together
 k_digest() {
-  k_o=\${k_digests%%"  $1$k_nl"*}; k_o=\${k_o##*"$k_nl"}
-  case $k_digests in *"  $1$k_nl"*) [ \${#k_o} = 64 ] ;; *) false ;; esac || { k_o=$(sha256sum <"$1"); k_o=\${k_o%% *}; }
+  k_o=''; IFS=$k_nl; set -f
+  for k_l in $k_digests; do case $k_l in *"  $1") k_o=\${k_l%% *}; break ;; esac; done
+  unset IFS; set +f
+  [ \${#k_o} = 64 ] || { k_o=$(sha256sum <"$1"); k_o=\${k_o%% *}; }
 }
 k_stats='' k_digests=''
 # sha256 of a file; for a large one openssl is six times as fast, for a small one it starts more slowly
