@@ -1,7 +1,7 @@
 // Takes out of the bundled ssh2 what costs time in every run and has no effect here.
 
-/** Loaded with it and never used: a server, agents for HTTP, key generation. */
-const UNUSED = /\/ssh2\/lib\/(server|http-agents|keygen)\.js$/
+/** Loaded with it or by node-ssh and never used: a server, agents for HTTP, key generation, directories over SFTP. */
+const UNUSED = /\/ssh2\/lib\/(server|http-agents|keygen)\.js$|\/node_modules\/(make-dir|sb-scandir)\/.*\.js$/
 
 /** By file: what is there, and what it becomes. A new ssh2 that reads otherwise fails the build. */
 const EDITS = {

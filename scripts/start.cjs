@@ -25,6 +25,10 @@ const cache = own && join(XDG_CACHE_HOME || join(home, '.cache'), 'k3s-platform'
 const loaded = new Map()
 const fresh = new Map()
 
+/** Of Node itself, slow to load and seldom used: a chunk gets what loads them when something of them is asked for. */
+const LATE = new Set(['node:dns/promises', 'node:http', 'node:http2', 'node:https', 'node:tls', 'node:zlib'])
+const late = (id) => new Proxy({}, { get: (_, name) => require(id)[name] })
+
 /** As `require` for a chunk, whose name holds a hash of its content. */
 function load(name) {
   const known = loaded.get(name)
@@ -37,7 +41,7 @@ function load(name) {
   const source = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'utf8')}\n})`
   const script = new Script(source, { filename, cachedData })
   if (kept && (!cachedData || script.cachedDataRejected)) fresh.set(kept, script)
-  const from = (id) => (id.startsWith('./') ? load(id.slice(2)) : require(id))
+  const from = (id) => (id.startsWith('./') ? load(id.slice(2)) : LATE.has(id) ? late(id) : require(id))
   script.runInThisContext()(module.exports, from, module, filename, __dirname)
   return module.exports
 }

@@ -16,11 +16,13 @@ export interface ReadySpec {
 
 /**
  * Defines `k_ready`: prints `readyz=…` and `node=…`, exits 0 when both are well. One curl asks both over one connection; the
- * nodes come as a table of one line, and the shell itself picks the node's state out of it.
+ * nodes come as a table of one line, and the shell itself picks the node's state out of it: by its quotes, for to cut it with
+ * a pattern takes dash 10 ms.
  */
 function asking({ dataDir, port, nodeName, node }: ReadySpec): Sh {
   return sh`k_tls=${`${dataDir}/server/tls`} k_api=${`https://127.0.0.1:${port}`} k_name=${nodeName ?? ''}
-[ -n "$k_name" ] || k_name=$(tr 'A-Z' 'a-z' </proc/sys/kernel/hostname)
+[ -n "$k_name" ] || read -r k_name </proc/sys/kernel/hostname
+case $k_name in *[A-Z]*) k_name=$(printf '%s' "$k_name" | tr 'A-Z' 'a-z') ;; esac
 k_ready() {
   k_o=$(curl -sS -m 5 --cacert "$k_tls/server-ca.crt" --cert "$k_tls/client-admin.crt" --key "$k_tls/client-admin.key" \
     -H 'Accept: application/json;as=Table;g=meta.k8s.io;v=v1, */*' "$k_api/readyz" \
@@ -31,10 +33,9 @@ k_ready() {
   esac
   ${
     node
-      ? sh`case $k_o in
-    *'"cells":["'"$k_name"'","'*) k_n=\${k_o#*'"cells":["'"$k_name"'","'}; k_n=\${k_n%%\"*} ;;
-    *) k_n="$k_name has not joined" ;;
-  esac
+      ? sh`IFS='"'; set -f; set -- $k_o; unset IFS; set +f
+  while [ $# -gt 4 ] && [ "$1$2$3$4" != "cells:[$k_name," ]; do shift; done
+  k_n=\${5:-$k_name has not joined}
   printf 'node=%s\n' "$k_n"; case $k_n in Ready | Ready,*) ;; *) return 1 ;; esac`
       : sh`:`
   }

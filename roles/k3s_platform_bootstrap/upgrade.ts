@@ -25,9 +25,10 @@ export function snapshot({ binary, stamps, dataDir, version, unit }: SnapshotSpe
   return {
     id: SNAPSHOT_ID,
     title: 'datastore snapshot',
+    asks: { stats: [binary] },
     probe: sh`k_v=''
 if [ -x ${binary} ]; then
-  k_is=$(k_stamp ${binary})
+  k_stat ${binary}; k_is=\${k_o##*|}
   if [ -f ${stamps} ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || k_v=$k_n; done <${stamps}; fi
   if [ -z "$k_v" ]; then k_v=$(timeout 10 ${binary} --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p'); fi
 fi

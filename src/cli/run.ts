@@ -3,7 +3,6 @@
 import type { Event, HostResult, Mode } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { run } from '../engine/runner.ts'
-import { preload } from '../host/ssh/connect.ts'
 import { type ConnectionDefaults, type Decrypt, selectHosts, sorted } from '../inventory/index.ts'
 import { outcome } from '../report/outcome.ts'
 import { redactor } from '../report/redact.ts'
@@ -62,7 +61,6 @@ export async function open(
   stagesOf: StagesOf,
   listen: (event: Event) => void = () => undefined,
 ): Promise<Opened> {
-  preload().catch(() => undefined) // what fails here fails again, and is told, at the login
   const decrypt = decrypter(options, io)
   const inventory = await inventoryOf(options, io, decrypt)
   stopAt(inventory.problems)

@@ -11,7 +11,7 @@ import { type HostLock, takeLock } from './lock.ts'
 import { prelude } from './prelude.ts'
 import type { HostResource, Step } from './resource.ts'
 import type { FrameResult, RootShell } from './root-shell.ts'
-import { lines, sh } from './sh.ts'
+import { lines, type Sh, sh } from './sh.ts'
 import { sendFile } from './upload.ts'
 
 export interface HostBackendOptions {
@@ -42,9 +42,10 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
 
     observe: async (resources, signal): Promise<Look<Facts>> => {
       const probes = resources.map(({ probe, slow = false }) => ({ run: probe, slow }))
-      const script = lines([prelude, lanes([{ run: factsProbe }, ...probes]), sh`k_finish`])
+      const asked = { run: together(resources), shared: true } as const
+      const script = lines([prelude, lanes([asked, { run: factsProbe }, ...probes]), sh`k_finish`])
       const sent = now()
-      const titles = ['facts', ...resources.map((r) => r.title)]
+      const titles = ['files', 'facts', ...resources.map((r) => r.title)]
       const bound = AbortSignal.timeout(options.lookMs)
       let last = 0
       const frames = await shell
@@ -73,7 +74,7 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       })
       if (silent.length > 0) throw new ProblemError(silent)
       const answer = (i: number) => frames.get(i) ?? { code: 0, bytes: Buffer.alloc(0), text: '', err: '' }
-      const seen = readFacts(answer(0), sent, now())
+      const seen = readFacts(answer(1), sent, now())
       facts = seen
       return {
         facts: seen,
@@ -82,7 +83,7 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
             if (!belongs(resource, seen)) return [resource.id, { actual: null, desired: null, elsewhere: true }]
             const remark = resource.remark?.(seen)
             const said = remark === undefined ? {} : { remark }
-            return [resource.id, { ...resource.read(answer(i + 1)), desired: resource.desired(seen), ...said }]
+            return [resource.id, { ...resource.read(answer(i + 2)), desired: resource.desired(seen), ...said }]
           }),
         ),
       }
@@ -104,6 +105,18 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
       }
     },
   }
+}
+
+/** Asks one process each what else every probe would ask a process of its own: to start them is most of what a look costs. */
+function together(resources: readonly HostResource[]): Sh {
+  const all = (paths: readonly string[]) => [...new Set(paths)]
+  const stats = all(resources.flatMap(({ asks }) => asks?.stats ?? []))
+  const digests = all(resources.flatMap(({ asks }) => asks?.digests ?? []))
+  return sh`set --; for k_f in ${stats}; do [ ! -e "$k_f" ] || set -- "$@" "$k_f"; done
+[ $# = 0 ] || k_stats=$(stat -c '%n|%a %U %G|%s.%Y.%i' -- "$@" 2>/dev/null)
+set --; for k_f in ${digests}; do [ ! -f "$k_f" ] || [ -L "$k_f" ] || set -- "$@" "$k_f"; done
+[ $# = 0 ] || k_digests=$(sha256sum -- "$@" 2>/dev/null)
+:`
 }
 
 interface Work {

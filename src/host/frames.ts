@@ -28,25 +28,33 @@ k_end ${index} $?`
 
 /**
  * Frames that only look, numbered as they come, in two lanes: those that are `slow` (they wait for another process) run beside
- * the rest, and are told after it. What a frame prints on stderr comes behind its stdout, on the same stream: there the lanes
- * cannot mix. Between them is a pipe, so that nothing a probe prints is ever on a disk.
+ * the rest, and are told before it. What a frame prints on stderr comes behind its stdout, on the same stream: there the lanes
+ * cannot mix. Between them is a pipe, so that nothing a probe prints is ever on a disk; what the many quick frames print
+ * gathers there and travels as one packet. What is `shared` prints nothing and runs in the lane's own shell: the frames after
+ * it have its variables.
  */
-export function lanes(frames: readonly { readonly run: Sh; readonly slow?: boolean }[]): Sh {
+export function lanes(frames: readonly { readonly run: Sh; readonly slow?: boolean; readonly shared?: true }[]): Sh {
   const lane = (slow: boolean) => {
-    const own = frames.flatMap(({ run, slow: is = false }, i) => (is === slow ? [{ i, run }] : []))
-    const told = own.map(({ i, run }, at) => {
+    const own = frames.flatMap(({ run, slow: is = false, shared }, i) => (is === slow ? [{ i, run, shared }] : []))
+    const told = own.map(({ i, run, shared }, at) => {
       const next = own[at + 1]
-      return sh`k_e=$(exec 2>&1 >&3 3>&- </dev/null
+      const ran = shared
+        ? sh`k_e=''
+{
 ${run}
-)
+} </dev/null`
+        : sh`k_e=$(exec 2>&1 >&3 3>&- </dev/null
+${run}
+)`
+      return sh`${ran}
 k_told e ${i} $? ${next === undefined ? [] : ['b', next.i]}`
     })
     return lines([sh`exec 3>&1`, ...own.slice(0, 1).map(({ i }) => sh`k_mark b ${i}`), ...told])
   }
   return sh`{
-${lane(true)}
-} | {
 ${lane(false)}
+} | {
+${lane(true)}
 cat; }`
 }
 

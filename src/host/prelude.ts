@@ -9,6 +9,24 @@ PATH="\${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 unset CDPATH ENV BASH_ENV; cd / || exit 1
 k_has() { command -v "$1" >/dev/null 2>&1; }
 k_fail() { printf '%s\n' "$*" >&2; exit 1; }
+k_nl='
+'
+# k_o becomes \`<mode> <owner> <group>|<stamp>\` of a path, empty where there is none; the stamp is what changes when a file is
+# replaced or written to, without reading it. k_stats has those that were asked for together.
+k_stat() {
+  k_o=''; IFS=$k_nl; set -f
+  for k_l in $k_stats; do case $k_l in "$1|"*) k_o=\${k_l#"$1|"}; break ;; esac; done
+  unset IFS; set +f
+  [ -n "$k_o" ] || k_o=$(stat -c '%a %U %G|%s.%Y.%i' -- "$1" 2>/dev/null)
+}
+# k_o becomes the sha256 of a file; k_digests has those that were asked for together
+k_digest() {
+  k_o=''; IFS=$k_nl; set -f
+  for k_l in $k_digests; do case $k_l in *"  $1") k_o=\${k_l%% *}; break ;; esac; done
+  unset IFS; set +f
+  [ \${#k_o} = 64 ] || { k_o=$(sha256sum <"$1"); k_o=\${k_o%% *}; }
+}
+k_stats='' k_digests=''
 # sha256 of a file; for a large one openssl is six times as fast, for a small one it starts more slowly
 k_sum() { k_o=$(sha256sum <"$1") && printf '%s\n' "\${k_o%% *}"; }
 k_sum_large() {
@@ -17,13 +35,12 @@ k_sum_large() {
 # what kind of thing is at a path, then for a file or directory its mode, owner and group
 k_meta() {
   if [ -L "$1" ]; then printf 'link - - - %s\n' "$(readlink "$1")"
-  elif [ -f "$1" ]; then stat -c 'file %a %U %G' -- "$1"
-  elif [ -d "$1" ]; then stat -c 'directory %a %U %G' -- "$1"
+  elif [ -f "$1" ]; then k_stat "$1"; printf 'file %s\n' "\${k_o%|*}"
+  elif [ -d "$1" ]; then k_stat "$1"; printf 'directory %s\n' "\${k_o%|*}"
   elif [ -e "$1" ]; then printf 'other - - -\n'
   else printf 'absent - - -\n'; fi
 }
-# what changes when a file is replaced or written to, without reading it
-k_stamp() { stat -c '%s.%Y.%i' -- "$1" 2>/dev/null; }
+k_stamp() { k_stat "$1"; printf '%s\n' "\${k_o##*|}"; }
 # the lock on descriptor $1, waited for $2 seconds at most; busybox's flock has no -w
 k_lock() {
   k_n=0

@@ -12,6 +12,8 @@ export interface HostResource extends Resource {
   readonly on?: 'systemd' | 'openrc'
   /** Looks and changes nothing. Runs as root in a subshell after the prelude; stdin is /dev/null. */
   readonly probe: Sh
+  /** What its probe asks `k_stat` (and `k_meta`) or `k_digest` of: one process each answers for all probes of a look. */
+  readonly asks?: { readonly stats: readonly string[]; readonly digests?: readonly string[] }
   /** Its probe waits for another process: the others run meanwhile. */
   readonly slow?: true
   /** Reads what the probe printed. A probe that exits with another code than 0 is a problem and never gets here. */

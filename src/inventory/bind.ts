@@ -46,12 +46,12 @@ export function bindVars<S extends z.ZodObject>(
   }
   const root: Value = { at: host.place, path: '', data: values }
   let input: unknown = plain(root)
-  let result = schema.safeParse(input, { error: describe })
+  let result = schema.safeParse(input, { error: describe, jitless: true })
   if (!result.success) {
     const repaired = coerce(root, input, result.error.issues)
     if (repaired !== undefined) {
       input = repaired
-      result = schema.safeParse(input, { error: describe })
+      result = schema.safeParse(input, { error: describe, jitless: true })
     }
   }
   // A variable whose template failed is absent here; that it is absent is not a second problem.

@@ -70,7 +70,7 @@ function bar(ports: readonly number[]) {
 }
 
 export const factsProbe = sh`set -f
-# what is found, told in few writes: each is a packet
+# what is found, told in few writes
 k_all='' k_nl='
 '
 k_say() { k_all=$k_all$1$k_nl; }

@@ -16,6 +16,7 @@ export function directory({ path, mode = '755', owner = 'root', group = 'root' }
   return {
     id: `directory:${path}`,
     title: `${path}/`,
+    asks: { stats: [`${path}/.`] },
     probe: sh`if [ -d ${path} ]; then k_meta ${path}/.; else k_meta ${path}; fi`,
     read: ({ text }) => {
       const [type = '', ...found] = text.trim().split(' ')

@@ -46,10 +46,11 @@ export function download(spec: DownloadSpec): HostResource {
     id: `download:${pathOn('*')}`,
     title: spec.title,
     meaning: version,
+    asks: { stats: typeof spec.path === 'string' ? [spec.path] : [] },
     probe: sh`${naming(spec.path)}
 k_meta "$k_path"
 if [ -f "$k_path" ] && [ ! -L "$k_path" ]; then
-  k_is=$(k_stamp "$k_path") k_h='' k_v=''
+  k_stat "$k_path"; k_is=\${k_o##*|} k_h='' k_v=''
   if [ -f "$k_stamps" ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || { k_h=$k_d k_v=$k_n; break; }; done <"$k_stamps"; fi
   if [ -z "$k_h" ]; then
     k_h=$(k_sum_large "$k_path")

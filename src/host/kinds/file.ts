@@ -44,10 +44,11 @@ export function file(spec: FileSpec): HostResource {
     title: spec.title ?? path,
     masked: secret ? ['content'] : [],
     meaning: secret ? digest : meaning(text),
+    asks: { stats: [path], digests: [path] },
     probe: sh`k_meta ${path}
 if [ -f ${path} ] && [ ! -L ${path} ]; then
-  s=$(sha256sum <${path}); s=\${s%% *}; printf 'sum %s\n' "$s"
-  ${secret ? sh`:` : sh`[ "$s" = ${digest} ] || head -c ${SHOWN_BYTES} -- ${path}`}
+  k_digest ${path}; printf 'sum %s\n' "$k_o"
+  ${secret ? sh`:` : sh`[ "$k_o" = ${digest} ] || head -c ${SHOWN_BYTES} -- ${path}`}
 fi`,
     read: (answer) => readFile(answer, digest, content, secret),
     desired: () => ({ type: 'file', content, mode, owner, group }),

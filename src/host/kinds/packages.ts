@@ -8,6 +8,7 @@ export function packages(names: readonly string[]): HostResource {
   return {
     id: 'packages',
     title: `packages ${names.join(', ')}`,
+    slow: true,
     probe: sh`if k_has dpkg-query; then dpkg-query -W -f '\${db:Status-Status} \${Package}\n' ${names} 2>/dev/null
 elif k_has rpm; then for p in ${names}; do rpm -q --quiet --whatprovides "$p" && printf 'installed %s\n' "$p"; done
 elif k_has apk; then for p in ${names}; do ! apk info -e "$p" >/dev/null || printf 'installed %s\n' "$p"; done

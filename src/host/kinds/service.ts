@@ -60,7 +60,7 @@ export function service(spec: ServiceSpec): HostResource {
     afterInputs: (actual) => ({ actual: actual && { ...actual, inputs: 'changed' } }),
     slow: true,
     probe: sh`${stateOf(unit)}
-if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else printf 'inputs=%s\n' "$(cat ${home(unit)}/inputs 2>/dev/null)"; fi`,
+if [ -e ${disturbedMark(unit)} ]; then echo inputs=disturbed; else k_l=''; { read -r k_l <${home(unit)}/inputs; } 2>/dev/null; printf 'inputs=%s\n' "$k_l"; fi`,
     read: ({ text }) => {
       const show = new Map(
         text.split('\n').map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),

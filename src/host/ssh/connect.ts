@@ -15,8 +15,6 @@ import { connectOpenSsh } from './openssh.ts'
 import { readSshConfig, type SshConfig } from './ssh-config.ts'
 import type { Target } from './target.ts'
 
-export { preload } from './node-ssh.ts'
-
 export interface ConnectOptions {
   /** The inventory's name of the host: `where` of every problem. */
   readonly name: string

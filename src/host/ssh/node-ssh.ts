@@ -1,6 +1,7 @@
 // The default transport's login: node-ssh connects over a socket of ours, with our judgement of host keys.
 
 import { connect as connectSocket, isIP, type Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import type { AuthHandlerMiddleware, ServerHostKeyAlgorithm } from 'ssh2'
 import { ProblemError } from '../../engine/problem.ts'
 import type { Transport } from '../transport.ts'
@@ -11,11 +12,6 @@ import { learn } from './known-hosts.ts'
 import { causeOf, greeted, unreachable } from './refusals.ts'
 import { overSsh2, withResolvers } from './ssh2-channels.ts'
 import type { Target } from './target.ts'
-
-/** Loads the libraries ahead of their use (about 100 ms when they are not bundled). */
-export async function preload(): Promise<void> {
-  await Promise.all([import('node-ssh'), import('ssh2')])
-}
 
 /** The server showed a key that is not the wanted one, or has none of the wanted types. */
 class WrongKey extends ProblemError {}
@@ -45,13 +41,16 @@ export async function connectNodeSsh(target: Target): Promise<Transport> {
 
 async function login(target: Target, keyTypes: readonly string[]): Promise<Transport> {
   const deadline = new Deadline(target.timeoutMs, target.signal)
-  // The TCP handshake runs while libraries load and key files are read.
   const socket = connectSocket({ host: target.host, port: target.port, noDelay: true })
+  const link = connected(socket, target, deadline)
+  link.catch(() => undefined)
   try {
+    // The TCP handshake, and what the server does before it speaks, go on while libraries load and key files are read.
+    await setImmediate()
     const [ways, { NodeSSH }] = await Promise.all([
       attempts({ ...target, configured: target.configuredKeys }),
       import('node-ssh'),
-      connected(socket, target, deadline),
+      link,
     ])
     return await authenticate(target, keyTypes, socket, deadline, ways, new NodeSSH())
   } catch (error) {
