@@ -104,7 +104,7 @@ export function controllerResources(v: Vars, context: RoleContext): ClusterResou
     },
     installer: {
       manager: 'flux',
-      hint: `flux install has made it, of another version or with other settings: have that make it the same (flux install --version=${version}), or take it over once: kubectl apply --server-side --force-conflicts --field-manager=${FIELD_MANAGER} -f ${asset.file ?? asset.urls[0]}; then run apply again`,
+      hint: `flux install has made it; to take it over, once: kubectl apply --server-side --force-conflicts --field-manager=${FIELD_MANAGER} -f ${asset.file ?? asset.urls[0]}, then run apply again`,
     },
   })
   const ready = running({
