@@ -26,7 +26,15 @@ const loaded = new Map()
 const fresh = new Map()
 
 /** Of Node itself, slow to load and seldom used: a chunk gets what loads them when something of them is asked for. */
-const LATE = new Set(['node:dns/promises', 'node:http', 'node:http2', 'node:https', 'node:tls', 'node:zlib'])
+const LATE = new Set([
+  'node:dns/promises',
+  'node:fs/promises',
+  'node:http',
+  'node:http2',
+  'node:https',
+  'node:tls',
+  'node:zlib',
+])
 const late = (id) => new Proxy({}, { get: (_, name) => require(id)[name] })
 
 /** As `require` for a chunk, whose name holds a hash of its content. */

@@ -1,6 +1,7 @@
 // Reads inventory files: each at most once, decrypted when it is encrypted, named as people see it.
+// At once, without Node's thread pool: the way through it takes longer than a small file.
 
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { type Dirent, readdirSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, relative, resolve } from 'node:path'
 import type { Problem } from '../engine/problem.ts'
 import { type Decrypt, decryptOrProblem, encryption } from './decrypt.ts'
@@ -37,7 +38,7 @@ export class Files {
   async text(path: string): Promise<Text | undefined> {
     let data: Buffer
     try {
-      data = await readFile(path)
+      data = readFileSync(path)
     } catch (error) {
       this.problems.push(usage(this.shown(path), `cannot be read: ${reason(error)}`))
       return undefined
@@ -73,9 +74,9 @@ export class Files {
 }
 
 /** What is at the path; undefined when there is nothing. */
-export async function kindOf(path: string): Promise<'file' | 'directory' | undefined> {
+export function kindOf(path: string): 'file' | 'directory' | undefined {
   try {
-    return (await stat(path)).isDirectory() ? 'directory' : 'file'
+    return statSync(path).isDirectory() ? 'directory' : 'file'
   } catch {
     return undefined
   }
@@ -88,16 +89,19 @@ export interface Entry {
 }
 
 /** The directory's entries by name, links followed; empty when there is no such directory. */
-export async function list(directory: string): Promise<readonly Entry[]> {
-  const found = await readdir(directory, { withFileTypes: true }).catch(() => [])
+export function list(directory: string): readonly Entry[] {
+  let found: Dirent[]
+  try {
+    found = readdirSync(directory, { withFileTypes: true })
+  } catch {
+    return []
+  }
   found.sort((a, b) => (a.name < b.name ? -1 : 1))
-  return Promise.all(
-    found.map(async (entry) => {
-      const path = resolve(directory, entry.name)
-      const directoryLike = entry.isSymbolicLink() ? (await kindOf(path)) === 'directory' : entry.isDirectory()
-      return { name: entry.name, path, directory: directoryLike }
-    }),
-  )
+  return found.map((entry) => {
+    const path = resolve(directory, entry.name)
+    const directoryLike = entry.isSymbolicLink() ? kindOf(path) === 'directory' : entry.isDirectory()
+    return { name: entry.name, path, directory: directoryLike }
+  })
 }
 
 /** Why a file cannot be read, in words. */

@@ -52,17 +52,14 @@ export async function loadInventory(options: InventoryOptions): Promise<Inventor
   const files = new Files(cwd, options.decrypt)
   const tree = new Tree()
   const extra = extraVariables(files, options.extraVars ?? [])
-  const sources = await findSources(files, options.sources ?? [])
+  const sources = findSources(files, options.sources ?? [])
   const directories = directoriesOf(sources)
-  const [beside, besidePlaybook] = await Promise.all([
-    Promise.all(directories.map((directory) => varsBeside(files, directory, true))),
-    varsBeside(files, cwd, false),
-    readSources(files, tree, sources),
-  ])
+  const beside = [...directories.map((directory) => varsBeside(files, directory, true)), varsBeside(files, cwd, false)]
+  await readSources(files, tree, sources)
   tree.finish()
 
   const nodes = hostsBelow(tree.all)
-  const variablesOf = precedence(tree, [...beside, besidePlaybook], await extra)
+  const variablesOf = precedence(tree, beside, await extra)
   const groups = new Map([...tree.groups.values()].map((g) => [g.name, { name: g.name, ...membersOf(g) }]))
   const groupHosts = fixed(Object.fromEntries([...groups.values()].map((g) => [g.name, g.hosts])), 'groups')
   const hosts = await Promise.all(

@@ -29,40 +29,40 @@ function isInventoryFile(name: string): boolean {
 /** What `files` holds is for hosts, as beside a playbook. */
 const folders = new Set(['group_vars', 'host_vars', 'vars_plugins', 'files'])
 
-async function filesIn(directory: string): Promise<readonly string[]> {
-  const entries = (await list(directory)).filter(({ name }) => isInventoryFile(name) && !folders.has(name))
-  return (await Promise.all(entries.map((entry) => (entry.directory ? filesIn(entry.path) : [entry.path])))).flat()
+function filesIn(directory: string): readonly string[] {
+  const entries = list(directory).filter(({ name }) => isInventoryFile(name) && !folders.has(name))
+  return entries.flatMap((entry) => (entry.directory ? filesIn(entry.path) : [entry.path]))
 }
 
 /** What `-i` means, in order; nothing means `inventories/default`, else the only one in `inventories/`. */
-export async function findSources(files: Files, typed: readonly string[]): Promise<readonly Source[]> {
+export function findSources(files: Files, typed: readonly string[]): readonly Source[] {
   if (typed.length === 0) return defaultSource(files)
-  const found = await Promise.all(typed.map((source) => findSource(files, source)))
-  return found.flatMap((source) => {
+  return typed.flatMap((one) => {
+    const source = findSource(files, one)
     if (!('kind' in source)) return [source]
     files.problems.push(source)
     return []
   })
 }
 
-async function findSource(files: Files, typed: string): Promise<Source | Problem> {
+function findSource(files: Files, typed: string): Source | Problem {
   const path = files.path(typed)
-  const kind = await kindOf(path)
+  const kind = kindOf(path)
   if (kind === 'file') return { is: 'files', directory: dirname(path), paths: [path] }
   if (kind === undefined && typed.includes(',')) return { is: 'hosts', typed }
   if (kind === undefined) {
-    const known = await inventories(files)
+    const known = inventories(files)
     const close = nearest(typed, known)
     const hint = close === undefined ? there(known) : `did you mean ${close}?`
     return usage(`-i ${typed}`, 'no such file or directory', hint)
   }
-  const paths = await filesIn(path)
+  const paths = filesIn(path)
   if (paths.length > 0) return { is: 'files', directory: path, paths }
   return usage(`-i ${typed}`, 'the directory has no inventory file', 'name it hosts.yaml or hosts.ini')
 }
 
-async function defaultSource(files: Files): Promise<readonly Source[]> {
-  const known = await inventories(files)
+function defaultSource(files: Files): readonly Source[] {
+  const known = inventories(files)
   const only =
     known.find((name) => /^inventories\/default(?:\.\w+)?$/.test(name)) ?? (known.length === 1 ? known[0] : undefined)
   if (only !== undefined) return findSources(files, [only])
@@ -72,8 +72,8 @@ async function defaultSource(files: Files): Promise<readonly Source[]> {
   return []
 }
 
-async function inventories(files: Files): Promise<readonly string[]> {
-  const entries = await list(files.path('inventories'))
+function inventories(files: Files): readonly string[] {
+  const entries = list(files.path('inventories'))
   return entries
     .filter((entry) => isInventoryFile(entry.name) && !folders.has(entry.name))
     .map((entry) => `inventories/${entry.name}`)

@@ -14,20 +14,17 @@ export interface Beside {
 }
 
 /** Looks at a directory once; files are read when their name is asked for. */
-export async function varsBeside(files: Files, directory: string, withSecrets: boolean): Promise<Beside> {
-  const [groups, hosts, here] = await Promise.all([
-    list(join(directory, 'group_vars')),
-    list(join(directory, 'host_vars')),
-    withSecrets ? list(directory) : [],
-  ])
-  const secrets = here.filter((entry) => isSecretsFile(entry.name) && !entry.directory)
+export function varsBeside(files: Files, directory: string, withSecrets: boolean): Beside {
+  const groups = list(join(directory, 'group_vars'))
+  const hosts = list(join(directory, 'host_vars'))
+  const secrets = (withSecrets ? list(directory) : []).filter((entry) => isSecretsFile(entry.name) && !entry.directory)
   return {
     async group(name) {
       const first = name === 'all' ? secrets.map((entry) => files.variables(entry.path, true)) : []
-      return merged(await Promise.all([...first, ...(await read(files, groups, name))]))
+      return merged(await Promise.all([...first, ...read(files, groups, name)]))
     },
     async host(name) {
-      return merged(await Promise.all(await read(files, hosts, name)))
+      return merged(await Promise.all(read(files, hosts, name)))
     },
   }
 }
@@ -42,7 +39,7 @@ export function merged(layers: readonly Variables[]): Variables {
 }
 
 /** Of `name/`, `name`, `name.yml`, `name.yaml`, `name.json` Ansible reads the first that exists, and so do we, aloud. */
-async function read(files: Files, entries: readonly Entry[], name: string): Promise<Promise<Variables>[]> {
+function read(files: Files, entries: readonly Entry[], name: string): Promise<Variables>[] {
   const candidates = ['', ...extensions].flatMap((ext) => entries.filter((entry) => entry.name === name + ext))
   const [first, ...ignored] = candidates
   for (const entry of ignored) {
@@ -51,16 +48,15 @@ async function read(files: Files, entries: readonly Entry[], name: string): Prom
     if (!files.problems.some((p) => p.where === problem.where && p.what === what)) files.problems.push(problem)
   }
   if (first === undefined) return []
-  const paths = first.directory ? await below(first.path) : [first.path]
+  const paths = first.directory ? below(first.path) : [first.path]
   return paths.map((path) => files.variables(path))
 }
 
-async function below(directory: string): Promise<string[]> {
-  const entries = (await list(directory)).filter(({ name }) => !name.startsWith('.') && !name.endsWith('~'))
-  const paths = entries.map(async ({ name, path, directory: isDirectory }) => {
+function below(directory: string): string[] {
+  const entries = list(directory).filter(({ name }) => !name.startsWith('.') && !name.endsWith('~'))
+  return entries.flatMap(({ name, path, directory: isDirectory }) => {
     const ext = extname(name)
     if (isDirectory) return ext === '' ? below(path) : []
     return ext === '' || extensions.includes(ext) ? [path] : []
   })
-  return (await Promise.all(paths)).flat()
 }

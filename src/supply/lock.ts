@@ -1,6 +1,7 @@
 // The lock file of an inventory: digests of what releases and charts are made of, as text that is the same for the same content.
 
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { rename, writeFile } from 'node:fs/promises'
 import { isMap, isScalar, LineCounter, parse, parseDocument, stringify, type YAMLError } from 'yaml'
 import { z } from 'zod'
 import type { Problem } from '../engine/problem.ts'
@@ -39,11 +40,8 @@ export async function readLock(
   path: string,
   shown: string,
 ): Promise<{ readonly lock: Lock; readonly problems: readonly Problem[] }> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw error
-  })
-  if (text === null) return { lock: noLock(path), problems: [] }
+  if (!existsSync(path)) return { lock: noLock(path), problems: [] }
+  const text = readFileSync(path, 'utf8')
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true })
   const problem = (at: number | undefined, what: string): Problem => {

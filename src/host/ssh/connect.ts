@@ -1,6 +1,6 @@
 // The way to a host: which transport, with which settings, from the inventory, ssh_config and the defaults.
 
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { ProblemError } from '../../engine/problem.ts'
@@ -107,8 +107,8 @@ async function needsOpenSsh(target: Target, config: SshConfig | undefined): Prom
   }
   const files = target.privateKeyFile ? [target.privateKeyFile] : (target.configuredKeys ?? defaultFiles(target.home))
   for (const file of files) {
-    if (await exists(`${file}-cert.pub`)) return `certificate ${file}-cert.pub`
-    if (/_sk$/.test(file) && (await exists(file))) return `security key ${file}`
+    if (existsSync(`${file}-cert.pub`)) return `certificate ${file}-cert.pub`
+    if (/_sk$/.test(file) && existsSync(file)) return `security key ${file}`
   }
   if (target.privateKeyFile) {
     const key = await readKeyFile(target.name, target.privateKeyFile, true)
@@ -126,11 +126,4 @@ function agentSocket(identityAgent: string | undefined, { env, home }: ConnectOp
   if (identityAgent === 'none') return undefined
   if (!identityAgent || identityAgent === 'SSH_AUTH_SOCK') return env.SSH_AUTH_SOCK
   return identityAgent.startsWith('$') ? env[identityAgent.slice(1)] : expandHome(identityAgent, home)
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  )
 }

@@ -1,6 +1,6 @@
 // What a login is tried with: key files, the agent's keys, a password; each as late and as rarely as possible.
 
-import { readFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2'
 import type { ProblemError } from '../../engine/problem.ts'
@@ -133,7 +133,7 @@ export interface KeyFile {
 /** A private key file; undefined when it cannot be read and need not be. Throws when it must be there. */
 export async function readKeyFile(where: string, path: string, required: boolean): Promise<KeyFile | undefined> {
   try {
-    const text = await readFile(path, 'utf8')
+    const text = readFileSync(path, 'utf8')
     return { path, text, required, ...header(text) }
   } catch (error) {
     if (!required) return undefined

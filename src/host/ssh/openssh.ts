@@ -165,7 +165,7 @@ async function masterArguments(target: Target, dir: string, control: string, ask
     ...(given.user === undefined ? [] : ['-l', given.user]),
     ...(target.privateKeyFile === undefined ? [] : ['-i', target.privateKeyFile]),
     ...target.sshCommonArgs,
-    ...(await configArguments(target.home)),
+    ...configArguments(target.home),
     ...otherHome,
     '--',
     given.host,

@@ -1,6 +1,6 @@
 // What ssh_config says for a host, asked from ssh itself; and whether that needs OpenSSH to do the work.
 
-import { access, readdir } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { refusal } from './refusals.ts'
@@ -17,6 +17,8 @@ export interface SshConfig {
   /** The first setting that node-ssh cannot do, as ssh prints it. */
   readonly needsOpenSsh: string | undefined
 }
+
+const SYSTEM = '/etc/ssh/ssh_config.d'
 
 /** Settings that mean nothing to node-ssh, with the values (as `ssh -G` prints them) at which they do nothing. */
 const beyondNodeSsh: Readonly<Record<string, RegExp>> = {
@@ -66,10 +68,10 @@ function parseSshConfig(output: string): SshConfig {
 }
 
 /** Options that make ssh read the files of `home`, when that is not the home that it would take itself. */
-export async function configArguments(home: string): Promise<string[]> {
+export function configArguments(home: string): string[] {
   if (home === userInfo().homedir) return []
   const file = join(home, '.ssh', 'config')
-  return ['-F', (await exists(file)) ? file : '/dev/null']
+  return ['-F', existsSync(file) ? file : '/dev/null']
 }
 
 /**
@@ -84,11 +86,11 @@ export async function readSshConfig(at: {
   readonly home: string
   readonly env: Readonly<Record<string, string | undefined>>
 }): Promise<SshConfig | undefined> {
-  const system = await readdir('/etc/ssh/ssh_config.d').catch(() => [])
-  if (system.length === 0 && !(await exists(join(at.home, '.ssh', 'config')))) return undefined
+  const system = existsSync(SYSTEM) ? readdirSync(SYSTEM) : []
+  if (system.length === 0 && !existsSync(join(at.home, '.ssh', 'config'))) return undefined
   const { execa } = await import('execa')
   const options = [
-    ...(await configArguments(at.home)),
+    ...configArguments(at.home),
     ...(at.port === undefined ? [] : ['-p', String(at.port)]),
     ...(at.user === undefined ? [] : ['-l', at.user]),
   ]
@@ -106,11 +108,4 @@ export async function readSshConfig(at: {
     what: 'ssh does not accept its configuration',
     why: result.stderr || (result.shortMessage ?? ''),
   })
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  )
 }
