@@ -5,7 +5,7 @@ import { idOf, type Manifest, type Ref, refOf, titleOf } from '../../src/cluster
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look, Stage } from '../../src/engine/resource.ts'
-import { diff } from '../../src/engine/state.ts'
+import { diff, type Json } from '../../src/engine/state.ts'
 import { type Applier, argoApplier, fluxApplier } from '../../src/gitops/applier.ts'
 import { argocd } from '../../src/gitops/argocd.ts'
 import { gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
@@ -58,32 +58,33 @@ export function sourceResources(
   ]
 }
 
-/** What stands for the tree, and the wait until all of it is applied and well. */
-export function rootStages(role: string, handover: Handover, { handing }: RoleContext): RootStages {
+/**
+ * What stands for the tree, and the wait until all of it is applied and well; `between` is what a part of the tree may wait
+ * for in its turn.
+ */
+export function rootStages(
+  role: string,
+  handover: Handover,
+  { handing }: RoleContext,
+  between: readonly Stage<ClusterResource>[] = [],
+): RootStages {
   const applier = applierOf(handover)
-  if (applier === null) return { before: [], make: [], wait: [] }
+  if (applier === null) return { before: [], after: between }
   const stage = (...resources: ClusterResource[]): Stage<ClusterResource> => ({ role, name: 'handoff', resources })
-  const needs = needsOf(handover)
+  const made = root(rootManifest(handover), applier, needsOf(handover))
   if (handing === 'take-back')
-    return {
-      before: [{ ...stage(switched(applier, true)), always: true }],
-      make: [stage(root(rootManifest(handover), applier, needs))],
-      wait: [],
-    }
-  const made = root(rootManifest(handover), applier, needs)
+    return { before: [{ ...stage(switched(applier, true)), always: true }], after: [stage(made), ...between] }
   const goesOn = handing === 'hand-over' ? [switched(applier, false)] : []
-  return {
-    before: [],
-    make: [stage(...goesOn, ...besides(handover), made)],
-    wait: [stage(waitOf(handover, applier, [...goesOn.map(({ id }) => id), made.id]))],
-  }
+  const make = [...goesOn, ...besides(handover), made]
+  const wait = waitOf(handover, applier, [...goesOn.map(({ id }) => id), made.id])
+  const after = between.length === 0 ? [stage(...make, wait)] : [stage(...make), ...between, stage(wait)]
+  return { before: [], after }
 }
 
 export interface RootStages {
   /** Before anything that Git owns is touched. */
   readonly before: readonly Stage<ClusterResource>[]
-  readonly make: readonly Stage<ClusterResource>[]
-  readonly wait: readonly Stage<ClusterResource>[]
+  readonly after: readonly Stage<ClusterResource>[]
 }
 
 function rootManifest(handover: Handover): Manifest {
@@ -145,9 +146,7 @@ export function driftWarnings(
         const deltas = diff(seen.actual, seen.desired)
         if (deltas.length === 0) return []
         const why = deltas
-          .map(
-            ({ field, from, to }) => `${field}: ${JSON.stringify(from)} in Git, ${JSON.stringify(to)} in the inventory`,
-          )
+          .map(({ field, from, to }) => `${field}: ${textOf(from)} in Git, ${textOf(to)} in the inventory`)
           .join('\n')
         const hint = `change the inventory, or ${file} in Git: ${render}`
         return [
@@ -157,3 +156,5 @@ export function driftWarnings(
     ),
   )
 }
+
+const textOf = (value: Json) => (value === null ? 'absent' : JSON.stringify(value))

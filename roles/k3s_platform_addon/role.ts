@@ -74,7 +74,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
     const goesWith = async (ref: Ref) => lost(ref, v, context)
     const replaced = wanted.flatMap((ref) => makerOf(ref) ?? [])
     const git = handover(v, { first, others }, context)
-    const handoff = rootStages(role, git, context)
+    const handoff = rootStages(role, git, context, afterHandoff)
     return [
       { role, name: 'record', always: true, resources: [record({ role, wanted })] },
       ...(replaced.length === 0
@@ -82,9 +82,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
         : [{ role, name: 'secrets', resources: [prune({ role, wanted, goesWith, only: replaced })] }]),
       ...handoff.before,
       ...underGit(stages, git, context),
-      ...handoff.make,
-      ...afterHandoff,
-      ...handoff.wait,
+      ...handoff.after,
       ...(handoffBy(v) === 'flux' && v.k3s_platform_handoff_addons
         ? [{ role, name: 'handoff', resources: retiredCharts(addons, v, context) }]
         : []),

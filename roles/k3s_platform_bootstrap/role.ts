@@ -167,12 +167,11 @@ function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const git = context.handover?.()
   if (git === undefined || applierOf(git) === null) return []
   const alone = context.roles?.every((one) => one === role) ?? false
-  const { make, wait } = rootStages(role, git, context)
   const logins = git.by === 'argocd' ? argoLoginResources : loginResources
   return [
     ...(git.by === 'flux' ? [{ role, name: 'flux', resources: controllerResources(v, context) }] : []),
     { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v)) },
-    ...(alone && needsOf(git).length === 0 ? [...make, ...wait] : []),
+    ...(alone && needsOf(git).length === 0 ? rootStages(role, git, context).after : []),
   ]
 }
 

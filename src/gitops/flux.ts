@@ -54,7 +54,7 @@ export function gitRepository(handover: Handover, secret: boolean): Manifest {
     apiVersion: 'source.toolkit.fluxcd.io/v1',
     kind: 'GitRepository',
     metadata: { name, namespace },
-    spec: { interval: '1m0s', timeout: '60s', url, ref: { branch }, ...(secret && { secretRef: { name } }) },
+    spec: { interval: '1m', timeout: '60s', url, ref: { branch }, ...(secret && { secretRef: { name } }) },
   }
 }
 
@@ -66,9 +66,9 @@ export function rootKustomization(handover: Handover): Manifest {
     kind: 'Kustomization',
     metadata: { name: FLUX_ROOT, namespace },
     spec: {
-      interval: '5m0s',
-      retryInterval: '1m0s',
-      timeout: '5m0s',
+      interval: '5m',
+      retryInterval: '1m',
+      timeout: '5m',
       sourceRef: { kind: 'GitRepository', name: fluxSource },
       path: `./${root}`,
       prune: true,

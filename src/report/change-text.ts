@@ -57,7 +57,7 @@ export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
       return {
         ...base,
         title: change.note ?? change.title,
-        tail: because,
+        tail: because || stateText(change),
         body: style.full ? change.deltas.map((d) => `  ${fieldText(d, true)}`) : [],
       }
     case 'create':
@@ -115,6 +115,12 @@ function ownedText({ note, deltas }: ToldChange, { full }: ChangeStyle): Pick<Ch
       `  ${field}: ${masked ? '***' : `${valueText(from, full)}, in the inventory ${valueText(to, full)}`}`,
   )
   return { tail: `${owner} has it otherwise`, body: rows }
+}
+
+/** How far something is that is waited for. */
+function stateText({ deltas }: ToldChange): string {
+  const from = deltas.find(({ field }) => field === 'state')?.from
+  return typeof from === 'string' ? valueText(from, false) : ''
 }
 
 /** Of an object that is to be there, and is not. */

@@ -70,7 +70,7 @@ describe('an object that is taken back', () => {
   test('loses the marks of Git and every claim of it, and gets our values', async () => {
     const now = cluster(true)
     now.put(git, 'kustomize-controller')
-    expect(await planned(resource, now)).toBe('action: take back Certificate database/tls')
+    expect(await planned(resource, now)).toBe('action: reclaim Certificate database/tls')
     expect(await made(resource, now)).toEqual({ waits: [], problem: '' })
     const live = now.peek(REF)
     expect(live).toMatchObject({ spec: { dnsNames: ['b.example'] } })

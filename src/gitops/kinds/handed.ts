@@ -28,7 +28,7 @@ export function takenBack(resource: ClusterResource, ref: Ref): ClusterResource 
   return {
     ...resource,
     action: (actual, desired) =>
-      actual?.[OWNER] === undefined ? (resource.action?.(actual, desired) ?? null) : `take back ${titleOf(ref)}`,
+      actual?.[OWNER] === undefined ? (resource.action?.(actual, desired) ?? null) : `reclaim ${titleOf(ref)}`,
     look: async (cluster, at) => {
       const live = await cluster.get(ref)
       if (!marked(live)) return resource.look(cluster, at)
