@@ -2,6 +2,7 @@
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import type { Secret } from '../engine/secret.ts'
+import { keyHeader } from '../host/ssh/key-header.ts'
 
 /** What is given is raw, in one line with `\n`, or in base64 of either; the text has one newline at its end. */
 export function keyText(given: string): string {
@@ -61,33 +62,14 @@ export async function keyFault(text: string, passphrase: Secret | undefined): Pr
 
 const broken = (why: string): KeyFault => ({ about: 'key', what: 'it is a broken private key', why, hint: ANEW })
 
-export const isEncrypted = (text: string): boolean =>
-  /ENCRYPTED/.test(text) || (headerOf(text)?.cipher ?? 'none') !== 'none'
+export const isEncrypted = (text: string): boolean => keyHeader(text).encrypted
 
 /** `ssh-ed25519 AAAA...`; undefined where the key cannot be read, or not without more than its passphrase. */
 export function publicKeyOf(text: string, passphrase: Secret | undefined): string | undefined {
-  const blob = headerOf(text)?.publicKey ?? blobOf(privateKeyOf(text, passphrase))
+  const blob = keyHeader(text).publicKey ?? blobOf(privateKeyOf(text, passphrase))
   if (blob === undefined || blob.length < 4) return undefined
   const type = blob.toString('latin1', 4, 4 + blob.readUInt32BE(0))
   return `${type} ${blob.toString('base64')}`
-}
-
-/** Of OpenSSH's own format: it tells the public part in the clear. */
-function headerOf(text: string): { cipher: string; publicKey: Buffer } | undefined {
-  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1]
-  if (body === undefined) return undefined
-  const data = Buffer.from(body, 'base64')
-  let at = 'openssh-key-v1\0'.length
-  const next = (): Buffer => {
-    const start = at + 4
-    at = start + (data.length >= start ? data.readUInt32BE(at) : 0)
-    return data.subarray(start, at)
-  }
-  const cipher = next().toString('latin1')
-  next()
-  next()
-  at += 4
-  return { cipher, publicKey: next() }
 }
 
 function privateKeyOf(text: string, passphrase?: Secret): KeyObject | undefined {

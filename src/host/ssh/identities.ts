@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2'
 import type { ProblemError } from '../../engine/problem.ts'
 import type { Secret } from '../../engine/secret.ts'
+import { keyHeader } from './key-header.ts'
 import { refusal } from './refusals.ts'
 
 export type AskSecret = (prompt: string) => Promise<Secret | undefined>
@@ -134,7 +135,7 @@ export interface KeyFile {
 export async function readKeyFile(where: string, path: string, required: boolean): Promise<KeyFile | undefined> {
   try {
     const text = readFileSync(path, 'utf8')
-    return { path, text, required, ...header(text) }
+    return { path, text, required, ...keyHeader(text) }
   } catch (error) {
     if (!required) return undefined
     const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
@@ -144,26 +145,6 @@ export async function readKeyFile(where: string, path: string, required: boolean
       hint: 'correct ansible_ssh_private_key_file or --private-key',
     })
   }
-}
-
-/** What a private key file tells without its passphrase. */
-function header(text: string): { type: string; publicKey: Buffer | undefined; encrypted: boolean } {
-  const body = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]*?)-----END/.exec(text)?.[1]
-  if (!body) return { type: '', publicKey: undefined, encrypted: /ENCRYPTED/.test(text) }
-  const data = Buffer.from(body, 'base64')
-  let at = 'openssh-key-v1\0'.length
-  const next = (): Buffer => {
-    const start = at + 4
-    at = start + (data.length >= start ? data.readUInt32BE(at) : 0)
-    return data.subarray(start, at)
-  }
-  const cipher = next().toString('latin1')
-  next()
-  next()
-  at += 4
-  const publicKey = next()
-  const length = publicKey.length > 4 ? publicKey.readUInt32BE(0) : 0
-  return { type: publicKey.toString('latin1', 4, 4 + length), publicKey, encrypted: cipher !== 'none' }
 }
 
 type ParseKey = typeof import('ssh2').utils.parseKey
