@@ -19,7 +19,14 @@ export default defineConfig({
       { extends: true, test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], maxWorkers: 2, ...onNodes } },
       {
         extends: true,
-        test: { name: 'bench', include: ['test/bench/**/*.test.ts'], ...onNodes, testTimeout: 1_200_000 },
+        // One after the other: they measure.
+        test: {
+          name: 'bench',
+          include: ['test/bench/**/*.test.ts'],
+          maxWorkers: 1,
+          ...onNodes,
+          testTimeout: 1_200_000,
+        },
       },
     ],
   },

@@ -15,7 +15,7 @@ k_nl='
 # replaced or written to, without reading it. k_stats has those that were asked for together.
 k_stat() {
   k_o=''; IFS=$k_nl; set -f
-  for k_l in $k_stats; do case $k_l in "$1|"*) k_o=\${k_l#"$1|"}; break ;; esac; done
+  for k_l in $k_stats; do case $k_l in "$1|"*\|*\|*) ;; "$1|"*) k_o=\${k_l#"$1|"}; break ;; esac; done
   unset IFS; set +f
   [ -n "$k_o" ] || k_o=$(stat -c '%a %U %G|%s.%Y.%i' -- "$1" 2>/dev/null)
 }

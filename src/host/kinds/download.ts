@@ -138,18 +138,18 @@ fi
 k_fetch() { # k_fetch URL: 0 all is there and right, 65 all is there and wrong, or how the fetching ended
   k_get "$1" "$k_part" & k_pid=$!
   trap 'kill $k_pid 2>/dev/null' EXIT; trap 'exit 1' HUP TERM INT PIPE
-  k_nap=0.1
+  k_naps=0
   while kill -0 $k_pid 2>/dev/null; do
     k_alive || exit 1
-    sleep $k_nap 2>/dev/null || sleep 1
-    [ $k_nap = 0.1 ] || k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
-    k_nap=1
+    sleep 0.1 2>/dev/null || { sleep 1; k_naps=$((k_naps + 9)); }
+    k_naps=$((k_naps + 1))
+    [ $((k_naps % 10)) != 0 ] || k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
   done
   wait $k_pid; k_code=$?; trap - EXIT
   [ $k_code = 0 ] || return $k_code
-  k_got=$(k_sum "$k_part"); [ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; return 65; }
+  k_got=$(k_sum_large "$k_part"); [ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; return 65; }
 }
-[ -s "$k_part" ] && [ "$(k_sum "$k_part")" = "$k_want" ] && exit 0
+[ -s "$k_part" ] && [ "$(k_sum_large "$k_part")" = "$k_want" ] && exit 0
 for k_url in ${asset.urls}; do
   k_had=''; [ ! -s "$k_part" ] || k_had=yes
   k_fetch "$k_url" && exit 0; k_code=$?
