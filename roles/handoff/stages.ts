@@ -1,14 +1,14 @@
 // The handoff itself: who reads the repository, the object that stands for the tree, and what is Git's from then on.
 
 import { object } from '../../src/cluster/kinds/object.ts'
-import { idOf, type Manifest, type Ref, refOf, titleOf } from '../../src/cluster/object.ts'
+import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look, Stage } from '../../src/engine/resource.ts'
 import { diff, type Json } from '../../src/engine/state.ts'
 import { type Applier, argoApplier, fluxApplier } from '../../src/gitops/applier.ts'
 import { argocd } from '../../src/gitops/argocd.ts'
-import { gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
+import { decryptsNow, gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT, type Handover } from '../../src/gitops/handover.ts'
 import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
 import { applicationReady, rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
@@ -65,7 +65,7 @@ export function sourceResources(
 export function rootStages(
   role: string,
   handover: Handover,
-  { handing }: RoleContext,
+  { handing }: Pick<RoleContext, 'handing'>,
   between: readonly Stage<ClusterResource>[] = [],
 ): RootStages {
   const applier = applierOf(handover)
@@ -87,8 +87,10 @@ export interface RootStages {
   readonly after: readonly Stage<ClusterResource>[]
 }
 
-function rootManifest(handover: Handover): Manifest {
-  return handover.by === 'argocd' ? argocd(handover)[1] : rootKustomization(handover)
+/** A run that is not given the key does not end the decryption: Flux would apply what is encrypted as it is. */
+const rootManifest = (handover: Handover) => (live: Live | null) => {
+  if (handover.by === 'argocd') return argocd(handover)[1]
+  return rootKustomization({ ...handover, decrypts: handover.decrypts || decryptsNow(live) })
 }
 
 const besides = (handover: Handover) => (handover.by === 'argocd' ? [object(argocd(handover)[0])] : [])

@@ -1,6 +1,7 @@
 // Flux: a Kustomization for each part, in order by dependsOn, and a release of Helm that it goes on with.
 
-import type { Manifest, Ref } from '../cluster/object.ts'
+import { z } from 'zod'
+import type { Live, Manifest, Ref } from '../cluster/object.ts'
 import { type ChartSource, ociReference } from '../supply/chart-source.ts'
 import { isMap, type JsonMap } from '../supply/values.ts'
 import { AGE_SECRET, FLUX_ROOT, type Handover, type Part } from './handover.ts'
@@ -46,6 +47,10 @@ export function kustomization(part: Part, path: string, handover: Handover): Man
 /** https://fluxcd.io/flux/components/kustomize/kustomizations/#decryption */
 const decryption = ({ decrypts }: Handover) =>
   decrypts && { decryption: { provider: 'sops', secretRef: { name: AGE_SECRET } } }
+
+const decrypting = z.looseObject({ spec: z.looseObject({ decryption: z.looseObject({}) }) })
+
+export const decryptsNow = (live: Live | null): boolean => decrypting.safeParse(live).success
 
 /** The branch of the repository. `secret`: there is a Secret of the same name with its login. */
 export function gitRepository(handover: Handover, secret: boolean): Manifest {

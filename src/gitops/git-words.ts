@@ -60,6 +60,14 @@ const CASES: readonly (readonly [pattern: RegExp, words: Words])[] = [
     ({ url }) => ({ about: 'url', what: `${hostOf(url)} cannot be reached`, hint: CLUSTER }),
   ],
   [
+    /error: 5\d\d/,
+    ({ url }) => ({
+      about: 'url',
+      what: `${hostOf(url)} has an error of its own`,
+      hint: `who runs it knows more; is it over: git ls-remote ${url}`,
+    }),
+  ],
+  [
     /certificate|SSL|TLS|gnutls/i,
     ({ url, login }) => {
       const own = login.mode !== 'ssh' && login.ca !== undefined
@@ -103,10 +111,14 @@ function ownWords(said: string): string {
   return said
     .split(/\r?\n/)
     .map((one) => one.replace(/^(fatal|error|remote): /, '').trim())
+    .map((one) => one.replace(UNANSWERED, 'it asks for a login').replace(/ CAfile: \S+ CRLfile: \S+$/, ''))
     .filter((one) => !/^(@.*)?$/.test(one) && !BOILERPLATE.test(one))
     .slice(0, 6)
     .join('\n')
 }
+
+/** git would ask whoever sits before it when what it was given was refused. */
+const UNANSWERED = /^could not read (?:Username|Password) for .*: terminal prompts disabled$/
 
 const BOILERPLATE =
   /^(Please make sure you have the correct access rights|and the repository exists|Could not read from remote repository|Cloning into|Warning: Permanently added|IT IS POSSIBLE|Someone could be|It is also possible|Please contact your|Add correct host key|Offending|remove with|ssh-keygen -f|Host key for)/i

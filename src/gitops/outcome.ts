@@ -16,7 +16,10 @@ export type Outcome =
     }
 
 const status = z.looseObject({
-  metadata: z.looseObject({ generation: z.number().default(0) }),
+  metadata: z.looseObject({
+    generation: z.number().default(0),
+    annotations: z.record(z.string(), z.string()).default({}),
+  }),
   spec: z.looseObject({ suspend: z.boolean().default(false), path: z.string().default('') }).prefault({}),
   status: z
     .looseObject({
@@ -26,6 +29,7 @@ const status = z.looseObject({
       lastAppliedRevision: z.string().optional(),
       lastAttemptedRevision: z.string().optional(),
       artifact: z.looseObject({ revision: z.string() }).optional(),
+      inventory: z.looseObject({ entries: z.array(z.looseObject({ id: z.string() })).default([]) }).optional(),
     })
     .prefault({}),
 })
@@ -41,9 +45,15 @@ export interface Asked {
 /** The GitRepository: whether what is in Git is there to be applied. */
 export function fetched(source: Live | null, { requested }: Asked): Outcome {
   if (source === null) return { is: 'waiting', why: 'there is no GitRepository' }
-  const { metadata, status: is } = status.parse(source)
+  const { metadata, spec, status: is } = status.parse(source)
+  if (spec.suspend) {
+    const why = 'it is suspended, and nothing was fetched before'
+    if (is.artifact === undefined) return { is: 'failed', what: 'cannot be fetched', why, hint: RESUME }
+    return { is: 'ready', revision: is.artifact.revision }
+  }
   const ready = is.conditions.find(({ type }) => type === 'Ready')
-  const old = is.observedGeneration < metadata.generation
+  // That of the status grows with success only.
+  const old = (ready?.observedGeneration ?? is.observedGeneration) < metadata.generation
   if (ready === undefined || old || (requested !== undefined && is.lastHandledReconcileAt !== requested))
     return { is: 'waiting', why: 'the source-controller of Flux has not taken it up yet' }
   if (ready.status === 'True' && is.artifact !== undefined) return { is: 'ready', revision: is.artifact.revision }
@@ -64,34 +74,46 @@ export interface Applied extends Asked {
   readonly revision: string | undefined
 }
 
-/** The root and what it has applied. A child that fails is the cause; one that waits for another is not. */
+/**
+ * The root and what it has applied. A child that fails is the cause; one that waits for another is not. After a request,
+ * what is said of another revision than the one that was fetched, or before the request was handled, is of before.
+ */
 export function applied({ root, children, revision, requested }: Applied): Outcome {
   if (root === null) return { is: 'waiting', why: 'it does not exist' }
   const own = readOne(root)
   const all = children.map(readOne)
-  const causes = [...all, own].flatMap((one) => (one.fault === undefined ? [] : [{ one, fault: one.fault }]))
-  const cause = causes.find(({ one, fault }) => fault.final && one !== own) ?? causes[0]
-  if (requested !== undefined && own.handled !== requested && !cause?.fault.final)
-    return { is: 'waiting', why: 'the kustomize-controller of Flux has not taken it up yet' }
+  const isNew = (one: One) =>
+    requested === undefined || (one.tried === revision && !one.asked && (one === own || reached(own, revision)))
+  const causes = [...all, own].flatMap((one) => (one.fault === undefined || !isNew(one) ? [] : [{ one, ...one.fault }]))
+  const cause = causes.find(({ final, one }) => final && one !== own) ?? causes[0]
+  const whose = (one: One) => (one === own ? '' : `${one.title}: `)
   if (cause) {
-    const { one, fault } = cause
-    const which = one === own ? '' : `${one.title}: `
+    const { one, final, what, why, hint, unwell } = cause
     return {
-      is: fault.final ? 'failed' : 'waiting',
-      ...(fault.what !== undefined && { what: `${which}${fault.what}` }),
-      why: `${which}${fault.why}`,
-      ...(fault.hint !== undefined && { hint: fault.hint }),
-      unwell: fault.unwell,
+      is: final ? 'failed' : 'waiting',
+      ...(what !== undefined && { what: `${whose(one)}${what}` }),
+      why: `${whose(one)}${why}`,
+      ...(hint !== undefined && { hint }),
+      unwell,
     }
   }
-  if (own.applied === undefined) return { is: 'waiting', why: own.says || 'nothing is applied yet' }
-  if (revision === undefined) return { is: 'ready', revision: own.applied }
-  const behind = [own, ...all].find((one) => !one.ready || (one.applied !== revision && !one.suspended))
-  if (behind === undefined) return { is: 'ready', revision }
-  const which = behind === own ? '' : `${behind.title}: `
-  const is = behind.ready ? `applied is ${short(behind.applied)}, fetched ${short(revision)}` : behind.says
-  return { is: 'waiting', why: `${which}${is || 'is being applied'}`, unwell: behind.unwell }
+  if (requested !== undefined && own.asked && own.tried !== revision)
+    return { is: 'waiting', why: 'the kustomize-controller of Flux has not taken it up yet' }
+  const isBehind = (one: One) => {
+    if (revision !== undefined) return !one.ready || (one.applied !== revision && !one.suspended)
+    // What is looked at anew every few minutes is well meanwhile; what is new in it is not yet.
+    return !one.suspended && (one.applied === undefined || (one.checks && one.tried !== one.applied))
+  }
+  // What is at work says more than what waits for that.
+  const behind = all.find((one) => isBehind(one) && one.checks) ?? [own, ...all].find(isBehind)
+  if (behind === undefined) return { is: 'ready', revision: own.applied ?? '' }
+  const { ready, says, unwell } = behind
+  const why = ready ? `applied is ${short(behind.applied)}, fetched ${short(revision)}` : says
+  return { is: 'waiting', why: `${whose(behind)}${why || 'nothing is applied yet'}`, unwell }
 }
+
+/** It has applied its objects, children among them: what these say is of what they are now. */
+const reached = (own: One, revision: string | undefined) => own.tried === revision && (own.checks || !own.asked)
 
 interface Fault {
   /** It stays so until somebody changes something. */
@@ -107,36 +129,55 @@ interface One {
   readonly ready: boolean
   readonly suspended: boolean
   readonly applied: string | undefined
-  readonly handled: string | undefined
+  /** The revision that it is at, or that it has failed with. */
+  readonly tried: string | undefined
+  /** A request is not handled yet. */
+  readonly asked: boolean
+  /** Everything is applied, and waited for. */
+  readonly checks: boolean
   readonly says: string
   readonly unwell: readonly string[]
   readonly fault?: Fault
 }
 
 /** Waits for another, or is at work: the cause is elsewhere. */
-const NO_FAULT = ['DependencyNotReady', 'Progressing', 'ProgressingWithRetry']
+const NO_FAULT = ['DependencyNotReady', 'Progressing', 'ProgressingWithRetry', 'HealthCheckCanceled']
 
 function readOne(live: Live): One {
   const { metadata, spec, status: is } = status.parse(live)
-  const ready = is.conditions.find(({ type }) => type === 'Ready')
+  const [ready, reconciling] = ['Ready', 'Reconciling'].map((type) => is.conditions.find((one) => one.type === type))
   const { kind, namespace, name } = { kind: live.kind, ...live.metadata }
   const message = tidy(ready?.message ?? '')
-  const unwell = unwellIn(message)
+  const doing = ready?.status === 'Unknown' && reconciling !== undefined ? short(tidy(reconciling.message)) : message
+  const asked = metadata.annotations[REQUESTED]
+  const checks = ready?.status === 'Unknown' && /^Running health checks/.test(reconciling?.message ?? '')
+  const unwell = checks ? certificatesIn(is.inventory?.entries ?? []) : unwellIn(message)
   const base = {
     title: titleOf({ kind, namespace, name }),
     ready: ready?.status === 'True' && is.observedGeneration >= metadata.generation,
     suspended: spec.suspend,
     applied: is.lastAppliedRevision,
-    handled: is.lastHandledReconcileAt,
-    says: message,
+    tried: / for revision (\S+) with /.exec(reconciling?.message ?? '')?.[1] ?? is.lastAttemptedRevision,
+    asked: asked !== undefined && is.lastHandledReconcileAt !== asked,
+    checks,
+    says: doing,
     unwell,
   }
-  if (ready?.status !== 'False' || NO_FAULT.includes(ready.reason) || spec.suspend) return base
+  const lost = ready?.reason === 'DependencyNotReady' && /not found/.test(message)
+  if (ready?.status !== 'False' || (NO_FAULT.includes(ready.reason) && !lost) || spec.suspend) return base
   const known = explained(message, APPLY)
   const why = `${ready.reason}: ${message}`
   if (known === undefined) return { ...base, fault: { final: false, why, unwell } }
   const { what, hint, passing = false } = known
   return { ...base, fault: { final: !passing, what, why, hint: hint.replace('PATH', spec.path), unwell } }
+}
+
+/** `database_postgresql-tls_cert-manager.io_Certificate`, as fluxcd/cli-utils names objects, as the messages do. */
+function certificatesIn(entries: readonly { readonly id: string }[]): string[] {
+  return entries.flatMap(({ id }) => {
+    const [namespace, name, group, kind] = id.split('_')
+    return group === 'cert-manager.io' && kind === 'Certificate' ? [`${kind}/${namespace}/${name}`] : []
+  })
 }
 
 /** `timeout waiting for: [Certificate/database/tls status: 'InProgress']`, as fluxcd/pkg/ssa writes it. */
@@ -146,9 +187,10 @@ function unwellIn(message: string): string[] {
 
 const short = (revision = 'nothing') => revision.replace(/(sha1|sha256):([0-9a-f]{7})[0-9a-f]*/, '$1:$2')
 
-/** On one line, without the temporary directories of the controller. */
+/** On one line, without the temporary directories of the controller and what sops adds for whoever does not know it. */
 function tidy(message: string): string {
   return message
+    .replace(/\s*Recovery failed because no master key[\s\S]*$/, '')
     .replace(/\/tmp\/kustomization-\d+/g, '')
     .replace(/\s+/g, ' ')
     .trim()
@@ -165,6 +207,7 @@ interface Reason {
 const explained = (message: string, reasons: readonly Reason[]): Reason | undefined =>
   reasons.find(({ says }) => says.test(message))
 
+const RESUME = 'flux resume source git, or take spec.suspend off it with kubectl'
 const LOGIN = 'check k3s_platform_git_auth_mode and its login'
 
 /** Words of source-controller, go-git and Go's TLS and SSH. */
@@ -218,6 +261,17 @@ const FETCH: readonly Reason[] = [
 
 /** Words of kustomize-controller, kustomize, sops and the API. */
 const APPLY: readonly Reason[] = [
+  {
+    says: /dependency '[^']*' not found|dependency .*not found/i,
+    what: 'what it depends on is not there',
+    hint: 'correct dependsOn of the Kustomization in Git',
+    passing: true,
+  },
+  {
+    says: /secrets? "[^"]*" not found/i,
+    what: 'the Secret that it decrypts with is not there',
+    hint: 'give k3s_platform_sops_age_key: k3s-platform apply -t source makes it',
+  },
   {
     says: /path not found|no such file or directory/i,
     what: 'there is no such folder in the repository',

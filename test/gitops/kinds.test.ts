@@ -1,9 +1,11 @@
 // What Git owns from the handoff on: left alone, missing and not made again, taken back, handed over; and what stands for the tree.
 
 import { describe, expect, test } from 'vitest'
+import { rootStages } from '../../roles/handoff/stages.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
 import { fluxApplier, TAKEN_BACK } from '../../src/gitops/applier.ts'
+import type { Handover } from '../../src/gitops/handover.ts'
 import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
 import { root, switched } from '../../src/gitops/kinds/root.ts'
 import { FakeCluster } from '../cluster/fake.ts'
@@ -86,7 +88,7 @@ describe('an object that is taken back', () => {
 
 describe('what stands for the tree', () => {
   const needs = [{ apiVersion: 'cert-manager.io/v1', kind: 'Certificate', from: 'cert-manager' }]
-  const resource = root(kustomization('platform-root'), flux, needs)
+  const resource = root(() => kustomization('platform-root'), flux, needs)
 
   test('waits for the kinds that the tree needs', async () => {
     const now = cluster(false)
@@ -94,6 +96,26 @@ describe('what stands for the tree', () => {
     expect(await planned(resource, now)).toBe('deferred: once cert-manager is there')
     now.unserved.clear()
     expect(await planned(resource, now)).toBe('create\npresent: null -> true')
+  })
+
+  test('goes on decrypting when a run is not given the key', async () => {
+    const handover: Handover = {
+      ...{ cluster: 'edge-1', by: 'flux', root: 'clusters/edge-1', gitUrl: 'https://git.example/x.git' },
+      ...{ gitBranch: 'main', fluxNamespace: 'flux-system', fluxSource: 'platform-config' },
+      ...{ parts: [], given: [], sopsRecipients: [], decrypts: false },
+    }
+    const rootWith = (decrypts: boolean) => {
+      const [stage] = rootStages('addon', { ...handover, decrypts }, {}).after
+      const [resource] = stage?.resources ?? []
+      if (resource === undefined) throw new Error('there is no root')
+      return resource
+    }
+    const now = cluster(false)
+    await made(rootWith(false), now)
+    expect(await planned(rootWith(false), now)).toBe('none')
+    expect(await planned(rootWith(true), now)).toContain('spec.decryption')
+    await made(rootWith(true), now)
+    expect(await planned(rootWith(false), now)).toBe('none')
   })
 
   test('is left alone while it is suspended, whoever has done that', async () => {

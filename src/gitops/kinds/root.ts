@@ -14,16 +14,16 @@ export interface Need {
   readonly from: string
 }
 
-/** Before it is there, whoever applies the tree would fail for lack of kinds. Once it is, Git has the say. */
+/** `manifest` says what is to be of the one that is there. Before it is, whoever applies the tree would fail for lack of kinds. Once it is, Git has the say. */
 export function root(
-  manifest: Manifest,
+  manifest: (live: Live | null) => Manifest,
   applier: Applier,
   needs: readonly Need[],
   inputs: readonly string[] = [],
 ): ClusterResource {
-  const made = object(manifest, { inputs })
+  const made = (live: Live | null) => object(manifest(live), { inputs })
   return {
-    ...made,
+    ...made(null),
     look: async (cluster, at) => {
       const live = await cluster.get(applier.root)
       if (live !== null && applier.stopped(live)) {
@@ -36,8 +36,9 @@ export function root(
         if (lacking.length > 0)
           return { actual: null, desired: { present: true }, deferred: `once ${lacking.join(' and ')} is there` }
       }
-      return made.look(cluster, at)
+      return made(live).look(cluster, at)
     },
+    make: async (change, cluster, how) => made(await cluster.get(applier.root)).make(change, cluster, how),
   }
 }
 
