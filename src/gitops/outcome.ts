@@ -43,7 +43,8 @@ export function fetched(source: Live | null, { requested }: Asked): Outcome {
   if (source === null) return { is: 'waiting', why: 'there is no GitRepository' }
   const { metadata, status: is } = status.parse(source)
   const ready = is.conditions.find(({ type }) => type === 'Ready')
-  const old = is.observedGeneration < metadata.generation
+  // A fetch that fails leaves the status at the generation of the last success: -1 where there was none.
+  const old = (ready?.observedGeneration ?? is.observedGeneration) < metadata.generation
   if (ready === undefined || old || (requested !== undefined && is.lastHandledReconcileAt !== requested))
     return { is: 'waiting', why: 'the source-controller of Flux has not taken it up yet' }
   if (ready.status === 'True' && is.artifact !== undefined) return { is: 'ready', revision: is.artifact.revision }

@@ -9,6 +9,8 @@ const given = z
   .strictObject({
     conditions: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])),
     observed: z.number().default(1),
+    /** The generation that the conditions are of. */
+    said: z.number().optional(),
     artifact: z.string().optional(),
     applied: z.string().optional(),
     path: z.string().default('./x'),
@@ -35,7 +37,10 @@ const cases = z
 
 function object(kind: string, name: string, is: z.output<typeof given>): Live | null {
   if (is === null) return null
-  const conditions = is.conditions.map(([type, status, reason, message]) => ({ type, status, reason, message }))
+  const conditions = is.conditions.map(([type, status, reason, message]) => ({
+    ...{ type, status, reason, message },
+    ...(is.said !== undefined && { observedGeneration: is.said }),
+  }))
   const { observed, artifact, path, suspend } = is
   return live.parse({
     apiVersion: 'x/v1',
