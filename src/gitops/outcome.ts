@@ -166,6 +166,7 @@ interface Reason {
 const explained = (message: string, reasons: readonly Reason[]): Reason | undefined =>
   reasons.find(({ says }) => says.test(message))
 
+export const REFUSED = 'the login is refused'
 const LOGIN = 'check k3s_platform_git_auth_mode and its login'
 
 /** Words of source-controller, go-git and Go's TLS and SSH. */
@@ -187,7 +188,7 @@ const FETCH: readonly Reason[] = [
   },
   {
     says: /unable to authenticate|authentication required|authorization failed|invalid credentials|permission denied|invalid auth|40[13]\b|Unauthorized|Forbidden/i,
-    what: 'the login is refused',
+    what: REFUSED,
     hint: `${LOGIN}: the key or token has to be one that the repository lets in`,
   },
   {

@@ -123,6 +123,9 @@ describe('the bootstrap role alone, with a deploy key that is made', () => {
     expect(text).not.toMatch(SCANNED)
     expect(text).toMatch(REFUSED)
     expect(await secret(at.node, 'identity.pub')).toContain(publicKey)
+    // How to see it is told: a run may be killed before it says what it has made.
+    const shown = /its public part: kubectl (.*)$/m.exec(text)?.[1] ?? ''
+    expect(await at.node.ask(`k3s kubectl ${shown}`)).toContain(publicKey)
     await expectUntold(text)
   })
 
