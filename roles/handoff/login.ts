@@ -27,6 +27,13 @@ export function hasLogin(v: SourceVars): boolean {
   return v.k3s_platform_git_auth_mode !== 'public' || v.k3s_platform_git_ca !== undefined
 }
 
+/** How a key that was made is let in: it is told only once, and a run may end before it is. */
+export function admitting(v: SourceVars & TreeVars): string | undefined {
+  if (v.k3s_platform_git_auth_mode !== 'ssh' || !v.k3s_platform_git_generate_key) return undefined
+  const secret = `-n ${v.k3s_platform_flux_namespace} get secret ${v.k3s_platform_flux_source_name}`
+  return `let the deploy key that was made read the repository, then run the same command again; its public part: kubectl ${secret} -o go-template='{{index .data "identity.pub" | base64decode}}'`
+}
+
 /** undefined: something that it needs is not given. */
 export function loginOf(v: SourceVars, { workstation }: Pick<RoleContext, 'workstation'>): Login | undefined {
   const ca = v.k3s_platform_git_ca

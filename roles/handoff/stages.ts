@@ -42,11 +42,12 @@ export function applierOf(handover: Handover): Applier | null {
   return argoApplier(application.metadata.namespace ?? '', application.metadata.name)
 }
 
-/** The repository as Flux reads it; `login` makes its Secret. */
+/** The repository as Flux reads it; `login` makes its Secret; `admit`: what to do when that is refused. */
 export function sourceResources(
   handover: Handover,
   login: readonly ClusterResource[],
   secret: boolean,
+  admit?: string,
 ): ClusterResource[] {
   if (handover.by !== 'flux' || handover.gitUrl === undefined) return [...login]
   const repository = object(gitRepository(handover, secret), { inputs: login.map(({ id }) => id) })
@@ -54,7 +55,7 @@ export function sourceResources(
   return [
     ...login,
     repository,
-    sourceReady({ namespace, source, inputs: [...login.map(({ id }) => id), repository.id] }),
+    sourceReady({ namespace, source, inputs: [...login.map(({ id }) => id), repository.id], admit }),
   ]
 }
 

@@ -15,7 +15,7 @@ import { strays } from '../../src/host/kinds/strays.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
 import { controllerFindings, controllerLocks, controllerResources } from '../handoff/controllers.ts'
-import { argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
+import { admitting, argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
 import { sourceFindings } from '../handoff/login-rules.ts'
 import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
 import type { Role, RoleContext } from '../role.ts'
@@ -170,7 +170,7 @@ function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const logins = git.by === 'argocd' ? argoLoginResources : loginResources
   return [
     ...(git.by === 'flux' ? [{ role, name: 'flux', resources: controllerResources(v, context) }] : []),
-    { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v)) },
+    { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v), admitting(v)) },
     ...(alone && needsOf(git).length === 0 ? rootStages(role, git, context).after : []),
   ]
 }

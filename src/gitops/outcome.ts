@@ -52,7 +52,7 @@ export function fetched(source: Live | null, { requested }: Asked): Outcome {
     return { is: 'ready', revision: is.artifact.revision }
   }
   const ready = is.conditions.find(({ type }) => type === 'Ready')
-  // That of the status grows with success only.
+  // A fetch that fails leaves the status at the generation of the last success: -1 where there was none.
   const old = (ready?.observedGeneration ?? is.observedGeneration) < metadata.generation
   if (ready === undefined || old || (requested !== undefined && is.lastHandledReconcileAt !== requested))
     return { is: 'waiting', why: 'the source-controller of Flux has not taken it up yet' }
@@ -208,6 +208,7 @@ const explained = (message: string, reasons: readonly Reason[]): Reason | undefi
   reasons.find(({ says }) => says.test(message))
 
 const RESUME = 'flux resume source git, or take spec.suspend off it with kubectl'
+export const REFUSED = 'the login is refused'
 const LOGIN = 'check k3s_platform_git_auth_mode and its login'
 
 /** Words of source-controller, go-git and Go's TLS and SSH. */
@@ -229,7 +230,7 @@ const FETCH: readonly Reason[] = [
   },
   {
     says: /unable to authenticate|authentication required|authorization failed|invalid credentials|permission denied|invalid auth|40[13]\b|Unauthorized|Forbidden/i,
-    what: 'the login is refused',
+    what: REFUSED,
     hint: `${LOGIN}: the key or token has to be one that the repository lets in`,
   },
   {

@@ -107,15 +107,15 @@ export class GitServer {
     return `${this.#sshAddress} ${this.#hostKey}\n`
   }
 
-  /** From now on there is another password; the old one is refused. */
-  async rotatePassword(): Promise<void> {
-    this.#password = randomBytes(12).toString('hex')
+  /** From now on there is another password, a random one unless it is given; the old one is refused. */
+  async rotatePassword(password = randomBytes(12).toString('hex')): Promise<void> {
+    this.#password = password
     await this.#server.call('login', { ...this.login, token: this.#token })
   }
 
-  /** From now on there is another token; the old one is refused. */
-  async rotateToken(): Promise<void> {
-    this.#token = randomBytes(12).toString('hex')
+  /** From now on there is another token, a random one unless it is given; the old one is refused. */
+  async rotateToken(token = randomBytes(12).toString('hex')): Promise<void> {
+    this.#token = token
     await this.#server.call('login', { ...this.login, token: this.#token })
   }
 

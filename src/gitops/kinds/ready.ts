@@ -8,7 +8,7 @@ import { allRolledOut } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
 import { isScaledDown } from '../../cluster/workload.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
-import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
+import { applied, fetched, type Outcome, REFUSED, REQUESTED } from '../outcome.ts'
 import { synced } from '../synced.ts'
 
 const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
@@ -30,8 +30,12 @@ export interface FluxGate {
   readonly inputs: readonly string[]
 }
 
-/** The artifact of the branch is there. Asked anew whenever it is waited for: a rotated key is tried at once. */
-export function sourceReady({ namespace, source, inputs }: FluxGate): ClusterResource {
+/**
+ * The artifact of the branch is there. Asked anew whenever it is waited for: a rotated key is tried at once. `admit`: what
+ * to do when the login is refused, where there is more to say than to check it.
+ */
+export function sourceReady(spec: FluxGate & { readonly admit?: string | undefined }): ClusterResource {
+  const { namespace, source, inputs, admit } = spec
   const ref: Ref = { ...SOURCE, namespace, name: source }
   const ask = asking()
   return gate({
@@ -40,7 +44,11 @@ export function sourceReady({ namespace, source, inputs }: FluxGate): ClusterRes
     inputs,
     boundSeconds: SOURCE_SECONDS,
     watches: [{ ...SOURCE, namespace, fields: `metadata.name=${source}` }],
-    judge: async (cluster) => verdictOf(fetched(await cluster.get(ref), { requested: ask.requested })),
+    judge: async (cluster) => {
+      const outcome = fetched(await cluster.get(ref), { requested: ask.requested })
+      const refused = outcome.is === 'failed' && outcome.what?.endsWith(REFUSED) && admit !== undefined
+      return verdictOf(refused ? { ...outcome, hint: admit } : outcome)
+    },
     heal: async (cluster, how, first) => first && ask.again(cluster, [ref], how),
     evidence: async (cluster) => (await idling(cluster, namespace, 'source-controller')) ?? {},
     hint: `kubectl -n ${namespace} describe gitrepository ${source}`,

@@ -1,0 +1,255 @@
+// No byte of what the repository is read with is anywhere but in its Secret: streams, events, arguments, files, objects, the tree.
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { Testbed } from '../testbed/testbed.ts'
+import { forms } from './forms.ts'
+import { type Handoff, handoff, reading } from './handoff.ts'
+import { field } from './platform.ts'
+import { cli, said } from './state.ts'
+
+const PASSWORD = 'gh"Pw9\\sV3 $kQ-password'
+const TOKEN = 'glpat/7hT2wYb4+Zr8=-token'
+const PASSPHRASE = 'open "sesame" \\ 4242'
+const AGE = `AGE-SECRET-KEY-1${'QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L'.repeat(2).slice(0, 58)}`
+
+let testbed: Testbed
+let at: Handoff
+/** The program's temporary directory. */
+let temp = ''
+let locked = { private: '', public: '' }
+let needles: string[] = []
+
+beforeAll(async () => {
+  testbed = await Testbed.open()
+  at = await handoff(testbed, 'edge-1')
+  temp = await testbed.dir()
+  locked = await at.git.newKeys(PASSPHRASE)
+  await Promise.all([
+    at.git.authorize(locked.public),
+    at.git.rotatePassword(PASSWORD),
+    at.git.rotateToken(TOKEN),
+    // What needs none of the addons is handed over by the bootstrap role alone.
+    at.git.commit({ 'clusters/edge-1/kustomization.yaml': 'resources: []\n' }),
+  ])
+  const keys = [...secretLines(at.git.keys.private), ...secretLines(locked.private)]
+  needles = [...new Set([PASSWORD, TOKEN, PASSPHRASE, AGE, ...keys].flatMap(forms))]
+})
+afterAll(() => testbed?.close())
+
+/** What is before the fourth line of a key is the same in each, or public; so is how it is padded. */
+const secretLines = (key: string) => key.trim().split('\n').slice(4, -2)
+
+/** Where each is taken from the environment, it is given there. */
+const ways = [
+  ['https-basic', { GITOPS_FLUX_HTTP_PASSWORD: PASSWORD }, 'password', () => PASSWORD],
+  ['https-bearer', { GITOPS_FLUX_BEARER_TOKEN: TOKEN }, 'bearerToken', () => TOKEN],
+  ['ssh', {}, 'identity', () => locked.private],
+] as const
+
+async function inventoryOf(mode: (typeof ways)[number][0]): Promise<string> {
+  const {
+    k3s_platform_git_http_password: _,
+    k3s_platform_git_bearer_token: __,
+    ...vars
+  } = { ...at.vars, ...reading(at, mode) }
+  const key = { k3s_platform_git_private_key: locked.private, k3s_platform_git_private_key_passphrase: PASSPHRASE }
+  return testbed.inventory([at.node], { ...vars, ...(mode === 'ssh' && key) })
+}
+
+/** For the bootstrap role: nothing of the addons is in the tree. */
+const NO_ADDONS = JSON.stringify({ k3s_platform_cert_manager_enabled: false, k3s_platform_certificates: [] })
+
+/** Looks, as often as it can, at the arguments of every process of the machine, those in the node included, and at files. */
+const WATCHER = `import json, os, stat, sys, threading, time
+asked = json.loads(sys.stdin.readline())
+needles = [n.encode() for n in asked["needles"]]
+done = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
+found, seen, looks = set(), set(), 0
+print("ready", flush=True)
+while not done.is_set():
+    for pid in os.listdir("/proc"):
+        if pid.isdigit():
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    line = f.read()
+            except OSError:
+                continue
+            if line and line not in seen:
+                seen.add(line)
+                if any(n in line for n in needles):
+                    found.add(line.replace(b"\\0", b" ").decode(errors="replace"))
+    for top in asked["dirs"]:
+        for where, _, names in os.walk(top):
+            for name in names:
+                path = os.path.join(where, name)
+                try:
+                    if not stat.S_ISREG(os.stat(path).st_mode): # reading a pipe would take what it holds
+                        continue
+                    with open(path, "rb") as f:
+                        text = f.read()
+                except OSError:
+                    continue
+                if any(n in text for n in needles):
+                    found.add(path)
+    looks += 1
+    time.sleep(0.005)
+print(json.dumps({
+    "found": sorted(found), "looks": looks,
+    "git": sum(b"ls-remote" in l for l in seen), "flux": sum(b"source-controller" in l for l in seen),
+}))
+`
+const Watched = z.object({ found: z.array(z.string()), looks: z.number(), git: z.number(), flux: z.number() })
+
+async function watched<T>(run: () => Promise<T>): Promise<{ done: T; seen: z.output<typeof Watched> }> {
+  const script = join(await testbed.dir(), 'watch.py')
+  await writeFile(script, WATCHER)
+  const child = execa('/usr/bin/python3', [script], { stdin: 'pipe' })
+  child.stdin.write(`${JSON.stringify({ needles, dirs: [testbed.home, temp] })}\n`)
+  await new Promise((resolve) => child.stdout.once('data', resolve))
+  const done = await run()
+  child.stdin.end('stop\n')
+  return { done, seen: Watched.parse(JSON.parse((await child).stdout.replace(/^ready\n/, ''))) }
+}
+
+function expectNone(what: string, text: string): void {
+  const found = needles.filter((needle) => text.includes(needle))
+  expect(found, `${what} has a secret`).toEqual([])
+}
+
+/** Files of the node with a needle in them, but for the database of etcd. */
+async function inNode(): Promise<string[]> {
+  const skip = '\\( -path /proc -o -path /sys -o -path /dev/shm/needles -o -path /opt/rancher/k3s/server/db \\)'
+  await at.node.run('cat >/dev/shm/needles', { input: needles.join('\n') })
+  const look = `find / ${skip} -prune -o -type f -size -20M -newer /run/test-began -print0 | xargs -0 -r grep -laF -f /dev/shm/needles; rm /dev/shm/needles`
+  return (await at.node.run(look)).stdout.split('\n').filter(Boolean)
+}
+
+/** Files of a directory of the workstation with a needle in them. */
+async function inFolders(...folders: readonly string[]): Promise<string[]> {
+  const list = join(await testbed.dir(), 'needles')
+  await writeFile(list, needles.join('\n'))
+  const { stdout } = await execa('grep', ['-rlaF', '-f', list, ...folders], { reject: false })
+  return stdout.split('\n').filter(Boolean)
+}
+
+const Live = z.object({
+  items: z.array(z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }), data: z.unknown() })),
+})
+
+/** Objects that have a needle anywhere, except in the data of a Secret. */
+async function inObjects(): Promise<string[]> {
+  const kinds = (await at.node.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).split('\n').filter(Boolean)
+  const { items } = Live.parse(
+    JSON.parse(await at.node.kubectl(['get', '-A', kinds.join(','), '-o', 'json', '--show-managed-fields'])),
+  )
+  expect(items.length).toBeGreaterThan(100)
+  const told = (item: (typeof items)[number]) =>
+    JSON.stringify(item.kind === 'Secret' ? { ...item, data: undefined } : item)
+  return items
+    .filter((item) => needles.some((needle) => told(item).includes(needle)))
+    .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
+}
+
+describe('what the repository is read with', () => {
+  test.each(ways)('is told to nobody by an apply that tells all it can, by %s', async (mode, env, key, value) => {
+    await at.node.ask('touch /run/test-began')
+    const inventory = await inventoryOf(mode)
+    const events = join(await testbed.dir(), 'events.jsonl')
+    const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
+    const { done, seen } = await watched(() =>
+      testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], {
+        env: { TMPDIR: temp, SOPS_AGE_KEY: AGE, ...env },
+        timeout: 300_000,
+      }),
+    )
+    expect(done.code, said(done)).toBe(0)
+    expectNone('stdout', done.stdout)
+    expectNone('stderr, with the wire', done.stderr)
+    expectNone('the events', await readFile(events, 'utf8'))
+    expect(seen.found, 'arguments of a process, or a file of the workstation').toEqual([])
+    expect(seen.looks).toBeGreaterThan(20)
+    expect(seen.git, 'the watcher sees what the workstation asks').toBeGreaterThan(0)
+    expect(seen.flux, 'the watcher sees what runs in the node').toBeGreaterThan(0)
+    expect(await inObjects()).toEqual([])
+    expect(await inNode()).toEqual([])
+    expect(await inFolders(testbed.home, temp)).toEqual([])
+    expectNone('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
+    // It came there as it was.
+    const stored = async (name: string, field_: string) =>
+      Buffer.from(await field(at.node, 'flux-system', `secret/${name}`, `{.data.${field_}}`), 'base64').toString()
+    expect(await stored('platform-config', key)).toBe(value())
+    expect(await stored('sops-age', 'age\\.agekey')).toBe(AGE)
+    expect(await field(at.node, 'flux-system', 'kustomization/platform-root', '{.status.lastAppliedRevision}')).toBe(
+      `main@sha1:${await at.git.head()}`,
+    )
+  })
+
+  test.each(ways)('is *** in plans and documents that would change it, by %s', async (mode, env) => {
+    const inventory = await inventoryOf(mode)
+    for (const format of ['text', 'json', 'junit', 'github']) {
+      const done = await testbed.cli(
+        ['plan', 'k3s_platform_bootstrap', '-D', '-o', format, '-i', inventory, '-e', NO_ADDONS],
+        { env: { TMPDIR: temp, SOPS_AGE_KEY: AGE, ...env } },
+      )
+      expect([0, 2], said(done)).toContain(done.code)
+      if (mode !== 'ssh') expect(done.stdout).toContain('***')
+      // GitHub masks what it is told to mask: these lines are for its eyes only.
+      expectNone(`the plan as ${format}`, said(done).replace(/^::add-mask::.*$/gm, ''))
+    }
+  })
+
+  test('is told by no run that fails', async () => {
+    const age = { TMPDIR: temp, SOPS_AGE_KEY: AGE }
+    const told: string[] = []
+    const fail = async (mode: (typeof ways)[number][0], env: Record<string, string>, ...more: readonly string[]) => {
+      const events = join(await testbed.dir(), 'events.jsonl')
+      const args = ['apply', 'k3s_platform_bootstrap', '-i', await inventoryOf(mode), '-vvv', '--debug', ...more]
+      const done = await testbed.cli([...args, '-e', NO_ADDONS, '--events', events], { env: { ...age, ...env } })
+      expect(done.code, said(done)).toBeGreaterThan(0)
+      told.push(done.stdout, done.stderr, await readFile(events, 'utf8').catch(() => ''))
+    }
+    await at.git.rotatePassword()
+    await at.git.rotateToken()
+    await at.git.revoke(locked.public)
+    // The workstation is refused; the cluster is; and values in the wrong places.
+    const unasked = ['-e', 'k3s_platform_git_check=false']
+    for (const [mode, env] of ways) {
+      const { seen } = await watched(async () => {
+        await fail(mode, env)
+        await fail(mode, env, ...unasked, '-o', 'json')
+      })
+      expect(seen.found).toEqual([])
+    }
+    const odd = { k3s_platform_git_private_key: { not: locked.private }, k3s_platform_sops_age_key: [AGE] }
+    const wrong = await testbed.inventory([at.node], { ...at.vars, ...reading(at, 'ssh'), ...odd })
+    told.push(said(await cli(testbed, 64, ['apply', '-i', wrong, '-vvv', '--debug'], { env: { TMPDIR: temp } })))
+    const turned = await testbed.inventory([at.node], {
+      ...{ ...at.vars, ...reading(at, 'ssh'), k3s_platform_git_private_key: locked.private },
+      k3s_platform_git_private_key_passphrase: `${PASSPHRASE}!`,
+    })
+    told.push(said(await cli(testbed, 64, ['apply', '-i', turned, '-vvv', '--debug'], { env: { TMPDIR: temp } })))
+    told.forEach((text, i) => {
+      expectNone(`output ${i}`, text)
+    })
+    expect(await inFolders(testbed.home, temp)).toEqual([])
+    expect(await inNode()).toEqual([])
+    expectNone('the journal', await at.node.ask('journalctl --no-pager -o cat'))
+  })
+
+  test('is not in the tree', async () => {
+    for (const [mode, env] of ways) {
+      const tree = await testbed.dir()
+      const more = { GHCR_TOKEN: TOKEN, SOPS_AGE_KEY: AGE, ...env }
+      const done = await cli(testbed, 0, ['render', '-i', await inventoryOf(mode), '--tree', tree, '-vvv', '-D'], {
+        env: { TMPDIR: temp, ...more },
+      })
+      expectNone(`what render says, by ${mode}`, said(done))
+      expect(await inFolders(tree)).toEqual([])
+    }
+  })
+})
