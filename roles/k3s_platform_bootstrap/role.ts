@@ -18,6 +18,7 @@ import { controllerFindings, controllerLocks, controllerResources } from '../han
 import { admitting, argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
 import { sourceFindings } from '../handoff/login-rules.ts'
 import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
+import { handoffBy } from '../handoff/vars.ts'
 import type { Role, RoleContext } from '../role.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
@@ -164,7 +165,7 @@ export const bootstrap: Role<typeof vars> = {
 /** The controllers and the repository; the tree itself is applied at once only where it needs none of the addons. */
 function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const role = bootstrap.name
-  const git = context.handover?.()
+  const git = handoffBy(v) === 'none' ? undefined : context.handover?.()
   if (git === undefined || applierOf(git) === null) return []
   const alone = context.roles?.every((one) => one === role) ?? false
   const logins = git.by === 'argocd' ? argoLoginResources : loginResources

@@ -1,11 +1,10 @@
 // From an inventory to what the engine runs: each host's connection, variables and stages, with all mistakes at once.
 
-import { hostname, userInfo } from 'node:os'
 import type { z } from 'zod'
 import { eachRole } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
 import type { ChartCheck, Met, RepositoryCheck, Role, RoleContext } from '../../roles/role.ts'
-import { type PlatformFacts, type PlatformResource, type PlatformSession, platformBackend } from '../cluster/backend.ts'
+import type { PlatformFacts, PlatformResource } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
@@ -13,14 +12,9 @@ import type { Target } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
 import { nearest } from '../engine/suggest.ts'
 import type { Handover } from '../gitops/handover.ts'
-import { hostBackend } from '../host/backend.ts'
 import { aboutHost } from '../host/facts.ts'
-import { rootShell } from '../host/root-shell.ts'
-import { connect } from '../host/ssh/connect.ts'
-import type { Transport } from '../host/transport.ts'
 import {
   bindVars,
-  type Connection,
   type ConnectionDefaults,
   connectionNames,
   connectionOf,
@@ -35,19 +29,12 @@ import type { HostChart } from './charts.ts'
 import type { HostRepository } from './git.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
-import { askSecret } from './prompt.ts'
+import { type HostSession, session } from './session.ts'
 import { base64Of, workstation } from './workstation.ts'
-
-/** A session that also opens streams to what the host can reach. */
-export type HostSession = PlatformSession & Pick<Transport, 'forward'>
 
 export interface HostTarget extends Target<PlatformResource, PlatformFacts> {
   connect(signal: AbortSignal): Promise<HostSession>
 }
-
-const LOOK_MS = 120_000
-/** --timeout can only shorten it. */
-const LOCK_MS = 60_000
 
 /** Which stages of a role this command is about. */
 export type StagesOf = <V extends z.ZodObject>(role: Role<V>) => Role<V>['stages']
@@ -256,53 +243,6 @@ function treeOf(host: Host, context: RoleContext, env: Io['env']): Handover | un
     const { sound } = role.tree === undefined ? { sound: undefined } : bindVars(host, role.vars, { env })
     return sound && role.tree?.(sound, context)
   }).find((tree) => tree !== undefined)
-}
-
-async function session(
-  host: string,
-  connection: Connection,
-  kubeconfig: () => string,
-  { options, io, emit, fetch }: Shared,
-  signal: AbortSignal,
-): Promise<HostSession> {
-  const { env } = io
-  const opened = io.now()
-  const transport = await connect({
-    ...connection,
-    name: host,
-    hostKey: connection.hostKeys,
-    timeoutMs: connection.timeout * 1000,
-    knownHostsText: env.K3S_PLATFORM_SSH_KNOWN_HOSTS,
-    env,
-    home: env.HOME ?? '',
-    // Where nobody can be asked, the login says which key of which host it is that cannot be opened.
-    askSecret: (prompt: string) =>
-      askSecret(prompt, 'ssh key', '').catch((error: unknown) => {
-        if (error instanceof ProblemError) return undefined
-        throw error
-      }),
-    signal,
-  })
-  const become = { user: connection.user, become: connection.become, password: connection.becomePassword }
-  const shell = rootShell(transport, host, become, ({ number, what, script }) => {
-    if (options.verbosity >= 3 || options.events !== null) {
-      emit({ at: io.now(), event: 'wire', host, exec: number, what, script })
-    }
-  })
-  const backend = hostBackend({
-    host,
-    shell,
-    holder: () =>
-      `${userInfo().username}@${hostname()}, process ${process.pid}, since ${new Date(opened).toISOString()}`,
-    fetch,
-    now: io.now,
-    lookMs: options.timeoutMs ?? LOOK_MS,
-    waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? LOCK_MS, LOCK_MS) / 1000),
-    waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
-  })
-  const { forward } = transport
-  const boundSeconds = options.timeoutMs === null ? undefined : Math.ceil(options.timeoutMs / 1000)
-  return Object.assign(platformBackend(backend, { host, kubeconfig, forward, now: io.now, boundSeconds }), { forward })
 }
 
 /** Fetches each asset once in a run, however many hosts ask for it. */

@@ -9,8 +9,8 @@ import { stringify } from 'yaml'
 import { type Access, kubeconfigOf } from '../kubeconfig/merge.ts'
 import type { Io } from './io.ts'
 import { writePrivate } from './kubeconfig-file.ts'
+import type { HostSession } from './session.ts'
 import { shellWords } from './shell-words.ts'
-import type { HostSession } from './targets.ts'
 import { locate } from './workstation.ts'
 
 /**

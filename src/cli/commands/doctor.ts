@@ -10,7 +10,8 @@ import { painter, wantsColour } from '../../report/style.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
-import type { HostSession, HostTarget } from '../targets.ts'
+import type { HostSession } from '../session.ts'
+import type { HostTarget } from '../targets.ts'
 import { inTurns } from '../turns.ts'
 
 /** What one patient has; `about` says what it is, as far as that could be seen. */
