@@ -10,8 +10,7 @@ import type { Stage } from '../../src/engine/resource.ts'
 import { fluxApplier } from '../../src/gitops/applier.ts'
 import { helmRelease } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT } from '../../src/gitops/handover.ts'
-import { helmReleaseOf, keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
-import { handed } from '../../src/gitops/kinds/handed.ts'
+import { gitsOwn, keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
 import { type ChartSource, ociReference } from '../../src/supply/chart-source.ts'
 import { type JsonMap, layerValues } from '../../src/supply/values.ts'
 import { handoffBy } from '../handoff/vars.ts'
@@ -155,21 +154,19 @@ export function gateStages(addons: readonly Addon[], v: Vars, context: AddonCont
       ...(addon.proof && { proof: addon.proof(v, release) }),
     })
     const resources = [gate, ...(addon.after?.(v, release, gate.id) ?? [])]
-    return { role: ROLE, name: addon.name, resources: resources.map((one) => gitsOwn(addon, v, context, one)) }
+    return { role: ROLE, name: addon.name, resources: resources.map((one) => underGit(addon, v, context, one)) }
   })
 }
 
 function keptBy(addon: Addon, v: Vars, context: AddonContext, chart: ClusterResource): ClusterResource {
   if (handoffBy(v) !== 'flux') return chart
   const [, manifest] = releaseManifests(addon, v, context)
-  return gitsOwn(addon, v, context, keptChart(chart, releaseOf(addon, v, context), object(manifest)))
+  return underGit(addon, v, context, keptChart(chart, releaseOf(addon, v, context), object(manifest)))
 }
 
-/** Once Git has the addons, one that is neither installed nor in Git is missing there, and comes by way of Git. */
-function gitsOwn(addon: Addon, v: Vars, context: AddonContext, resource: ClusterResource): ClusterResource {
+function underGit(addon: Addon, v: Vars, context: AddonContext, resource: ClusterResource): ClusterResource {
   if (handoffBy(v) !== 'flux' || !v.k3s_platform_handoff_addons || v.k3s_platform_git_url === undefined) return resource
-  const ref = helmReleaseOf(releaseOf(addon, v, context))
-  return handed(resource, ref, fluxApplier(v.k3s_platform_flux_namespace, FLUX_ROOT))
+  return gitsOwn(resource, releaseOf(addon, v, context), fluxApplier(v.k3s_platform_flux_namespace, FLUX_ROOT))
 }
 
 /** What Git has of an addon: where its chart is, and the HelmRelease. */

@@ -1,9 +1,11 @@
 // A release that Flux goes on with: when that is so, what becomes of its HelmChart, and what stays.
 
 import { describe, expect, test } from 'vitest'
+import { gate } from '../../src/cluster/kinds/gate.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
-import { keeperOf, keptChart, retired } from '../../src/gitops/kinds/adopted.ts'
+import { fluxApplier } from '../../src/gitops/applier.ts'
+import { gitsOwn, keeperOf, keptChart, retired } from '../../src/gitops/kinds/adopted.ts'
 import { FakeCluster } from '../cluster/fake.ts'
 import { made, planned } from '../cluster/kit.ts'
 
@@ -123,5 +125,38 @@ describe('a HelmChart', () => {
     expect(now.peek(refOf(binding('helm-kube-system-other', {})))).not.toBeNull()
     expect(await planned(retired(release), now)).toBe('none')
     expect(await planned(kept, now)).toBe('owned: Flux (HelmRelease caddy)')
+  })
+})
+
+describe('an addon that Git shall have', () => {
+  const flux = fluxApplier('flux-system', 'platform-root')
+  const ready = gate({
+    ...{ id: 'ready:caddy', title: 'caddy', boundSeconds: 1, watches: [] },
+    judge: async () => ({ is: 'waiting', why: 'no' }),
+  })
+  const own = (resource: typeof ready) => gitsOwn(resource, release, flux)
+  const handedOver = (some: Some | null): FakeCluster => {
+    const now = cluster(some)
+    now.put({ ...flux.root, metadata: { namespace: 'flux-system', name: 'platform-root' } })
+    return now
+  }
+  const missing = { history: null, chart: false } as const
+
+  test('is missing, and nothing of it is made, where neither its HelmChart nor its HelmRelease is there', async () => {
+    const now = handedOver(missing)
+    await now.delete(refOf(RELEASE))
+    expect(await planned(own(kept), now)).toMatch(/^owned: Flux \(platform-root\)/)
+    expect(await planned(own(ready), now)).toMatch(/^owned: Flux \(platform-root\)/)
+  })
+
+  test('is made as long as nobody applies the tree', async () => {
+    const now = cluster(missing)
+    await now.delete(refOf(RELEASE))
+    expect(await planned(own(kept), now)).toMatch(/^create/)
+  })
+
+  test('is waited for while its HelmChart is there, or its HelmRelease', async () => {
+    for (const some of [null, missing])
+      expect(await planned(own(ready), handedOver(some))).toBe('action: wait until caddy is ready')
   })
 })

@@ -9,6 +9,7 @@ import { conditions, type Live, type Ref, refOf, titleOf } from '../../cluster/o
 import type { ClusterResource } from '../../cluster/resource.ts'
 import { deleted } from '../../cluster/until.ts'
 import { ProblemError } from '../../engine/problem.ts'
+import { type Applier, holderOf } from '../applier.ts'
 
 export interface Release {
   /** Of the release, its HelmChart and its HelmRelease. */
@@ -72,7 +73,7 @@ export async function keeperOf(cluster: Cluster, release: Release): Promise<Keep
   return { owner, well: { is, why: `${titleOf(ref)}: ${says}`, hint: kubectl('describe', ref) } }
 }
 
-export const helmReleaseOf = ({ name, fluxNamespace: namespace }: Release): Ref => ({
+const helmReleaseOf = ({ name, fluxNamespace: namespace }: Release): Ref => ({
   apiVersion: 'helm.toolkit.fluxcd.io/v2',
   kind: 'HelmRelease',
   namespace,
@@ -95,6 +96,20 @@ export function keptChart(chart: ClusterResource, release: Release, helmRelease:
       const seen = await helmRelease.look(cluster, at)
       // Compared with the inventory is what Git applies.
       return { ...(seen.owner === undefined ? { actual: {}, desired: {} } : seen), owner: keeper.owner }
+    },
+  }
+}
+
+/** Once Git has the addons, one that is neither installed nor in Git is missing there, and comes by way of Git. */
+export function gitsOwn(resource: ClusterResource, release: Release, applier: Applier): ClusterResource {
+  return {
+    ...resource,
+    look: async (cluster, at) => {
+      const seen = await resource.look(cluster, at)
+      if (seen.owner !== undefined || seen.desired === null) return seen
+      const [chart, live] = await Promise.all([hasChart(cluster, release.name), cluster.get(helmReleaseOf(release))])
+      const owner = chart || live !== null ? null : await holderOf(cluster, applier)
+      return owner === null ? seen : { actual: null, desired: seen.desired, owner }
     },
   }
 }

@@ -8,7 +8,7 @@ import { troubles } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
 import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
-import { synced } from '../synced.ts'
+import { REFRESH, synced } from '../synced.ts'
 
 const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
 const SOURCE_SECONDS = 120
@@ -16,9 +16,6 @@ const SOURCE_SECONDS = 120
 const APPLIED_SECONDS = 360
 /** A failure of before is told again until the controller has looked anew. */
 const GRACE_SECONDS = 15
-
-/** https://argo-cd.readthedocs.io/en/stable/user-guide/annotations-and-labels/ */
-const REFRESH = 'argocd.argoproj.io/refresh'
 
 export interface FluxGate {
   readonly namespace: string
