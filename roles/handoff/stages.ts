@@ -126,6 +126,12 @@ export function underGit(
   return stages.map((stage) => ({ ...stage, resources: stage.resources.map(own) }))
 }
 
+/** A release is shown as its HelmChart, also when that is gone. */
+const shownAs = (ref: Ref): Ref =>
+  ref.kind === 'HelmRelease'
+    ? { apiVersion: 'helm.cattle.io/v1', kind: 'HelmChart', namespace: 'kube-system', name: ref.name }
+    : ref
+
 /** Where the inventory and Git differ in an object that is Git's: nobody is right by itself, so both are told. */
 export function driftWarnings(
   { observations }: Pick<Look<unknown>, 'observations'>,
@@ -136,8 +142,9 @@ export function driftWarnings(
     files.flatMap(({ name, manifests }) =>
       manifests.flatMap((manifest): Problem[] => {
         const ref = refOf(manifest)
-        const seen = observations.get(idOf(ref))
-        if (!isGits(ref) || seen?.owner === undefined || seen.desired === null) return []
+        const seen = observations.get(idOf(shownAs(ref)))
+        if (!(isGits(ref) || ref.kind === 'HelmRelease') || seen?.owner === undefined || seen.desired === null)
+          return []
         const file = `infrastructure/${handover.cluster}/${folder}/${name}.yaml`
         const where = `${host} ${titleOf(ref)}`
         const render = 'k3s-platform render --tree DIR --commit, then git push'

@@ -7,7 +7,10 @@ import type { Proof } from '../../src/cluster/proofs.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
-import { keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
+import { fluxApplier } from '../../src/gitops/applier.ts'
+import { helmRelease } from '../../src/gitops/flux.ts'
+import { FLUX_ROOT } from '../../src/gitops/handover.ts'
+import { gitsOwn, keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
 import { type ChartSource, ociReference } from '../../src/supply/chart-source.ts'
 import { type JsonMap, layerValues } from '../../src/supply/values.ts'
 import { handoffBy } from '../handoff/vars.ts'
@@ -130,7 +133,7 @@ export function chartStages(addons: readonly Addon[], v: Vars, context: AddonCon
   return enabled(addons, v, context).map((addon) => ({
     role: ROLE,
     name: addon.name,
-    resources: [keptBy(v, releaseOf(addon, v, context), object(helmChart(addon, v, context)))],
+    resources: [keptBy(addon, v, context, object(helmChart(addon, v, context)))],
   }))
 }
 
@@ -150,12 +153,28 @@ export function gateStages(addons: readonly Addon[], v: Vars, context: AddonCont
       ...(handoffBy(v) === 'flux' && { keeper: (cluster) => keeperOf(cluster, releaseOf(addon, v, context)) }),
       ...(addon.proof && { proof: addon.proof(v, release) }),
     })
-    return { role: ROLE, name: addon.name, resources: [gate, ...(addon.after?.(v, release, gate.id) ?? [])] }
+    const resources = [gate, ...(addon.after?.(v, release, gate.id) ?? [])]
+    return { role: ROLE, name: addon.name, resources: resources.map((one) => underGit(addon, v, context, one)) }
   })
 }
 
-const keptBy = (v: Vars, release: Release, chart: ClusterResource) =>
-  handoffBy(v) === 'flux' ? keptChart(chart, release) : chart
+function keptBy(addon: Addon, v: Vars, context: AddonContext, chart: ClusterResource): ClusterResource {
+  if (handoffBy(v) !== 'flux') return chart
+  const [, manifest] = releaseManifests(addon, v, context)
+  return underGit(addon, v, context, keptChart(chart, releaseOf(addon, v, context), object(manifest)))
+}
+
+function underGit(addon: Addon, v: Vars, context: AddonContext, resource: ClusterResource): ClusterResource {
+  if (handoffBy(v) !== 'flux' || !v.k3s_platform_handoff_addons || v.k3s_platform_git_url === undefined) return resource
+  return gitsOwn(resource, releaseOf(addon, v, context), fluxApplier(v.k3s_platform_flux_namespace, FLUX_ROOT))
+}
+
+/** What Git has of an addon: where its chart is, and the HelmRelease. */
+export function releaseManifests(addon: Addon, v: Vars, context: AddonContext): [Manifest, Manifest] {
+  const { release: name, source, values } = settingOf(addon, v, context)
+  const { namespace, boundSeconds } = addon
+  return helmRelease({ name, namespace, source, values, boundSeconds }, v.k3s_platform_flux_namespace)
+}
 
 /** HelmCharts of releases that Flux keeps by now. */
 export function retiredCharts(addons: readonly Addon[], v: Vars, context: AddonContext): ClusterResource[] {

@@ -1,11 +1,11 @@
 // What GitOps shall own of the platform, in the order in which it is applied, and what keeps it from that.
 
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
-import { caSecret, helmRelease } from '../../src/gitops/flux.ts'
+import { caSecret } from '../../src/gitops/flux.ts'
 import { AGE_SECRET, type GivenSecret, type Handover, type Part } from '../../src/gitops/handover.ts'
 import { handoffBy } from '../handoff/vars.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { type Addon, type AddonContext, enabled, settingOf } from './addon.ts'
+import { type Addon, type AddonContext, enabled, releaseManifests, settingOf } from './addon.ts'
 import { certificateManifests } from './certificates.ts'
 import { issuerManifests } from './issuers.ts'
 import { CERT_MANAGER, certManagerOn } from './materials.ts'
@@ -62,7 +62,7 @@ function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
   const namespaces = [...new Set([...[...first, ...others].map((one) => one.namespace), ...namespacesOf(v)])].toSorted()
   const boundSeconds = SECONDS
   const releases = (some: readonly Addon[]) => ({
-    files: some.map((addon) => ({ name: addon.name, manifests: releaseOf(addon, v, context) })),
+    files: some.map((addon) => ({ name: addon.name, manifests: releaseManifests(addon, v, context) })),
     waitsFor: 'all' as const,
     boundSeconds: Math.max(0, ...some.map((addon) => addon.boundSeconds)),
   })
@@ -138,12 +138,6 @@ const fileOf = (name: string, { metadata }: Manifest) =>
 function namespace(name: string, handoff: Handover['by']): Manifest {
   const annotations = KEPT[handoff]
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, ...(annotations && { annotations }) } }
-}
-
-function releaseOf(addon: Addon, v: Vars, context: AddonContext): Manifest[] {
-  const { release, source, values } = settingOf(addon, v, context)
-  const { namespace: at, boundSeconds } = addon
-  return helmRelease({ name: release, namespace: at, source, values, boundSeconds }, v.k3s_platform_flux_namespace)
 }
 
 function givenOf(v: Vars, { first, others }: Addons, context: AddonContext): GivenSecret[] {

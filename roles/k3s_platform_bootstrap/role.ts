@@ -14,6 +14,7 @@ import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
+import { argocdRunning } from '../handoff/argocd.ts'
 import { controllerFindings, controllerLocks, controllerResources } from '../handoff/controllers.ts'
 import { admitting, argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
 import { sourceFindings } from '../handoff/login-rules.ts'
@@ -170,7 +171,9 @@ function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   const alone = context.roles?.every((one) => one === role) ?? false
   const logins = git.by === 'argocd' ? argoLoginResources : loginResources
   return [
-    ...(git.by === 'flux' ? [{ role, name: 'flux', resources: controllerResources(v, context) }] : []),
+    git.by === 'flux'
+      ? { role, name: 'flux', resources: controllerResources(v, context) }
+      : { role, name: 'argocd', resources: [argocdRunning()] },
     { role, name: 'source', resources: sourceResources(git, logins(v, context), hasLogin(v), admitting(v)) },
     ...(alone && needsOf(git).length === 0 ? rootStages(role, git, context).after : []),
   ]

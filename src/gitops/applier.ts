@@ -2,8 +2,9 @@
 
 import { z } from 'zod'
 import { type Cluster, FIELD_MANAGER } from '../cluster/cluster.ts'
-import { isMap } from '../cluster/fields.ts'
 import type { Live, Ref } from '../cluster/object.ts'
+import { AUTOMATED } from './argocd.ts'
+import { REFRESH } from './synced.ts'
 
 export interface Applier {
   /** `Flux`, `Argo CD`. */
@@ -14,16 +15,22 @@ export interface Applier {
   workers(cluster: Cluster): Promise<readonly Live[]>
   /** Whether it does nothing more with its tree. */
   stopped(worker: Live): boolean
-  /** The merge patch that stops one, or lets it go on. */
-  switched(stop: boolean): { readonly spec?: object }
+  /** What of one stops it, or lets it go on, as a merge patch. */
+  switched(stop: boolean): { readonly spec: object; readonly annotations?: Readonly<Record<string, string>> }
 }
 
 /** On the root, while the objects are this program's again. */
 export const TAKEN_BACK = 'k3s-platform/taken-back'
 
 const suspendable = z.looseObject({ spec: z.looseObject({ suspend: z.boolean().default(false) }).prefault({}) })
-const automated = z.looseObject({
-  spec: z.looseObject({ syncPolicy: z.looseObject({ automated: z.unknown() }).optional() }).prefault({}),
+const automatic = z.looseObject({
+  spec: z
+    .looseObject({
+      syncPolicy: z
+        .looseObject({ automated: z.looseObject({ enabled: z.boolean().default(true) }).nullish() })
+        .prefault({}),
+    })
+    .prefault({}),
 })
 
 export const FLUX_KUSTOMIZATION = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }
@@ -58,12 +65,15 @@ export function argoApplier(namespace: string, name: string): Applier {
       const own = await cluster.get(root)
       return own === null ? [] : [own]
     },
-    stopped: (worker) => {
-      const policy = automated.safeParse(worker).data?.spec.syncPolicy
-      return policy !== undefined && !isMap(policy.automated)
-    },
-    // What it was before is applied anew.
-    switched: (stop) => (stop ? { spec: { syncPolicy: { automated: null } } } : {}),
+    stopped: (worker) => !(automatic.safeParse(worker).data?.spec.syncPolicy.automated?.enabled ?? false),
+    // Before it has looked again, its status is of before.
+    switched: (stop) =>
+      stop
+        ? { spec: { syncPolicy: { automated: null } } }
+        : {
+            spec: { syncPolicy: { automated: { ...AUTOMATED, enabled: null } } },
+            annotations: { [REFRESH]: 'normal' },
+          },
   }
 }
 

@@ -7,6 +7,9 @@ const NAMESPACE = 'argocd'
 const HERE = 'https://kubernetes.default.svc'
 export const WAVE = 'argocd.argoproj.io/sync-wave'
 
+/** What is in Git is applied, also where somebody changed it in the cluster, and what is not any more goes. */
+export const AUTOMATED = { prune: true, selfHeal: true }
+
 /** spec: https://argo-cd.readthedocs.io/en/stable/operator-manual/application.yaml and project.yaml */
 export function argocd({ cluster, root, parts, gitUrl = '', gitBranch }: Handover): readonly [Manifest, Manifest] {
   const objects = parts.flatMap(({ files }) => files.flatMap(({ manifests }) => manifests))
@@ -43,7 +46,7 @@ export function argocd({ cluster, root, parts, gitUrl = '', gitBranch }: Handove
         source: { repoURL: gitUrl, targetRevision: gitBranch, path: root },
         destination: { server: HERE, ...(namespaces[0] !== undefined && { namespace: namespaces[0] }) },
         syncPolicy: {
-          automated: { prune: true, selfHeal: true },
+          automated: AUTOMATED,
           syncOptions: ['ServerSideApply=true'],
           retry: { limit: 10, backoff: { duration: '10s', factor: 2, maxDuration: '3m' } },
         },

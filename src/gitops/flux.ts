@@ -110,7 +110,7 @@ export interface Release {
 export function helmRelease(
   { name, namespace, source, values, boundSeconds }: Release,
   fluxNamespace: string,
-): Manifest[] {
+): [Manifest, Manifest] {
   const metadata = { name, namespace: fluxNamespace }
   const oci = source.url.startsWith('oci://')
   const trusted = source.ca === undefined ? {} : { certSecretRef: { name: caSecret(name) } }

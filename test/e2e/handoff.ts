@@ -4,9 +4,10 @@ import { expect } from 'vitest'
 import type { Flux } from '../testbed/flux.ts'
 import type { GitServer } from '../testbed/git.ts'
 import type { TestNode } from '../testbed/node.ts'
-import type { Testbed } from '../testbed/testbed.ts'
+import type { CliOptions, Testbed } from '../testbed/testbed.ts'
 import { well } from './look.ts'
 import { CERTIFIED, type Platform, platform } from './platform.ts'
+import { said } from './state.ts'
 
 export type Mode = 'public' | 'https-basic' | 'https-bearer' | 'ssh'
 
@@ -128,4 +129,19 @@ export async function applied(node: TestNode, revision: string): Promise<void> {
       { timeout: 120_000, interval: 1000 },
     )
     .toBe(true)
+}
+
+/** A run beside the test, and what it said in the end. */
+export function beside(testbed: Testbed, args: readonly string[], options: CliOptions) {
+  const running = testbed.spawnCli(args, options)
+  const ended = running.then((done) => ({ code: done.exitCode, text: said(done) }))
+  return {
+    running,
+    ended,
+    /** Throws what the run said when it ends before that. */
+    during: async (waited: PromiseLike<unknown>): Promise<void> => {
+      const early = await Promise.race([Promise.resolve(waited).then(() => null), ended])
+      if (early !== null) throw new Error(`it ended early with ${early.code}\n${early.text}`)
+    },
+  }
 }

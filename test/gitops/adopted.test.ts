@@ -1,9 +1,11 @@
 // A release that Flux goes on with: when that is so, what becomes of its HelmChart, and what stays.
 
 import { describe, expect, test } from 'vitest'
+import { gate } from '../../src/cluster/kinds/gate.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
-import { keptChart, retired } from '../../src/gitops/kinds/adopted.ts'
+import { fluxApplier } from '../../src/gitops/applier.ts'
+import { gitsOwn, keeperOf, keptChart, retired } from '../../src/gitops/kinds/adopted.ts'
 import { FakeCluster } from '../cluster/fake.ts'
 import { made, planned } from '../cluster/kit.ts'
 
@@ -23,22 +25,46 @@ const binding = (name: string, annotations: Record<string, string>): Manifest =>
   kind: 'ClusterRoleBinding',
   metadata: { name, annotations },
 })
+const RELEASE: Manifest = {
+  apiVersion: 'helm.toolkit.fluxcd.io/v2',
+  kind: 'HelmRelease',
+  metadata: { namespace: 'flux-system', name: 'caddy' },
+  spec: { chart: { spec: { version: '1.3.0' } } },
+}
+const kept = keptChart(object(CHART), release, object(RELEASE))
 const RELEASED = { name: 'caddy', namespace: 'platform', status: 'deployed' }
 
-function cluster(some: { history?: object; ready?: string; storage?: string; seen?: number } | null): FakeCluster {
+interface Some {
+  readonly history?: object | null
+  readonly ready?: string
+  readonly stalled?: true
+  readonly storage?: string
+  readonly seen?: number
+  /** Of the chart, in Git. */
+  readonly version?: string
+  /** The HelmChart is there; default. */
+  readonly chart?: false
+}
+
+function cluster(some: Some | null): FakeCluster {
   const now = new FakeCluster('kube-system', 'flux-system', 'platform')
-  now.put({ ...CHART, metadata: { ...CHART.metadata, finalizers: ['wrangler.cattle.io/on-helm-chart-remove'] } })
+  const finalizers = ['wrangler.cattle.io/on-helm-chart-remove']
+  if (some?.chart !== false) now.put({ ...CHART, metadata: { ...CHART.metadata, finalizers } })
   if (some === null) return now
-  const { history = RELEASED, ready = 'True', storage = 'platform', seen = 2 } = some
+  const { history = RELEASED, ready = 'True', stalled, storage = 'platform', seen = 2, version = '1.3.0' } = some
+  const says = ready === 'True' ? {} : { reason: 'UpgradeFailed', message: 'no such value' }
   now.put({
-    apiVersion: 'helm.toolkit.fluxcd.io/v2',
-    kind: 'HelmRelease',
-    metadata: { namespace: 'flux-system', name: 'caddy', generation: 2 },
+    ...RELEASE,
+    metadata: { ...RELEASE.metadata, generation: 2, labels: { 'kustomize.toolkit.fluxcd.io/name': 'platform-addons' } },
+    spec: { chart: { spec: { version } } },
     status: {
-      conditions: [{ type: 'Ready', status: ready }],
+      conditions: [
+        { type: 'Ready', status: ready, ...says },
+        ...(stalled ? [{ type: 'Stalled', status: 'True' }] : []),
+      ],
       observedGeneration: seen,
       storageNamespace: storage,
-      history: [history],
+      history: history === null ? [] : [history],
     },
   })
   return now
@@ -47,22 +73,46 @@ function cluster(some: { history?: object; ready?: string; storage?: string; see
 describe('a HelmChart', () => {
   test.each([
     ['there is no HelmRelease', null],
-    ['the HelmRelease is not ready', { ready: 'False' }],
+    ['Flux has not begun with the release', { history: null, ready: 'Unknown' }],
     ['the HelmRelease keeps its record in another namespace', { storage: 'flux-system' }],
     ['the HelmRelease is of another release', { history: { ...RELEASED, name: 'other' } }],
-    ['the newest revision of the HelmRelease has failed', { history: { ...RELEASED, status: 'failed' } }],
-    ['the newest version of the HelmRelease was not looked at', { seen: 1 }],
-  ])('stays while %s', async (_, some) => {
+  ])('stays ours while %s', async (_, some) => {
     const now = cluster(some)
     expect(await planned(retired(release), now)).toBe('none')
-    expect(await planned(keptChart(object(CHART), release), now)).toBe('none')
+    expect(await planned(kept, now)).toBe('none')
+    expect(await keeperOf(now, release)).toBeNull()
+  })
+
+  test.each([
+    ['the HelmRelease is not ready', { ready: 'False' }, 'waiting', 'UpgradeFailed: no such value'],
+    ['the HelmRelease has given up', { ready: 'False', stalled: true }, 'failed', 'UpgradeFailed: no such value'],
+    ['its newest revision has failed', { history: { ...RELEASED, status: 'failed' } }, 'waiting', 'Flux has not'],
+    ['its newest version was not looked at', { seen: 1 }, 'waiting', 'Flux has not deployed it yet'],
+  ] as const)('is left alone and not retired while %s', async (_, some, is, why) => {
+    const now = cluster(some)
+    expect(await planned(retired(release), now)).toBe('none')
+    expect(await planned(kept, now)).toBe('owned: Flux (HelmRelease caddy)')
+    expect(await keeperOf(now, release)).toMatchObject({ well: { is, why: expect.stringContaining(why) } })
+  })
+
+  test.each([
+    ['has failed', { ready: 'False' }],
+    ['has not begun', { history: null, ready: 'Unknown' }],
+  ])('that is gone is not made again while the HelmRelease %s', async (_, some) => {
+    expect(await planned(kept, cluster({ ...some, chart: false }))).toBe('owned: Flux (HelmRelease caddy)')
+  })
+
+  test('differs where the HelmRelease in Git differs from the inventory', async () => {
+    expect(await planned(kept, cluster({ version: '1.2.0' }))).toBe(
+      'owned: Flux (HelmRelease caddy)\nspec.chart.spec.version: "1.2.0" -> "1.3.0"',
+    )
   })
 
   test('goes once Flux has deployed that release, with what was made for it and for no other', async () => {
     const now = cluster({})
     now.put(binding('helm-kube-system-caddy', ANNOTATIONS))
     now.put(binding('helm-kube-system-other', { ...ANNOTATIONS, 'objectset.rio.cattle.io/owner-name': 'other' }))
-    expect(await planned(keptChart(object(CHART), release), now)).toBe('owned: Flux (HelmRelease caddy)')
+    expect(await planned(kept, now)).toBe('owned: Flux (HelmRelease caddy)')
     expect(await planned(retired(release), now)).toBe(
       'action: retire HelmChart kube-system/caddy: Flux goes on with the release, nothing is uninstalled',
     )
@@ -74,6 +124,39 @@ describe('a HelmChart', () => {
     expect(now.peek(refOf(binding('helm-kube-system-caddy', {})))).toBeNull()
     expect(now.peek(refOf(binding('helm-kube-system-other', {})))).not.toBeNull()
     expect(await planned(retired(release), now)).toBe('none')
-    expect(await planned(keptChart(object(CHART), release), now)).toBe('owned: Flux (HelmRelease caddy)')
+    expect(await planned(kept, now)).toBe('owned: Flux (HelmRelease caddy)')
+  })
+})
+
+describe('an addon that Git shall have', () => {
+  const flux = fluxApplier('flux-system', 'platform-root')
+  const ready = gate({
+    ...{ id: 'ready:caddy', title: 'caddy', boundSeconds: 1, watches: [] },
+    judge: async () => ({ is: 'waiting', why: 'no' }),
+  })
+  const own = (resource: typeof ready) => gitsOwn(resource, release, flux)
+  const handedOver = (some: Some | null): FakeCluster => {
+    const now = cluster(some)
+    now.put({ ...flux.root, metadata: { namespace: 'flux-system', name: 'platform-root' } })
+    return now
+  }
+  const missing = { history: null, chart: false } as const
+
+  test('is missing, and nothing of it is made, where neither its HelmChart nor its HelmRelease is there', async () => {
+    const now = handedOver(missing)
+    await now.delete(refOf(RELEASE))
+    expect(await planned(own(kept), now)).toMatch(/^owned: Flux \(platform-root\)/)
+    expect(await planned(own(ready), now)).toMatch(/^owned: Flux \(platform-root\)/)
+  })
+
+  test('is made as long as nobody applies the tree', async () => {
+    const now = cluster(missing)
+    await now.delete(refOf(RELEASE))
+    expect(await planned(own(kept), now)).toMatch(/^create/)
+  })
+
+  test('is waited for while its HelmChart is there, or its HelmRelease', async () => {
+    for (const some of [null, missing])
+      expect(await planned(own(ready), handedOver(some))).toBe('action: wait until caddy is ready')
   })
 })

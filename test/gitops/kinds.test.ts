@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { rootStages } from '../../roles/handoff/stages.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
-import { fluxApplier, TAKEN_BACK } from '../../src/gitops/applier.ts'
+import { argoApplier, fluxApplier, TAKEN_BACK } from '../../src/gitops/applier.ts'
 import type { Handover } from '../../src/gitops/handover.ts'
 import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
 import { root, switched } from '../../src/gitops/kinds/root.ts'
@@ -138,5 +138,31 @@ describe('what stands for the tree', () => {
     await made(over, now)
     expect(await planned(over, now)).toBe('none')
     expect(await planned(resource, now)).toBe('none')
+  })
+
+  test('of Argo CD syncs nothing by itself while it is stopped, and looks again once it may', async () => {
+    const argo = argoApplier('argocd', 'platform-edge-1')
+    const application = (automated: object | undefined): Manifest => ({
+      ...{ apiVersion: 'argoproj.io/v1alpha1', kind: 'Application' },
+      metadata: { namespace: 'argocd', name: 'platform-edge-1' },
+      spec: {
+        syncPolicy: { syncOptions: ['ServerSideApply=true'], ...(automated && { automated: { ...automated } }) },
+      },
+    })
+    const now = new FakeCluster('argocd')
+    for (const stopped of [undefined, { enabled: false }]) {
+      now.put(application(stopped))
+      expect(await planned(switched(argo, false), now)).toMatch(/^action: resume 1 Application/)
+      await made(switched(argo, false), now)
+      expect(now.peek(argo.root)).toMatchObject({
+        metadata: { annotations: { 'argocd.argoproj.io/refresh': 'normal' } },
+        spec: { syncPolicy: { automated: { prune: true, selfHeal: true } } },
+      })
+      expect(await planned(switched(argo, false), now)).toBe('none')
+    }
+    await made(switched(argo, true), now)
+    const root = now.peek(argo.root)
+    expect(root).toMatchObject({ metadata: { annotations: { [TAKEN_BACK]: 'true' } } })
+    expect(root !== null && argo.stopped(root)).toBe(true)
   })
 })

@@ -39,6 +39,15 @@ test.each([
     { sync: { status: 'OutOfSync' }, operationState: { phase: 'Failed', message: 'one or more objects failed' } },
     { is: 'waiting', why: 'Failed: one or more objects failed' },
   ],
+  [
+    'what a failed sync left has been put right since',
+    {
+      sync: { status: 'Synced', revision: '90ab1c2' },
+      health: { status: 'Healthy' },
+      operationState: { phase: 'Failed', message: 'one or more objects failed' },
+    },
+    { is: 'ready' },
+  ],
   ['the login is refused', error('authentication required'), { is: 'failed', what: 'the login is refused' }],
   ['the host key is not known', error('ssh: handshake failed: knownhosts: key is unknown'), { is: 'failed' }],
   ['the branch is not there', error("unable to resolve 'mian' to a commit SHA"), { what: 'there is no such branch' }],
@@ -56,4 +65,19 @@ test.each([
 
 test('an Application that does not exist is waited for', () => {
   expect(synced(null)).toEqual({ is: 'waiting', why: 'it does not exist' })
+})
+
+const good = { sync: { status: 'Synced', revision: '90ab1c2' }, health: { status: 'Healthy' } }
+const from = (path: string) => ({ repoURL: 'https://git.example/platform.git', targetRevision: 'main', path })
+
+test('a status of before Argo CD was asked to look again says nothing', () => {
+  const metadata = { name: 'platform', annotations: { 'argocd.argoproj.io/refresh': 'normal' } }
+  expect(synced({ ...application(good), metadata })).toMatchObject({ is: 'waiting' })
+})
+
+test('a status of another folder says nothing', () => {
+  const compared = (path: string) => ({ ...good, sync: { ...good.sync, comparedTo: { source: from(path) } } })
+  const wanted = { source: from('clusters/edge-1') }
+  expect(synced({ ...application(compared('clusters/old')), spec: wanted })).toMatchObject({ is: 'waiting' })
+  expect(synced({ ...application(compared('clusters/edge-1')), spec: wanted })).toMatchObject({ is: 'ready' })
 })

@@ -103,6 +103,10 @@ async function answer(request, response) {
   if (fault?.kind === 'status') return refuse(fault.status)
   if (fault?.kind === 'hang') return
   if (fault?.kind === 'redirect') return refuse(302, { location: `/redirected${request.url}` })
+  if (path === '/v2/') {
+    reply(200)
+    return response.end('{}') // how a registry says that it is one
+  }
   const found = await find(path.replace(/^\/redirected\//, '/'))
   if (found === null) return refuse(404)
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405)

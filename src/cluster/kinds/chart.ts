@@ -35,13 +35,21 @@ export interface ChartSpec {
   readonly inputs: readonly string[]
   readonly boundSeconds: number
   /** Who keeps the release in place of the HelmChart; null: nobody. */
-  readonly keeper?: (cluster: Cluster) => Promise<string | null>
+  readonly keeper?: (cluster: Cluster) => Promise<Keeper | null>
   /** The one proof that it works, asked for when all is rolled out. */
   readonly proof?: (cluster: Cluster, at: Looking) => Promise<Readiness>
   /** Where its values are written: `group_vars/all.yaml:31:5 k3s_platform_cert_manager_values`. */
   readonly where?: string
   /** The value that may have been meant by one that the chart refuses: `crds.enabled` for `crds.enabeld`. */
   readonly schemaHint?: (refused: string) => string | undefined
+}
+
+/** Another tool that goes on with a release. */
+export interface Keeper {
+  /** `Flux (HelmRelease caddy)` */
+  readonly owner: string
+  /** Whether the release is as that tool wants it. */
+  readonly well: Readiness
 }
 
 const CHARTS = 'kube-system'
@@ -114,14 +122,14 @@ type Told = Map<string, HelmError>
 async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen: Seen, known: Told): Promise<Verdict> {
   const { chart, job } = seen
   const release = seen.releases[0] ?? null
-  if (chart === null) {
-    if ((await spec.keeper?.(cluster)) == null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
+  const keeper = (await spec.keeper?.(cluster)) ?? null
+  if (keeper !== null && keeper.well.is !== 'ready') return keeper.well
+  if (chart === null && keeper === null) return waiting(`HelmChart ${CHARTS}/${spec.name} does not exist`)
+  // From then on the release is not the job's any more.
+  if (chart === null || keeper !== null || chart.metadata.annotations?.[UNMANAGED] !== undefined) {
     return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
   }
   if (chart.metadata.deletionTimestamp !== undefined) return waiting(`job helm-delete-${spec.name} uninstalls it`)
-  if (chart.metadata.annotations?.[UNMANAGED] !== undefined) {
-    return release?.status === 'deployed' ? { is: 'ready' } : waiting(`its release is ${release?.status ?? 'absent'}`)
-  }
   if (job === null) {
     const hint = 'without helm-controller (disable-helm-controller in the configuration of k3s) no chart is installed'
     return { ...waiting('helm-controller has not made a job for it yet'), hint }
@@ -238,7 +246,7 @@ function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | nul
 async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boolean): Promise<boolean> {
   const { chart, job, releases } = await see(cluster, spec)
   if (chart === null || chart.metadata.deletionTimestamp !== undefined) return false
-  if (chart.metadata.annotations?.[UNMANAGED] !== undefined) return false
+  if (chart.metadata.annotations?.[UNMANAGED] !== undefined || (await spec.keeper?.(cluster)) != null) return false
   const current = job !== null && madeFor(job, chart).current
   const good = releases.findIndex((one) => !isStuck(one))
   const stuck = releases.slice(0, good === -1 ? releases.length : good)

@@ -19,6 +19,8 @@ export interface RunningSpec {
   readonly kinds: readonly Pick<Ref, 'apiVersion' | 'kind'>[]
   readonly inputs: readonly string[]
   readonly boundSeconds: number
+  /** Where it is not there, and nothing of a run brings it. */
+  readonly hint?: string
 }
 
 export function running(spec: RunningSpec): ClusterResource {
@@ -35,7 +37,7 @@ export function running(spec: RunningSpec): ClusterResource {
     ],
     judge: (cluster) => judge(cluster, spec, deployments),
     evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
-    hint: `kubectl get deployments,pods -n ${namespace} tells more; --timeout gives it longer`,
+    hint: spec.hint ?? `kubectl get deployments,pods -n ${namespace} tells more; --timeout gives it longer`,
   })
 }
 

@@ -2,11 +2,14 @@
 
 import { z } from 'zod'
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
+import type { Keeper } from '../../cluster/kinds/chart.ts'
 import { stuck } from '../../cluster/kinds/object.ts'
-import { conditions, type Live, type Ref, refOf } from '../../cluster/object.ts'
+import { kubectl } from '../../cluster/kubectl.ts'
+import { conditions, type Live, type Ref, refOf, titleOf } from '../../cluster/object.ts'
 import type { ClusterResource } from '../../cluster/resource.ts'
 import { deleted } from '../../cluster/until.ts'
 import { ProblemError } from '../../engine/problem.ts'
+import { type Applier, holderOf } from '../applier.ts'
 
 export interface Release {
   /** Of the release, its HelmChart and its HelmRelease. */
@@ -33,36 +36,80 @@ const MADE = [
 
 const shape = z.looseObject({
   metadata: z.looseObject({ generation: z.number().default(0) }),
-  status: z.looseObject({
-    conditions,
-    observedGeneration: z.number().default(0),
-    storageNamespace: z.string().default(''),
-    history: z
-      .array(z.looseObject({ name: z.string(), namespace: z.string(), status: z.string().default('') }))
-      .default([]),
-  }),
+  status: z
+    .looseObject({
+      conditions,
+      observedGeneration: z.number().default(0),
+      storageNamespace: z.string().default(''),
+      /** Newest first. */
+      history: z
+        .array(z.looseObject({ name: z.string(), namespace: z.string(), status: z.string().default('') }))
+        .default([]),
+    })
+    .prefault({}),
 })
 
-/** `Flux (HelmRelease caddy)` once it has deployed that very release; it is the same only with name and both namespaces. */
-export async function keeperOf(cluster: Cluster, { name, namespace, fluxNamespace }: Release): Promise<string | null> {
-  const api = { apiVersion: 'helm.toolkit.fluxcd.io/v2', kind: 'HelmRelease' }
-  const { data } = shape.safeParse(await cluster.get({ ...api, namespace: fluxNamespace, name }))
-  if (data === undefined) return null
-  const { metadata, status } = data
+/**
+ * Flux, from its first try on that very release; it is the same only with name and both namespaces. Where there is no
+ * HelmChart, the HelmRelease alone will do: two would install it side by side.
+ * spec: https://fluxcd.io/flux/components/helm/helmreleases/#helmrelease-status
+ */
+export async function keeperOf(cluster: Cluster, release: Release): Promise<Keeper | null> {
+  const { name, namespace } = release
+  const ref = helmReleaseOf(release)
+  const live = await cluster.get(ref)
+  if (live === null) return null
+  const { metadata, status } = shape.parse(live)
   const [newest] = status.history
-  const ready = status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True')
   const same = newest?.name === name && newest.namespace === namespace && status.storageNamespace === namespace
-  const done = ready && same && newest.status === 'deployed' && status.observedGeneration >= metadata.generation
-  return done ? `Flux (HelmRelease ${name})` : null
+  if (!same && (await hasChart(cluster, name))) return null
+  const owner = `Flux (HelmRelease ${name})`
+  const on = (wanted: string) => status.conditions.find(({ type, status: is }) => type === wanted && is === 'True')
+  const current = status.observedGeneration >= metadata.generation
+  if (same && current && newest.status === 'deployed' && on('Ready')) return { owner, well: { is: 'ready' } }
+  const ready = status.conditions.find(({ type }) => type === 'Ready')
+  const is = current && on('Stalled') ? 'failed' : 'waiting'
+  const says = ready && ready.status !== 'True' ? `${ready.reason}: ${ready.message}` : 'Flux has not deployed it yet'
+  return { owner, well: { is, why: `${titleOf(ref)}: ${says}`, hint: kubectl('describe', ref) } }
 }
 
-/** The HelmChart of a release: Flux's, once Flux keeps the release. */
-export function keptChart(chart: ClusterResource, release: Release): ClusterResource {
+const helmReleaseOf = ({ name, fluxNamespace: namespace }: Release): Ref => ({
+  apiVersion: 'helm.toolkit.fluxcd.io/v2',
+  kind: 'HelmRelease',
+  namespace,
+  name,
+})
+
+/** It may hold a whole chart: only its metadata are read. */
+async function hasChart(cluster: Cluster, name: string): Promise<boolean> {
+  const found = await cluster.list({ ...CHART, fields: `metadata.name=${name}`, metadataOnly: true })
+  return found.length > 0
+}
+
+/** The HelmChart of a release; once Flux keeps that, it stands for the HelmRelease, and differs where that does. */
+export function keptChart(chart: ClusterResource, release: Release, helmRelease: ClusterResource): ClusterResource {
   return {
     ...chart,
     look: async (cluster, at) => {
       const keeper = await keeperOf(cluster, release)
-      return keeper === null ? chart.look(cluster, at) : { actual: {}, desired: {}, owner: keeper }
+      if (keeper === null) return chart.look(cluster, at)
+      const seen = await helmRelease.look(cluster, at)
+      // Compared with the inventory is what Git applies.
+      return { ...(seen.owner === undefined ? { actual: {}, desired: {} } : seen), owner: keeper.owner }
+    },
+  }
+}
+
+/** Once Git has the addons, one that is neither installed nor in Git is missing there, and comes by way of Git. */
+export function gitsOwn(resource: ClusterResource, release: Release, applier: Applier): ClusterResource {
+  return {
+    ...resource,
+    look: async (cluster, at) => {
+      const seen = await resource.look(cluster, at)
+      if (seen.owner !== undefined || seen.desired === null) return seen
+      const [chart, live] = await Promise.all([hasChart(cluster, release.name), cluster.get(helmReleaseOf(release))])
+      const owner = chart || live !== null ? null : await holderOf(cluster, applier)
+      return owner === null ? seen : { actual: null, desired: seen.desired, owner }
     },
   }
 }
@@ -78,7 +125,7 @@ export function retired(release: Release): ClusterResource {
     action: () => `retire ${title}: Flux goes on with the release, nothing is uninstalled`,
     look: async (cluster) => {
       const [chart, keeper] = await Promise.all([cluster.get(ref), keeperOf(cluster, release)])
-      if (chart === null || keeper === null) return { actual: {}, desired: {} }
+      if (chart === null || keeper?.well.is !== 'ready') return { actual: {}, desired: {} }
       return { actual: { chart: 'there' }, desired: { chart: null } }
     },
     make: async (_, cluster, how) => {

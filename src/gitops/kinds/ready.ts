@@ -9,7 +9,7 @@ import { reasons } from '../../cluster/story.ts'
 import { isScaledDown } from '../../cluster/workload.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
 import { applied, fetched, type Outcome, REFUSED, REQUESTED } from '../outcome.ts'
-import { synced } from '../synced.ts'
+import { REFRESH, synced } from '../synced.ts'
 
 const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
 const SOURCE_SECONDS = 120
@@ -19,9 +19,6 @@ const APPLIED_SECONDS = 360
 const GRACE_SECONDS = 15
 /** Of objects that are not well, so many are asked for their reason. */
 const ASKED = 5
-
-/** https://argo-cd.readthedocs.io/en/stable/user-guide/annotations-and-labels/ */
-const REFRESH = 'argocd.argoproj.io/refresh'
 
 export interface FluxGate {
   readonly namespace: string

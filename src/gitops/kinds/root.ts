@@ -67,8 +67,9 @@ export function switched(applier: Applier, stop: boolean): ClusterResource {
     make: async (_, cluster) => {
       for (const live of await applier.workers(cluster)) {
         if (isSo(live)) continue
-        const mark = isRoot(live) ? { metadata: { annotations: { [TAKEN_BACK]: stop ? 'true' : null } } } : {}
-        await cluster.patch(refOf(live), { ...mark, ...applier.switched(stop) })
+        const mark = isRoot(live) ? { [TAKEN_BACK]: stop ? 'true' : null } : {}
+        const { spec, annotations } = applier.switched(stop)
+        await cluster.patch(refOf(live), { metadata: { annotations: { ...mark, ...annotations } }, spec })
       }
     },
   }

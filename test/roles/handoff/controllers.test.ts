@@ -157,7 +157,7 @@ describe('the controllers', () => {
       return bootstrap.stages(varsOf({ ...some }), { ...context, handover }).map((stage) => stage.name)
     }
     expect(names(GIT)).toEqual([...names({}), 'flux', 'source'])
-    expect(names({ ...GIT, handoff: 'argocd' })).toEqual([...names({}), 'source'])
+    expect(names({ ...GIT, handoff: 'argocd' })).toEqual([...names({}), 'argocd', 'source'])
   })
 
   test('come from the release, whose digest is asked for once, and later from the cache', async () => {
