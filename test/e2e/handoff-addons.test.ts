@@ -254,8 +254,9 @@ describe('an addon that comes later', () => {
     expect((await ended).code).toBeUndefined()
     expect(Object.keys(await charts(at.node)).toSorted()).toEqual(['reloader', OTHER])
 
-    const { stdout } = await well(testbed, ['apply', '-i', inventory], LONG)
-    expect(stdout).toContain('retire HelmChart kube-system/reloader')
+    expect(said(await well(testbed, ['apply', '-i', inventory], LONG))).toContain(
+      'retire HelmChart kube-system/reloader',
+    )
     expect(await madeFor('reloader')).toEqual([])
     expect((await releases(at.node)).reloader).toBe('2 deployed')
     expect(Object.keys(await charts(at.node))).toEqual([OTHER])
