@@ -115,7 +115,11 @@ export async function applied(node: TestNode, revision: string): Promise<void> {
   await expect
     .poll(async () => [...new Set((await ask()).split(' '))], { timeout: 90_000, interval: 1000 })
     .toEqual([`main@sha1:${revision}`])
-  // cert-manager takes a change up after Flux has looked at it.
+  await settled(node)
+}
+
+/** cert-manager takes a change up after whoever has applied it: waits until all certificates are issued as they are wanted. */
+export async function settled(node: TestNode): Promise<void> {
   const issuing = '{.items[*].status.conditions[?(@.type=="Issuing")].status}'
   const ready =
     '{.items[*].status.conditions[?(@.type=="Ready")].observedGeneration}{"/"}{.items[*].metadata.generation}'
