@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { type Live, live } from '../../src/cluster/object.ts'
-import { applied, fetched, type Outcome } from '../../src/gitops/outcome.ts'
+import { applied, fetched, type Outcome, REQUESTED } from '../../src/gitops/outcome.ts'
 
 const given = z
   .strictObject({
@@ -11,6 +11,7 @@ const given = z
     observed: z.number().default(1),
     /** The generation that the conditions are of. */
     said: z.number().optional(),
+    asked: z.string().optional(),
     artifact: z.string().optional(),
     applied: z.string().optional(),
     path: z.string().default('./x'),
@@ -45,7 +46,7 @@ function object(kind: string, name: string, is: z.output<typeof given>): Live | 
   return live.parse({
     apiVersion: 'x/v1',
     kind,
-    metadata: { namespace: 'flux-system', name, generation: 1 },
+    metadata: { namespace: 'flux-system', name, generation: 1, annotations: is.asked ? { [REQUESTED]: is.asked } : {} },
     spec: { path, suspend },
     status: {
       conditions,
