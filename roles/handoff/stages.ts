@@ -11,7 +11,7 @@ import { argocd } from '../../src/gitops/argocd.ts'
 import { decryptsNow, gitRepository, rootKustomization } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT, type Handover } from '../../src/gitops/handover.ts'
 import { handed, takenBack } from '../../src/gitops/kinds/handed.ts'
-import { applicationReady, rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
+import { applicationReady, readWith, rootReady, sourceReady } from '../../src/gitops/kinds/ready.ts'
 import { type Need, root, switched } from '../../src/gitops/kinds/root.ts'
 import type { RoleContext } from '../role.ts'
 
@@ -53,7 +53,7 @@ export function sourceResources(
   const repository = object(gitRepository(handover, secret), { inputs: login.map(({ id }) => id) })
   const { fluxNamespace: namespace, fluxSource: source } = handover
   return [
-    ...login,
+    ...login.map((one) => readWith(one, { namespace, source })),
     repository,
     sourceReady({ namespace, source, inputs: [...login.map(({ id }) => id), repository.id], admit }),
   ]

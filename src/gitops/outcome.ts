@@ -54,7 +54,9 @@ export function fetched(source: Live | null, { requested }: Asked): Outcome {
   const ready = is.conditions.find(({ type }) => type === 'Ready')
   // A fetch that fails leaves the status at the generation of the last success: -1 where there was none.
   const old = (ready?.observedGeneration ?? is.observedGeneration) < metadata.generation
-  if (ready === undefined || old || (requested !== undefined && is.lastHandledReconcileAt !== requested))
+  // Whoever has asked: its login may be another one since.
+  const asked = requested ?? metadata.annotations[REQUESTED]
+  if (ready === undefined || old || (asked !== undefined && is.lastHandledReconcileAt !== asked))
     return { is: 'waiting', why: 'the source-controller of Flux has not taken it up yet' }
   if (ready.status === 'True' && is.artifact !== undefined) return { is: 'ready', revision: is.artifact.revision }
   const told = is.conditions.find(({ type, status: now }) => type === 'FetchFailed' && now === 'True') ?? ready

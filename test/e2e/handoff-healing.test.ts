@@ -147,7 +147,6 @@ describe(`kill -9 of the tool at a random moment leaves nothing that the next ru
       seconds[one] = (Date.now() - since) / 1000
       await settled()
     }
-    console.log(seconds)
   })
 
   test.each(MORE.map((what, i) => [i + 1, what.join(' and '), what] as const))(
@@ -204,7 +203,8 @@ describe('what Flux takes over', () => {
       expect(managers[0], key).toContain('kubectl-k3s-platform')
       expect(managers.at(-1), key).toContain('kustomize-controller')
       expect(managers.at(-1), key).not.toContain('kubectl-k3s-platform')
-      console.log(`${key}: ${some.length} versions`)
+      // Flux takes the claims to the fields, then lays its marks on; ten runs that were cut short add nothing to that.
+      expect(some.length, key).toBeLessThanOrEqual(3)
     }
   })
 })
@@ -237,8 +237,10 @@ test('Ctrl-C while Flux is waited for ends soon, and says what was done and what
   const done = await run
   expect(done.exitCode, said(done)).toBe(130)
   expect((Date.now() - since) / 1000).toBeLessThan(10)
-  console.log(said(done))
   expect(done.stderr).toMatch(/interrupted after 1 of 2 changes/)
+  // Of the same name: what was made, and what is waited for.
+  expect(done.stderr).toMatch(/done: Kustomization flux-system\/platform-root\n/)
+  expect(done.stderr).toMatch(/not done: Kustomization flux-system\/platform-root\n/)
   await expectHealed()
 })
 

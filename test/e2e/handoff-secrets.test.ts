@@ -2,25 +2,26 @@
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { generateIdentity } from 'age-encryption'
 import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
-import { type Handoff, handoff, reading } from './handoff.ts'
+import { type Handoff, handoff, reading, secretLines } from './handoff.ts'
 import { field } from './platform.ts'
 import { cli, said } from './state.ts'
 
 const PASSWORD = 'gh"Pw9\\sV3 $kQ-password'
 const TOKEN = 'glpat/7hT2wYb4+Zr8=-token'
 const PASSPHRASE = 'open "sesame" \\ 4242'
-const AGE = `AGE-SECRET-KEY-1${'QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L'.repeat(2).slice(0, 58)}`
 
 let testbed: Testbed
 let at: Handoff
 /** The program's temporary directory. */
 let temp = ''
 let locked = { private: '', public: '' }
+let age = ''
 let needles: string[] = []
 
 beforeAll(async () => {
@@ -28,6 +29,7 @@ beforeAll(async () => {
   at = await handoff(testbed, 'edge-1')
   temp = await testbed.dir()
   locked = await at.git.newKeys(PASSPHRASE)
+  age = await generateIdentity()
   await Promise.all([
     at.git.authorize(locked.public),
     at.git.rotatePassword(PASSWORD),
@@ -36,12 +38,9 @@ beforeAll(async () => {
     at.git.commit({ 'clusters/edge-1/kustomization.yaml': 'resources: []\n' }),
   ])
   const keys = [...secretLines(at.git.keys.private), ...secretLines(locked.private)]
-  needles = [...new Set([PASSWORD, TOKEN, PASSPHRASE, AGE, ...keys].flatMap(forms))]
+  needles = [...new Set([PASSWORD, TOKEN, PASSPHRASE, age, ...keys].flatMap(forms))]
 })
 afterAll(() => testbed?.close())
-
-/** What is before the fourth line of a key is the same in each, or public; so is how it is padded. */
-const secretLines = (key: string) => key.trim().split('\n').slice(4, -2)
 
 /** Where each is taken from the environment, it is given there. */
 const ways = [
@@ -79,10 +78,7 @@ while not done.is_set():
                     line = f.read()
             except OSError:
                 continue
-            if line and line not in seen:
-                seen.add(line)
-                if any(n in line for n in needles):
-                    found.add(line.replace(b"\\0", b" ").decode(errors="replace"))
+            seen.add(line)
     for top in asked["dirs"]:
         for where, _, names in os.walk(top):
             for name in names:
@@ -98,12 +94,9 @@ while not done.is_set():
                     found.add(path)
     looks += 1
     time.sleep(0.005)
-print(json.dumps({
-    "found": sorted(found), "looks": looks,
-    "git": sum(b"ls-remote" in l for l in seen), "flux": sum(b"source-controller" in l for l in seen),
-}))
+print(json.dumps({"files": sorted(found), "arguments": b"\\n".join(seen).decode(errors="replace"), "looks": looks}))
 `
-const Watched = z.object({ found: z.array(z.string()), looks: z.number(), git: z.number(), flux: z.number() })
+const Watched = z.object({ files: z.array(z.string()), arguments: z.string(), looks: z.number() })
 
 async function watched<T>(run: () => Promise<T>): Promise<{ done: T; seen: z.output<typeof Watched> }> {
   const script = join(await testbed.dir(), 'watch.py')
@@ -138,7 +131,9 @@ async function inFolders(...folders: readonly string[]): Promise<string[]> {
 }
 
 const Live = z.object({
-  items: z.array(z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }), data: z.unknown() })),
+  items: z.array(
+    z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }), data: z.unknown().optional() }),
+  ),
 })
 
 /** Objects that have a needle anywhere, except in the data of a Secret. */
@@ -155,6 +150,19 @@ async function inObjects(): Promise<string[]> {
     .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
 }
 
+async function expectNowhere(seen: z.output<typeof Watched>): Promise<void> {
+  expect(seen.files, 'files of the workstation while it ran').toEqual([])
+  expect(seen.looks).toBeGreaterThan(20)
+  expectNone('the arguments of processes', seen.arguments)
+  expect(await inObjects()).toEqual([])
+  expect(await inNode()).toEqual([])
+  expect(await inFolders(testbed.home, temp)).toEqual([])
+  expectNone('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
+}
+
+const stored = async (name: string, key: string) =>
+  Buffer.from(await field(at.node, 'flux-system', `secret/${name}`, `{.data.${key}}`), 'base64').toString()
+
 describe('what the repository is read with', () => {
   test.each(ways)('is told to nobody by an apply that tells all it can, by %s', async (mode, env, key, value) => {
     await at.node.ask('touch /run/test-began')
@@ -163,7 +171,7 @@ describe('what the repository is read with', () => {
     const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
     const { done, seen } = await watched(() =>
       testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], {
-        env: { TMPDIR: temp, SOPS_AGE_KEY: AGE, ...env },
+        env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env },
         timeout: 300_000,
       }),
     )
@@ -171,19 +179,12 @@ describe('what the repository is read with', () => {
     expectNone('stdout', done.stdout)
     expectNone('stderr, with the wire', done.stderr)
     expectNone('the events', await readFile(events, 'utf8'))
-    expect(seen.found, 'arguments of a process, or a file of the workstation').toEqual([])
-    expect(seen.looks).toBeGreaterThan(20)
-    expect(seen.git, 'the watcher sees what the workstation asks').toBeGreaterThan(0)
-    expect(seen.flux, 'the watcher sees what runs in the node').toBeGreaterThan(0)
-    expect(await inObjects()).toEqual([])
-    expect(await inNode()).toEqual([])
-    expect(await inFolders(testbed.home, temp)).toEqual([])
-    expectNone('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
+    await expectNowhere(seen)
+    expect(seen.arguments, 'what the workstation asks').toContain('ls-remote')
+    expect(seen.arguments, 'what runs in the node').toContain('source-controller')
     // It came there as it was.
-    const stored = async (name: string, field_: string) =>
-      Buffer.from(await field(at.node, 'flux-system', `secret/${name}`, `{.data.${field_}}`), 'base64').toString()
     expect(await stored('platform-config', key)).toBe(value())
-    expect(await stored('sops-age', 'age\\.agekey')).toBe(AGE)
+    expect(await stored('sops-age', 'age\\.agekey')).toBe(age)
     expect(await field(at.node, 'flux-system', 'kustomization/platform-root', '{.status.lastAppliedRevision}')).toBe(
       `main@sha1:${await at.git.head()}`,
     )
@@ -194,38 +195,46 @@ describe('what the repository is read with', () => {
     for (const format of ['text', 'json', 'junit', 'github']) {
       const done = await testbed.cli(
         ['plan', 'k3s_platform_bootstrap', '-D', '-o', format, '-i', inventory, '-e', NO_ADDONS],
-        { env: { TMPDIR: temp, SOPS_AGE_KEY: AGE, ...env } },
+        { env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env } },
       )
       expect([0, 2], said(done)).toContain(done.code)
-      if (mode !== 'ssh') expect(done.stdout).toContain('***')
+      if (mode !== 'ssh' && format !== 'junit') expect(done.stdout).toContain('***')
       // GitHub masks what it is told to mask: these lines are for its eyes only.
       expectNone(`the plan as ${format}`, said(done).replace(/^::add-mask::.*$/gm, ''))
     }
   })
 
   test('is told by no run that fails', async () => {
-    const age = { TMPDIR: temp, SOPS_AGE_KEY: AGE }
     const told: string[] = []
-    const fail = async (mode: (typeof ways)[number][0], env: Record<string, string>, ...more: readonly string[]) => {
+    const fail = async (
+      code: number,
+      mode: (typeof ways)[number][0],
+      env: Record<string, string>,
+      ...more: readonly string[]
+    ) => {
       const events = join(await testbed.dir(), 'events.jsonl')
       const args = ['apply', 'k3s_platform_bootstrap', '-i', await inventoryOf(mode), '-vvv', '--debug', ...more]
-      const done = await testbed.cli([...args, '-e', NO_ADDONS, '--events', events], { env: { ...age, ...env } })
-      expect(done.code, said(done)).toBeGreaterThan(0)
+      const done = await testbed.cli([...args, '-e', NO_ADDONS, '--events', events], {
+        env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env },
+      })
+      expect(done.code, said(done)).toBe(code)
+      expect(said(done)).toMatch(/refuse/)
       told.push(done.stdout, done.stderr, await readFile(events, 'utf8').catch(() => ''))
     }
     await at.git.rotatePassword()
     await at.git.rotateToken()
     await at.git.revoke(locked.public)
-    // The workstation is refused; the cluster is; and values in the wrong places.
+    // The workstation is refused, which has to ask anew; the cluster is; and values in the wrong places.
     const unasked = ['-e', 'k3s_platform_git_check=false']
     for (const [mode, env] of ways) {
       const { seen } = await watched(async () => {
-        await fail(mode, env)
-        await fail(mode, env, ...unasked, '-o', 'json')
+        await fail(64, mode, { ...env, XDG_CACHE_HOME: await testbed.dir() })
+        await fail(1, mode, env, ...unasked, '-o', 'json')
       })
-      expect(seen.found).toEqual([])
+      expect(seen.files).toEqual([])
+      told.push(seen.arguments)
     }
-    const odd = { k3s_platform_git_private_key: { not: locked.private }, k3s_platform_sops_age_key: [AGE] }
+    const odd = { k3s_platform_git_private_key: { not: locked.private }, k3s_platform_sops_age_key: [age] }
     const wrong = await testbed.inventory([at.node], { ...at.vars, ...reading(at, 'ssh'), ...odd })
     told.push(said(await cli(testbed, 64, ['apply', '-i', wrong, '-vvv', '--debug'], { env: { TMPDIR: temp } })))
     const turned = await testbed.inventory([at.node], {
@@ -244,12 +253,31 @@ describe('what the repository is read with', () => {
   test('is not in the tree', async () => {
     for (const [mode, env] of ways) {
       const tree = await testbed.dir()
-      const more = { GHCR_TOKEN: TOKEN, SOPS_AGE_KEY: AGE, ...env }
-      const done = await cli(testbed, 0, ['render', '-i', await inventoryOf(mode), '--tree', tree, '-vvv', '-D'], {
-        env: { TMPDIR: temp, ...more },
-      })
+      const args = ['render', '-i', await inventoryOf(mode), '--tree', tree, '-vvv', '-D']
+      const done = await cli(testbed, 0, args, { env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env } })
       expectNone(`what render says, by ${mode}`, said(done))
       expect(await inFolders(tree)).toEqual([])
     }
+  })
+
+  test('is told to nobody when it is a key that is made, but for its public part', async () => {
+    await at.node.ask('touch /run/test-began')
+    await at.node.kubectl(['delete', 'secret', '-n', 'flux-system', 'platform-config'])
+    const { k3s_platform_git_private_key: _, ...vars } = { ...at.vars, ...reading(at, 'ssh') }
+    const inventory = await testbed.inventory([at.node], { ...vars, k3s_platform_git_generate_key: true })
+    const events = join(await testbed.dir(), 'events.jsonl')
+    const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
+    const { done, seen } = await watched(() =>
+      testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], { env: { TMPDIR: temp } }),
+    )
+    expect(done.code, said(done)).toBe(1)
+    expect(done.stderr).toContain((await stored('platform-config', 'identity\\.pub')).split(' ')[1])
+    const made = secretLines(await stored('platform-config', 'identity'))
+    needles = made.flatMap(forms)
+    expect(made.join('').length).toBeGreaterThanOrEqual(70)
+    expectNone('stdout', done.stdout)
+    expectNone('stderr, with the wire', done.stderr)
+    expectNone('the events', await readFile(events, 'utf8'))
+    await expectNowhere(seen)
   })
 })

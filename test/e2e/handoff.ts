@@ -66,6 +66,9 @@ export function reading({ git }: Handoff, mode: Mode): Record<string, unknown> {
   }
 }
 
+/** The lines of an Ed25519 key that nobody may see: before them is what is the same in each and its public part, behind them padding. */
+export const secretLines = (key: string): string[] => key.trim().split('\n').slice(4, -2)
+
 /** Renders the inventory's tree and commits it as all that Git has; returns the revision. */
 export async function publish(testbed: Testbed, git: GitServer, inventory: string): Promise<string> {
   const tree = await testbed.dir()

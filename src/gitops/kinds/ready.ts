@@ -52,6 +52,17 @@ export function sourceReady(spec: FluxGate & { readonly admit?: string | undefin
   })
 }
 
+/** What the repository is read with: once it is another, the source is asked anew, for what it has was read with the former. */
+export function readWith(login: ClusterResource, { namespace, source }: Omit<FluxGate, 'inputs'>): ClusterResource {
+  return {
+    ...login,
+    make: async (change, cluster, how) => {
+      await login.make(change, cluster, how)
+      await asking().again(cluster, [{ ...SOURCE, namespace, name: source }], how)
+    },
+  }
+}
+
 /** Everything in the repository is applied at the revision that it has now, and well. */
 export function rootReady({ namespace, source, inputs, root }: FluxGate & { readonly root: string }): ClusterResource {
   const ref: Ref = { ...FLUX_KUSTOMIZATION, namespace, name: root }
