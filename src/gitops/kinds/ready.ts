@@ -94,7 +94,9 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
       const artifact = fetched(repository, { requested })
       if (artifact.is !== 'ready') return { ...judged(artifact), why: `${titleOf(from)}: ${artifact.why}` }
       const revision = requested === undefined ? undefined : artifact.revision
-      return judged(applied({ root: live, children, revision, requested }))
+      const outcome = applied({ root: live, children, revision, requested })
+      if (outcome.is === 'ready') ask.answered()
+      return judged(outcome)
     },
     heal: async (cluster, how, first) => {
       if (!first) return false
@@ -193,6 +195,10 @@ function asking() {
   return {
     get requested() {
       return requested
+    },
+    /** From now on it may look again by itself: while it does, what is applied stays. */
+    answered: () => {
+      requested = undefined
     },
     again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<boolean> => {
       const stamp = new Date(how.now()).toISOString()
