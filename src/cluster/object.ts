@@ -60,6 +60,7 @@ export const conditions = z
       status: z.string(),
       reason: z.string().default(''),
       message: z.string().default(''),
+      observedGeneration: z.number().optional(),
     }),
   )
   .default([])

@@ -40,6 +40,9 @@ const shape = z.looseObject({
     .prefault({}),
 })
 
+/** It is meant to run no pod. */
+export const isScaledDown = (live: Live): boolean => shape.parse(live).spec.replicas === 0
+
 /** Other kinds are ready when they are there. */
 export function workloadReadiness(live: Live): Readiness {
   const title = titleOf(refOf(live))

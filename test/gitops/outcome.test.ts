@@ -3,12 +3,19 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { type Live, live } from '../../src/cluster/object.ts'
-import { applied, fetched, type Outcome } from '../../src/gitops/outcome.ts'
+import { applied, fetched, type Outcome, REQUESTED } from '../../src/gitops/outcome.ts'
 
 const given = z
   .strictObject({
     conditions: z.array(z.tuple([z.string(), z.string(), z.string(), z.string()])),
     observed: z.number().default(1),
+    /** As each condition has it for itself. */
+    conditionsObserved: z.number().optional(),
+    /** The request that it bears, and the last one that it has handled. */
+    asked: z.string().optional(),
+    handled: z.string().optional(),
+    attempted: z.string().optional(),
+    inventory: z.array(z.string()).optional(),
     artifact: z.string().optional(),
     applied: z.string().optional(),
     path: z.string().default('./x'),
@@ -35,18 +42,24 @@ const cases = z
 
 function object(kind: string, name: string, is: z.output<typeof given>): Live | null {
   if (is === null) return null
-  const conditions = is.conditions.map(([type, status, reason, message]) => ({ type, status, reason, message }))
-  const { observed, artifact, path, suspend } = is
+  const { observed, conditionsObserved, asked, handled, attempted, artifact, inventory, path, suspend } = is
+  const conditions = is.conditions.map(([type, status, reason, message]) => ({
+    ...{ type, status, reason, message },
+    ...(conditionsObserved !== undefined && { observedGeneration: conditionsObserved }),
+  }))
   return live.parse({
     apiVersion: 'x/v1',
     kind,
-    metadata: { namespace: 'flux-system', name, generation: 1 },
+    metadata: { namespace: 'flux-system', name, generation: 1, ...(asked && { annotations: { [REQUESTED]: asked } }) },
     spec: { path, suspend },
     status: {
       conditions,
       observedGeneration: observed,
       ...(artifact && { artifact: { revision: artifact } }),
       ...(is.applied && { lastAppliedRevision: is.applied }),
+      ...(attempted && { lastAttemptedRevision: attempted }),
+      ...(handled && { lastHandledReconcileAt: handled }),
+      ...(inventory && { inventory: { entries: inventory.map((id) => ({ id, v: 'v1' })) } }),
     },
   })
 }

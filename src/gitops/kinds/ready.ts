@@ -3,9 +3,10 @@
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
 import { gate, type Verdict } from '../../cluster/kinds/gate.ts'
 import { idOf, type Live, type Ref, titleOf } from '../../cluster/object.ts'
-import type { ClusterResource, Looking, Making } from '../../cluster/resource.ts'
-import { troubles } from '../../cluster/rollout.ts'
+import type { ClusterResource, Looking, Making, Readiness } from '../../cluster/resource.ts'
+import { allRolledOut } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
+import { isScaledDown } from '../../cluster/workload.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
 import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
 import { synced } from '../synced.ts'
@@ -14,8 +15,10 @@ const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository
 const SOURCE_SECONDS = 120
 /** Flux's own bound for what a Kustomization waits for is five minutes. */
 const APPLIED_SECONDS = 360
-/** A failure of before is told again until the controller has looked anew. */
+/** Argo CD does not say which request it has answered: a failure of before is told until it has looked anew. */
 const GRACE_SECONDS = 15
+/** Of objects that are not well, so many are asked for their reason. */
+const ASKED = 5
 
 /** https://argo-cd.readthedocs.io/en/stable/user-guide/annotations-and-labels/ */
 const REFRESH = 'argocd.argoproj.io/refresh'
@@ -38,13 +41,13 @@ export function sourceReady({ namespace, source, inputs }: FluxGate): ClusterRes
     boundSeconds: SOURCE_SECONDS,
     watches: [{ ...SOURCE, namespace, fields: `metadata.name=${source}` }],
     judge: async (cluster) => verdictOf(fetched(await cluster.get(ref), { requested: ask.requested })),
-    heal: async (cluster, how, first) => first && ask.again(cluster, [ref], how),
-    evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
+    begin: (cluster, how) => ask.again(cluster, [ref], how),
+    evidence: async (cluster) => (await idling(cluster, namespace, 'source-controller')) ?? {},
     hint: `kubectl -n ${namespace} describe gitrepository ${source}`,
   })
 }
 
-/** Everything in the repository is applied at the revision that was fetched last, and well. */
+/** Everything in the repository is applied at the revision that it has now, and well. */
 export function rootReady({ namespace, source, inputs, root }: FluxGate & { readonly root: string }): ClusterResource {
   const ref: Ref = { ...FLUX_KUSTOMIZATION, namespace, name: root }
   const from: Ref = { ...SOURCE, namespace, name: source }
@@ -60,7 +63,6 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
     title: titleOf(ref),
     inputs,
     boundSeconds: APPLIED_SECONDS,
-    graceSeconds: GRACE_SECONDS,
     watches: [
       { ...FLUX_KUSTOMIZATION, namespace },
       { ...SOURCE, namespace, fields: `metadata.name=${source}` },
@@ -73,17 +75,22 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
       ])
       if (live !== null && stopped(live)) return { is: 'ready' }
       const { requested } = ask
-      const artifact = fetched(repository, { requested: undefined })
+      const artifact = fetched(repository, { requested })
       if (artifact.is !== 'ready') return { ...judged(artifact), why: `${titleOf(from)}: ${artifact.why}` }
       const revision = requested === undefined ? undefined : artifact.revision
       return judged(applied({ root: live, children, revision, requested }))
     },
-    heal: async (cluster, how, first) => {
-      if (!first) return false
+    begin: async (cluster, how) => {
       const failing = (await cluster.list(childrenOf(ref))).filter((one) => !isReady(one))
-      return ask.again(cluster, [ref, ...failing.map(refTo)], how)
+      await ask.again(cluster, [from, ref, ...failing.map(refTo)], how)
     },
-    evidence: (cluster, at) => certificateOf(unwell, cluster, at),
+    evidence: async (cluster, at) => {
+      for (const name of ['source-controller', 'kustomize-controller']) {
+        const idle = await idling(cluster, namespace, name)
+        if (idle !== undefined) return idle
+      }
+      return certificateOf(unwell, cluster, at)
+    },
     hint: `kubectl -n ${namespace} get kustomizations tells which of them is not well`,
   })
 }
@@ -107,17 +114,36 @@ export function applicationReady(ref: Ref, inputs: readonly string[]): ClusterRe
       unwell = outcome.is === 'ready' ? [] : (outcome.unwell ?? [])
       return verdictOf(outcome)
     },
-    heal: async (cluster, _, first) => first && annotated(cluster, ref, REFRESH, 'normal'),
+    begin: (cluster) => annotated(cluster, ref, REFRESH, 'normal'),
     evidence: (cluster, at) => certificateOf(unwell, cluster, at),
     hint: `kubectl -n ${namespace} describe application ${name}`,
   })
 }
 
-/** Why the first certificate among these is not issued. */
+/** Why a controller of Flux does nothing; undefined: it runs. */
+async function idling(cluster: Cluster, namespace: string, name: string) {
+  const ref: Ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace, name }
+  const live = await cluster.get(ref)
+  const state: Readiness =
+    live === null
+      ? { is: 'waiting', why: `there is no ${titleOf(ref)}` }
+      : isScaledDown(live)
+        ? { is: 'waiting', why: `${titleOf(ref)} is scaled to 0` }
+        : await allRolledOut(cluster, namespace, [live])
+  return state.is === 'ready' ? undefined : { why: state.why, hint: 'k3s-platform apply -t flux puts it right' }
+}
+
+/** Why the first certificate of these that has a reason is not issued. */
 async function certificateOf(unwell: readonly string[], cluster: Cluster, at: Looking) {
-  const found = unwell.map((one) => /^Certificate\/([^/]+)\/([^/]+)$/.exec(one)).find((one) => one)
-  const [, namespace, name] = found ?? []
-  return namespace === undefined || name === undefined ? {} : reasons(cluster, at, { namespace, name })
+  const found = unwell.flatMap((one) => {
+    const [, namespace, name] = /^Certificate\/([^/]+)\/([^/]+)$/.exec(one) ?? []
+    return namespace === undefined || name === undefined ? [] : [{ namespace, name }]
+  })
+  for (const one of found.slice(0, ASKED)) {
+    const { why, hint } = await reasons(cluster, at, one)
+    if (why !== undefined) return { why: `${titleOf({ kind: 'Certificate', ...one })}: ${why}`, ...(hint && { hint }) }
+  }
+  return {}
 }
 
 const refTo = ({ apiVersion, kind, metadata: { namespace, name } }: Live): Ref => ({
@@ -134,8 +160,14 @@ function isReady(live: Live): boolean {
 
 function verdictOf(outcome: Outcome): Verdict {
   if (outcome.is === 'ready') return { is: 'ready' }
-  const { is, why, what, hint } = outcome
-  return { is, why, ...(what !== undefined && { what }), ...(hint !== undefined && { hint }) }
+  const { is, why, what, hint, unwell = [] } = outcome
+  return {
+    is,
+    why,
+    alone: is === 'failed' && unwell.length === 0,
+    ...(what !== undefined && { what }),
+    ...(hint !== undefined && { hint }),
+  }
 }
 
 /** Has the controllers look at once, and knows what was said before they did. */
@@ -145,21 +177,19 @@ function asking() {
     get requested() {
       return requested
     },
-    again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<boolean> => {
+    again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<void> => {
       const stamp = new Date(how.now()).toISOString()
       for (const ref of refs) await annotated(cluster, ref, REQUESTED, stamp)
       requested = stamp
-      return true
     },
   }
 }
 
 /** What is gone meanwhile shows in the next judgement. */
-async function annotated(cluster: Cluster, ref: Ref, key: string, value: string): Promise<boolean> {
+async function annotated(cluster: Cluster, ref: Ref, key: string, value: string): Promise<void> {
   try {
     await cluster.patch(ref, { metadata: { annotations: { [key]: value } } })
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 404) throw error
   }
-  return true
 }
