@@ -125,6 +125,15 @@ describe('a wait', () => {
     })
   })
 
+  test('has what it judges look anew before it believes that all is well', async () => {
+    const cluster = new FakeCluster()
+    ring(cluster, 'ready')
+    const begin = async () => {
+      ring(cluster, 'failed: the new login is refused')
+    }
+    expect((await made(byBell({ begin }), cluster)).problem).toContain('the new login is refused')
+  })
+
   test('heals what is left over at its begin, and a failure, three times at most', async () => {
     const cluster = new FakeCluster()
     ring(cluster, 'failed: stuck')

@@ -27,6 +27,8 @@ export interface GateSpec {
   judge(cluster: Cluster, at: Looking): Promise<Verdict>
   /** What makes it worth judging again; anyhow it is done every 5 s. */
   readonly watches: readonly Listing[]
+  /** Done once when the wait begins, before the first judgement: has what is judged look anew. */
+  begin?(cluster: Cluster, how: Making): Promise<void>
   /**
    * Clears away what keeps it from becoming ready by itself; true: something was done, judge again. Called when the wait
    * begins (`first`: what is found is left over from earlier) and on failures.
@@ -68,6 +70,7 @@ export function gate(spec: GateSpec): ClusterResource {
       const begun = how.now()
       const changes = listen(cluster, spec.watches, how)
       try {
+        await spec.begin?.(cluster, how)
         for (let turn = 0, heals = 0, said = ''; ; turn++) {
           how.signal.throwIfAborted()
           const verdict = await judged(spec, cluster, how)

@@ -8,7 +8,8 @@ import { allRolledOut } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
 import { isScaledDown } from '../../cluster/workload.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
-import { applied, fetched, type Outcome, REFUSED, REQUESTED } from '../outcome.ts'
+import { REFUSED } from '../flux-words.ts'
+import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
 import { REFRESH, synced } from '../synced.ts'
 
 const SOURCE = { apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'GitRepository' }
@@ -46,7 +47,7 @@ export function sourceReady(spec: FluxGate & { readonly admit?: string | undefin
       const refused = outcome.is === 'failed' && outcome.what?.endsWith(REFUSED) && admit !== undefined
       return verdictOf(refused ? { ...outcome, hint: admit } : outcome)
     },
-    heal: async (cluster, how, first) => first && ask.again(cluster, [ref], how),
+    begin: (cluster, how) => ask.again(cluster, [ref], how),
     evidence: async (cluster) => (await idling(cluster, namespace, 'source-controller')) ?? {},
     hint: `kubectl -n ${namespace} describe gitrepository ${source}`,
   })
@@ -94,14 +95,11 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
       const artifact = fetched(repository, { requested })
       if (artifact.is !== 'ready') return { ...judged(artifact), why: `${titleOf(from)}: ${artifact.why}` }
       const revision = requested === undefined ? undefined : artifact.revision
-      const outcome = applied({ root: live, children, revision, requested })
-      if (outcome.is === 'ready') ask.answered()
-      return judged(outcome)
+      return judged(applied({ root: live, children, revision, requested }))
     },
-    heal: async (cluster, how, first) => {
-      if (!first) return false
+    begin: async (cluster, how) => {
       const failing = (await cluster.list(childrenOf(ref))).filter((one) => !isReady(one))
-      return ask.again(cluster, [from, ref, ...failing.map(refTo)], how)
+      await ask.again(cluster, [from, ref, ...failing.map(refTo)], how)
     },
     evidence: async (cluster, at) => {
       for (const name of ['source-controller', 'kustomize-controller']) {
@@ -133,7 +131,7 @@ export function applicationReady(ref: Ref, inputs: readonly string[]): ClusterRe
       unwell = outcome.is === 'ready' ? [] : (outcome.unwell ?? [])
       return verdictOf(outcome)
     },
-    heal: async (cluster, _, first) => first && annotated(cluster, ref, REFRESH, 'normal'),
+    begin: (cluster) => annotated(cluster, ref, REFRESH, 'normal'),
     evidence: (cluster, at) => certificateOf(unwell, cluster, at),
     hint: `kubectl -n ${namespace} describe application ${name}`,
   })
@@ -196,25 +194,19 @@ function asking() {
     get requested() {
       return requested
     },
-    /** From now on it may look again by itself: while it does, what is applied stays. */
-    answered: () => {
-      requested = undefined
-    },
-    again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<boolean> => {
+    again: async (cluster: Cluster, refs: readonly Ref[], how: Making): Promise<void> => {
       const stamp = new Date(how.now()).toISOString()
       for (const ref of refs) await annotated(cluster, ref, REQUESTED, stamp)
       requested = stamp
-      return true
     },
   }
 }
 
 /** What is gone meanwhile shows in the next judgement. */
-async function annotated(cluster: Cluster, ref: Ref, key: string, value: string): Promise<boolean> {
+async function annotated(cluster: Cluster, ref: Ref, key: string, value: string): Promise<void> {
   try {
     await cluster.patch(ref, { metadata: { annotations: { [key]: value } } })
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 404) throw error
   }
-  return true
 }
