@@ -1,12 +1,12 @@
 // No byte of a secret that the addons are given is anywhere but in its Secret: streams, events, wire, arguments, objects, files.
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type CliResult, Testbed } from '../testbed/testbed.ts'
+import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
+import { DATABASE, expectNone, inFolders, inNode, watched } from './leaks.ts'
 import { type Platform, platform, VAULT_URL, vault } from './platform.ts'
 import { said } from './state.ts'
 
@@ -50,60 +50,7 @@ const env = (turn: (secret: string) => string) => ({
 })
 const same = (secret: string) => secret
 
-/** Looks at the arguments of every process of the machine, those in the node included, as often as it can. */
-const WATCHER = `import os, sys, json, threading, time
-needles = [n.encode() for n in json.loads(sys.stdin.readline())]
-done = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
-found, seen, looks = set(), set(), 0
-print("ready", flush=True)
-while not done.is_set():
-    for pid in os.listdir("/proc"):
-        if pid.isdigit():
-            try:
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    line = f.read()
-            except OSError:
-                continue
-            if line and line not in seen:
-                seen.add(line)
-                if any(n in line for n in needles):
-                    found.add(line.replace(b"\\0", b" ").decode(errors="replace"))
-    looks += 1
-    time.sleep(0.02)
-print(json.dumps({"found": sorted(found), "looks": looks, "helm": sum(b"helm" in l for l in seen)}))
-`
-const Watched = z.object({ found: z.array(z.string()), looks: z.number(), helm: z.number() })
-
-/** Runs the program while the arguments of all processes are watched. */
-async function watched(run: () => Promise<CliResult>): Promise<{ done: CliResult; seen: z.output<typeof Watched> }> {
-  const script = join(await testbed.dir(), 'watch.py')
-  await writeFile(script, WATCHER)
-  const child = execa('/usr/bin/python3', [script], { stdin: 'pipe' })
-  child.stdin.write(`${JSON.stringify(needles)}\n`)
-  await new Promise((resolve) => child.stdout.once('data', resolve))
-  const done = await run()
-  child.stdin.end('stop\n')
-  return { done, seen: Watched.parse(JSON.parse((await child).stdout.replace(/^ready\n/, ''))) }
-}
-
-function expectNone(what: string, text: string): void {
-  const found = needles.filter((needle) => text.includes(needle))
-  expect(found, `${what} has a secret`).toEqual([])
-}
-
-/** Files with a needle in them, but for the database of etcd and what Vault holds. */
-async function inFiles(): Promise<string[]> {
-  const skip =
-    '\\( -path /proc -o -path /sys -o -path /dev/shm/needles -o -path /opt/rancher/k3s/server/db -o -path /srv \\)'
-  await at.node.run('cat >/dev/shm/needles', { input: needles.join('\n') })
-  const look = `find / ${skip} -prune -o -type f -size -20M -newer /run/test-began -print0 | xargs -0 -r grep -laF -f /dev/shm/needles; rm /dev/shm/needles`
-  const there = (await at.node.run(look)).stdout
-  const list = join(await testbed.dir(), 'needles')
-  await writeFile(list, needles.join('\n'))
-  const here = await execa('grep', ['-rlaF', '-f', list, testbed.home, temp], { reject: false })
-  return `${there}\n${here.stdout}`.split('\n').filter(Boolean).toSorted()
-}
+const nowhereIn = (what: string, text: string) => expectNone(needles, what, text)
 
 const Live = z.object({
   items: z.array(
@@ -140,19 +87,20 @@ describe('secrets of the addons', () => {
     await at.node.ask('touch /run/test-began')
     const events = join(await testbed.dir(), 'events.jsonl')
     const flags = ['-vvv', '-D', '--debug', '--events', events]
-    const { done, seen } = await watched(() =>
+    const { done, seen } = await watched(testbed, { needles, folders: [] }, () =>
       testbed.cli(['apply', '-i', inventory, ...flags], { env: env(turn), timeout: 300_000 }),
     )
     expect(done.code, said(done)).toBe(0)
-    expectNone('stdout', done.stdout)
-    expectNone('stderr, with the wire', done.stderr)
-    expectNone('the events', await readFile(events, 'utf8'))
-    expect(seen.found, 'arguments of a process').toEqual([])
-    expect(seen.looks).toBeGreaterThan(20)
-    if (installs) expect(seen.helm, 'the watcher sees what runs in the node').toBeGreaterThan(0)
+    nowhereIn('stdout', done.stdout)
+    nowhereIn('stderr, with the wire', done.stderr)
+    nowhereIn('the events', await readFile(events, 'utf8'))
+    nowhereIn('arguments of a process', seen.arguments)
+    if (installs) expect(seen.arguments, 'the watcher sees what runs in the node').toContain('helm')
     expect(await inObjects()).toEqual([])
-    expect(await inFiles()).toEqual([])
-    expectNone('the journal', await at.node.ask('journalctl --no-pager -o cat'))
+    // What Vault holds is in /srv.
+    expect(await inNode(at.node, needles, [DATABASE, '/srv'])).toEqual([])
+    expect(await inFolders(testbed, needles, [testbed.home, temp])).toEqual([])
+    nowhereIn('the journal', await at.node.ask('journalctl --no-pager -o cat'))
     const stored = ['get', 'secret', '-n', 'cert-manager', 'cloudflare-api-token', '-o', 'jsonpath={.data.api-token}']
     expect(Buffer.from(await at.node.kubectl(stored), 'base64').toString()).toBe(turn(CLOUDFLARE))
     const made = ['get', 'secret', '-n', 'platform', 'of-vault', '-o', 'jsonpath={.data.key}']
@@ -171,6 +119,6 @@ describe('secrets of the addons', () => {
     for (const secret of ['cloudflare-api-token', 'postgresql-ghcr-pull', 'vault-access']) {
       expect(done.stdout).toContain(secret)
     }
-    expectNone(`the plan as ${format}`, said(done))
+    nowhereIn(`the plan as ${format}`, said(done))
   })
 })

@@ -1,14 +1,14 @@
 // No byte of what the repository is read with is anywhere but in its Secret: streams, events, arguments, files, objects, the tree.
 
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateIdentity } from 'age-encryption'
-import { execa } from 'execa'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
 import { type Handoff, handoff, reading, secretLines } from './handoff.ts'
+import { DATABASE, expectNone, inFolders, inNode, type Watched, watched } from './leaks.ts'
 import { field } from './platform.ts'
 import { cli, said } from './state.ts'
 
@@ -62,73 +62,8 @@ async function inventoryOf(mode: (typeof ways)[number][0]): Promise<string> {
 /** For the bootstrap role: nothing of the addons is in the tree. */
 const NO_ADDONS = JSON.stringify({ k3s_platform_cert_manager_enabled: false, k3s_platform_certificates: [] })
 
-/** Looks, as often as it can, at the arguments of every process of the machine, those in the node included, and at files. */
-const WATCHER = `import json, os, stat, sys, threading, time
-asked = json.loads(sys.stdin.readline())
-needles = [n.encode() for n in asked["needles"]]
-done = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
-found, seen, looks = set(), set(), 0
-print("ready", flush=True)
-while not done.is_set():
-    for pid in os.listdir("/proc"):
-        if pid.isdigit():
-            try:
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    line = f.read()
-            except OSError:
-                continue
-            seen.add(line)
-    for top in asked["dirs"]:
-        for where, _, names in os.walk(top):
-            for name in names:
-                path = os.path.join(where, name)
-                try:
-                    if not stat.S_ISREG(os.stat(path).st_mode): # reading a pipe would take what it holds
-                        continue
-                    with open(path, "rb") as f:
-                        text = f.read()
-                except OSError:
-                    continue
-                if any(n in text for n in needles):
-                    found.add(path)
-    looks += 1
-    time.sleep(0.005)
-print(json.dumps({"files": sorted(found), "arguments": b"\\n".join(seen).decode(errors="replace"), "looks": looks}))
-`
-const Watched = z.object({ files: z.array(z.string()), arguments: z.string(), looks: z.number() })
-
-async function watched<T>(run: () => Promise<T>): Promise<{ done: T; seen: z.output<typeof Watched> }> {
-  const script = join(await testbed.dir(), 'watch.py')
-  await writeFile(script, WATCHER)
-  const child = execa('/usr/bin/python3', [script], { stdin: 'pipe' })
-  child.stdin.write(`${JSON.stringify({ needles, dirs: [testbed.home, temp] })}\n`)
-  await new Promise((resolve) => child.stdout.once('data', resolve))
-  const done = await run()
-  child.stdin.end('stop\n')
-  return { done, seen: Watched.parse(JSON.parse((await child).stdout.replace(/^ready\n/, ''))) }
-}
-
-function expectNone(what: string, text: string): void {
-  const found = needles.filter((needle) => text.includes(needle))
-  expect(found, `${what} has a secret`).toEqual([])
-}
-
-/** Files of the node with a needle in them, but for the database of etcd. */
-async function inNode(): Promise<string[]> {
-  const skip = '\\( -path /proc -o -path /sys -o -path /dev/shm/needles -o -path /opt/rancher/k3s/server/db \\)'
-  await at.node.run('cat >/dev/shm/needles', { input: needles.join('\n') })
-  const look = `find / ${skip} -prune -o -type f -size -20M -newer /run/test-began -print0 | xargs -0 -r grep -laF -f /dev/shm/needles; rm /dev/shm/needles`
-  return (await at.node.run(look)).stdout.split('\n').filter(Boolean)
-}
-
-/** Files of a directory of the workstation with a needle in them. */
-async function inFolders(...folders: readonly string[]): Promise<string[]> {
-  const list = join(await testbed.dir(), 'needles')
-  await writeFile(list, needles.join('\n'))
-  const { stdout } = await execa('grep', ['-rlaF', '-f', list, ...folders], { reject: false })
-  return stdout.split('\n').filter(Boolean)
-}
+const WATCHED = () => ({ needles, folders: [testbed.home, temp] })
+const nowhereIn = (what: string, text: string) => expectNone(needles, what, text)
 
 const Live = z.object({
   items: z.array(
@@ -150,14 +85,13 @@ async function inObjects(): Promise<string[]> {
     .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
 }
 
-async function expectNowhere(seen: z.output<typeof Watched>): Promise<void> {
+async function expectNowhere(seen: Watched): Promise<void> {
   expect(seen.files, 'files of the workstation while it ran').toEqual([])
-  expect(seen.looks).toBeGreaterThan(20)
-  expectNone('the arguments of processes', seen.arguments)
+  nowhereIn('the arguments of processes', seen.arguments)
   expect(await inObjects()).toEqual([])
-  expect(await inNode()).toEqual([])
-  expect(await inFolders(testbed.home, temp)).toEqual([])
-  expectNone('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
+  expect(await inNode(at.node, needles, [DATABASE])).toEqual([])
+  expect(await inFolders(testbed, needles, [testbed.home, temp])).toEqual([])
+  nowhereIn('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
 }
 
 const stored = async (name: string, key: string) =>
@@ -169,16 +103,16 @@ describe('what the repository is read with', () => {
     const inventory = await inventoryOf(mode)
     const events = join(await testbed.dir(), 'events.jsonl')
     const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
-    const { done, seen } = await watched(() =>
+    const { done, seen } = await watched(testbed, WATCHED(), () =>
       testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], {
         env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env },
         timeout: 300_000,
       }),
     )
     expect(done.code, said(done)).toBe(0)
-    expectNone('stdout', done.stdout)
-    expectNone('stderr, with the wire', done.stderr)
-    expectNone('the events', await readFile(events, 'utf8'))
+    nowhereIn('stdout', done.stdout)
+    nowhereIn('stderr, with the wire', done.stderr)
+    nowhereIn('the events', await readFile(events, 'utf8'))
     await expectNowhere(seen)
     expect(seen.arguments, 'what the workstation asks').toContain('ls-remote')
     expect(seen.arguments, 'what runs in the node').toContain('source-controller')
@@ -200,7 +134,7 @@ describe('what the repository is read with', () => {
       expect([0, 2], said(done)).toContain(done.code)
       if (mode !== 'ssh' && format !== 'junit') expect(done.stdout).toContain('***')
       // GitHub masks what it is told to mask: these lines are for its eyes only.
-      expectNone(`the plan as ${format}`, said(done).replace(/^::add-mask::.*$/gm, ''))
+      nowhereIn(`the plan as ${format}`, said(done).replace(/^::add-mask::.*$/gm, ''))
     }
   })
 
@@ -227,7 +161,7 @@ describe('what the repository is read with', () => {
     // The workstation is refused, which has to ask anew; the cluster is; and values in the wrong places.
     const unasked = ['-e', 'k3s_platform_git_check=false']
     for (const [mode, env] of ways) {
-      const { seen } = await watched(async () => {
+      const { seen } = await watched(testbed, WATCHED(), async () => {
         await fail(64, mode, { ...env, XDG_CACHE_HOME: await testbed.dir() })
         await fail(1, mode, env, ...unasked, '-o', 'json')
       })
@@ -243,11 +177,11 @@ describe('what the repository is read with', () => {
     })
     told.push(said(await cli(testbed, 64, ['apply', '-i', turned, '-vvv', '--debug'], { env: { TMPDIR: temp } })))
     told.forEach((text, i) => {
-      expectNone(`output ${i}`, text)
+      nowhereIn(`output ${i}`, text)
     })
-    expect(await inFolders(testbed.home, temp)).toEqual([])
-    expect(await inNode()).toEqual([])
-    expectNone('the journal', await at.node.ask('journalctl --no-pager -o cat'))
+    expect(await inFolders(testbed, needles, [testbed.home, temp])).toEqual([])
+    expect(await inNode(at.node, needles, [DATABASE])).toEqual([])
+    nowhereIn('the journal', await at.node.ask('journalctl --no-pager -o cat'))
   })
 
   test('is not in the tree', async () => {
@@ -255,8 +189,8 @@ describe('what the repository is read with', () => {
       const tree = await testbed.dir()
       const args = ['render', '-i', await inventoryOf(mode), '--tree', tree, '-vvv', '-D']
       const done = await cli(testbed, 0, args, { env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env } })
-      expectNone(`what render says, by ${mode}`, said(done))
-      expect(await inFolders(tree)).toEqual([])
+      nowhereIn(`what render says, by ${mode}`, said(done))
+      expect(await inFolders(testbed, needles, [tree])).toEqual([])
     }
   })
 
@@ -267,7 +201,7 @@ describe('what the repository is read with', () => {
     const inventory = await testbed.inventory([at.node], { ...vars, k3s_platform_git_generate_key: true })
     const events = join(await testbed.dir(), 'events.jsonl')
     const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
-    const { done, seen } = await watched(() =>
+    const { done, seen } = await watched(testbed, WATCHED(), () =>
       testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], { env: { TMPDIR: temp } }),
     )
     expect(done.code, said(done)).toBe(1)
@@ -275,9 +209,9 @@ describe('what the repository is read with', () => {
     const made = secretLines(await stored('platform-config', 'identity'))
     needles = made.flatMap(forms)
     expect(made.join('').length).toBeGreaterThanOrEqual(70)
-    expectNone('stdout', done.stdout)
-    expectNone('stderr, with the wire', done.stderr)
-    expectNone('the events', await readFile(events, 'utf8'))
+    nowhereIn('stdout', done.stdout)
+    nowhereIn('stderr, with the wire', done.stderr)
+    nowhereIn('the events', await readFile(events, 'utf8'))
     await expectNowhere(seen)
   })
 })

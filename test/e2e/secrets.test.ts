@@ -1,6 +1,6 @@
 // No secret's bytes leave their place: streams, events, process lists, files and journals of both sides are searched.
 
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { TestNode } from '../testbed/node.ts'
 import { type CliResult, Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
+import { expectNone, inFolders, inNode, type Watched, watch, watched } from './leaks.ts'
 import { said } from './state.ts'
 
 const SUDO = 'correct horse'
@@ -22,7 +23,7 @@ let key = ''
 /** The program's temporary directory: whatever it makes is in there. */
 let temp = ''
 let needles: string[] = []
-let watching: ReturnType<typeof watch>
+let watching: Awaited<ReturnType<typeof watch>>
 
 beforeAll(async () => {
   testbed = await Testbed.open()
@@ -44,92 +45,46 @@ beforeAll(async () => {
 })
 afterAll(() => testbed?.close())
 
-/** Looks at the arguments of every process of the machine, those in the nodes included, and at the program's files, as often as it can. */
-const WATCHER = `import os, sys, json, stat, time, threading
-asked = json.loads(sys.stdin.readline())
-needles = [n.encode() for n in asked["needles"]]
-done = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
-found, looks, seen = set(), 0, set()
-print("ready", flush=True)
-while not done.is_set():
-    for pid in os.listdir("/proc"):
-        if pid.isdigit():
-            try:
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    line = f.read()
-            except OSError:
-                continue
-            if line and line not in seen:
-                seen.add(line)
-                if any(n in line for n in needles):
-                    found.add(line.replace(b"\\0", b" ").decode(errors="replace"))
-    for top in asked["dirs"]:
-        for where, _, names in os.walk(top):
-            for name in names:
-                path = os.path.join(where, name)
-                try:
-                    if not stat.S_ISREG(os.stat(path).st_mode): # reading a pipe would take what it holds
-                        continue
-                    with open(path, "rb") as f:
-                        text = f.read()
-                except OSError:
-                    continue
-                if any(n in text for n in needles):
-                    found.add(path)
-    looks += 1
-    time.sleep(0.005)
-print(json.dumps({"found": sorted(found), "looks": looks, "seen": len(seen), "ssh": sum(b"/bin/sh" in l for l in seen)}))
-`
-
-const Watched = z.object({ found: z.array(z.string()), looks: z.number(), seen: z.number(), ssh: z.number() })
-
-function watch(script: string) {
-  const child = execa('/usr/bin/python3', [script], { stdin: 'pipe' })
-  child.stdin.write(`${JSON.stringify({ needles, dirs: [testbed.home, temp] })}\n`)
-  const ready = new Promise((resolve) => child.stdout.once('data', resolve))
-  return {
-    ready,
-    end: async () => {
-      child.stdin.end('stop\n')
-      return Watched.parse(JSON.parse((await child).stdout.replace(/^ready\n/, '')))
-    },
-  }
-}
-
 beforeEach(async () => {
-  const script = join(await testbed.dir(), 'watch.py')
-  await writeFile(script, WATCHER)
-  watching = watch(script)
-  await watching.ready
+  watching = await watch(testbed, { needles, folders: [testbed.home, temp] })
   await node.ask('touch /run/test-began')
 })
 
-function expectNone(what: string, text: string): void {
-  const found = needles.filter((needle) => text.includes(needle))
-  expect(found, `${what} has a secret`).toEqual([])
-}
+const nowhereIn = (what: string, text: string) => expectNone(needles, what, text)
+/** The API's own certificates are among what is looked for. */
+const written = () => inNode(node, needles, ['/opt/rancher'])
 
-/** Files that have one of the needles, of those that were written since the test began. */
-async function inNode(): Promise<string[]> {
-  const skip = ['/proc', '/sys', '/run/test-began', '/opt/rancher'].map((path) => `-path ${path}`).join(' -o ')
-  await node.run('cat >/dev/shm/needles', { input: needles.join('\n') })
-  const { stdout } = await node.run(
-    `find / \\( ${skip} -o -path /dev/shm/needles \\) -prune -o -type f -newer /run/test-began -print0 | xargs -0 -r grep -laF -f /dev/shm/needles; rm /dev/shm/needles`,
-  )
-  return stdout.split('\n').filter(Boolean).sort()
+/** What was seen meanwhile has none of them. */
+async function expectUnseen(): Promise<Watched> {
+  const seen = await watching.end()
+  expect(seen.files, 'a file of the workstation').toEqual([])
+  nowhereIn('arguments of a process', seen.arguments)
+  return seen
 }
 
 async function expectClean(done: CliResult, files: readonly string[]): Promise<void> {
-  expectNone('stdout', done.stdout)
-  expectNone('stderr', done.stderr)
-  for (const file of files) expectNone(file, await readFile(file, 'utf8'))
-  const watched = await watching.end()
-  expect(watched.found, 'arguments of a process, or a file of the workstation').toEqual([])
-  expect(watched.looks).toBeGreaterThan(20)
-  expect(watched.ssh, 'the watcher sees the shells in the node').toBeGreaterThan(0)
-  expectNone('the journal', await node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
+  nowhereIn('stdout', done.stdout)
+  nowhereIn('stderr', done.stderr)
+  for (const file of files) nowhereIn(file, await readFile(file, 'utf8'))
+  const seen = await expectUnseen()
+  expect(seen.looks).toBeGreaterThan(20)
+  expect(seen.arguments, 'the watcher sees the shells in the node').toContain('/bin/sh')
+  nowhereIn('the journal', await node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))
 }
+
+test('the search finds what is planted', async () => {
+  await watching.end()
+  await writeFile(join(temp, 'planted'), `x${TOKEN}x`)
+  const { seen } = await watched(testbed, { needles, folders: [temp] }, () =>
+    node.run(`printf %s '${SUDO}' >/srv/planted; sleep 1; : '${SUDO}'`),
+  )
+  expect(seen.files).toEqual([join(temp, 'planted')])
+  expect(() => nowhereIn('arguments of a process', seen.arguments)).toThrow(/has a secret/)
+  expect(await written()).toEqual(['/srv/planted'])
+  expect(await inFolders(testbed, needles, [temp])).toEqual([join(temp, 'planted')])
+  await rm(join(temp, 'planted'))
+  await node.ask('rm /srv/planted')
+})
 
 const PLACES = ['/etc/systemd/system/k3s.service.env', '/var/lib/k3s-platform/units/k3s.service/good/3']
 
@@ -164,7 +119,7 @@ test.each(['node-ssh', 'openssh'] as const)(
     needles = [...new Set([...needles, clientKey, clientKey.slice(40, 100), pem])]
     await expectClean(done, [events])
     needles = needles.filter((needle) => needle !== pem && !clientKey.includes(needle))
-    expect(await inNode()).toEqual(PLACES)
+    expect(await written()).toEqual(PLACES)
     expect(await node.ask(['stat', '-c', '%a %U', ...PLACES, '/var/lib/k3s-platform/units/k3s.service/good'])).toBe(
       '600 root\n600 root\n700 root',
     )
@@ -190,7 +145,7 @@ test('plans and documents show that a secret changed, and nothing of it', async 
     expect(said(done)).toContain('k3s.service.env')
     // GitHub masks what it is told to mask: these lines are for its eyes only.
     const shown = said(done).replace(/^::add-mask::.*$/gm, '')
-    expectNone(`plan -o ${output}`, shown)
+    nowhereIn(`plan -o ${output}`, shown)
   }
   const done = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', changed], { env })
   await expectClean(done, [])
@@ -237,10 +192,9 @@ test('runs that fail show no secret either', async () => {
     K3S_PLATFORM_SSH_KEY_PASSPHRASE: `${PASSPHRASE}!`,
   })
   told.forEach((text, i) => {
-    expectNone(`output ${i}`, text)
+    nowhereIn(`output ${i}`, text)
   })
-  const watched = await watching.end()
-  expect(watched.found).toEqual([])
-  expect(await inNode()).toEqual([])
-  expectNone('the journal', await node.ask('journalctl --no-pager -o cat'))
+  await expectUnseen()
+  expect(await written()).toEqual([])
+  nowhereIn('the journal', await node.ask('journalctl --no-pager -o cat'))
 })

@@ -1,7 +1,7 @@
 // Vault is initialised or taken over on a real node, healed after every kill, and nothing of its keys is where it should not be.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { armor, Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
@@ -12,6 +12,7 @@ import { random } from '../random.ts'
 import type { TestNode } from '../testbed/node.ts'
 import { type CliOptions, type CliResult, Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
+import { DATABASE, expectNone, inFolders, inNode, watched } from './leaks.ts'
 import { cli, said } from './state.ts'
 import { RealVault } from './vault.ts'
 
@@ -105,78 +106,37 @@ const ofKept = ({ unseal_keys_b64, unseal_keys_hex, root_token }: Kept) => [
   root_token,
 ]
 
-/** Remembers the arguments of every process of the machine, those in the node included. */
-const WATCHER = `import os, sys, json, threading, time
-done = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.readline(), done.set()), daemon=True).start()
-seen, looks = set(), 0
-print("ready", flush=True)
-while not done.is_set():
-    for pid in os.listdir("/proc"):
-        if pid.isdigit():
-            try:
-                with open("/proc/%s/cmdline" % pid, "rb") as f:
-                    seen.add(f.read().replace(b"\\0", b" ").decode(errors="replace"))
-            except OSError:
-                continue
-    looks += 1
-    time.sleep(0.01)
-print(json.dumps({"seen": sorted(seen), "looks": looks}))
-`
-const Watched = z.object({ seen: z.array(z.string()), looks: z.number() })
-
 /** An apply that tells all it can, and everything that it told to anybody but the reader of stderr. */
 async function loud(
   inventory: string,
   options: CliOptions = {},
 ): Promise<{ done: CliResult; told: Record<string, string> }> {
-  const [script, events, temp] = [
-    join(await testbed.dir(), 'watch.py'),
-    join(await testbed.dir(), 'events.jsonl'),
-    await testbed.dir(),
-  ]
-  await writeFile(script, WATCHER)
-  const child = execa('/usr/bin/python3', [script], { stdin: 'pipe' })
-  await new Promise((resolve) => child.stdout.once('data', resolve))
+  const [events, temp] = [join(await testbed.dir(), 'events.jsonl'), await testbed.dir()]
   const flags = ['-vvv', '-D', '--debug', '--events', events]
   const env = { TMPDIR: temp, ...options.env }
-  const done = await testbed.cli(['apply', 'k3s_platform_addon', '-i', inventory, ...flags], { ...options, env })
-  child.stdin.end('stop\n')
-  const { seen, looks } = Watched.parse(JSON.parse((await child).stdout.replace(/^ready\n/, '')))
-  expect(looks).toBeGreaterThan(20)
-  expect(
-    seen.some((line) => line.includes('vault -data')),
-    'the watcher sees what runs in the node',
-  ).toBe(true)
+  const { done, seen } = await watched(testbed, { needles: [], folders: [] }, () =>
+    testbed.cli(['apply', 'k3s_platform_addon', '-i', inventory, ...flags], { ...options, env }),
+  )
+  expect(seen.arguments, 'the watcher sees what runs in the node').toContain('vault -data')
   const told = {
     stdout: done.stdout,
     'the events': await readFile(events, 'utf8'),
-    'arguments of a process': seen.join('\n'),
+    'arguments of a process': seen.arguments,
     'the journal': await node.ask('journalctl --no-pager -o cat'),
   }
   return { done, told }
 }
 
 /** None of these is in what was told, or in a file of either side but the database of etcd. */
-async function expectNone(secrets: readonly string[], told: Readonly<Record<string, string>>): Promise<void> {
+async function expectNowhere(secrets: readonly string[], told: Readonly<Record<string, string>>): Promise<void> {
   const needles = [...new Set(secrets.flatMap(forms))].filter((needle) => needle.length > 8)
   expect(needles.length).toBeGreaterThan(10)
   for (const [what, text] of Object.entries(told)) {
     expect(text.length, what).toBeGreaterThan(0)
-    expect(
-      needles.filter((needle) => text.includes(needle)),
-      `${what} has a secret`,
-    ).toEqual([])
+    expectNone(needles, what, text)
   }
-  await node.run('cat >/dev/shm/needles', { input: needles.join('\n') })
-  const skip = ['/proc', '/sys', '/dev/shm/needles', '/opt/rancher/k3s/server/db']
-    .map((path) => `-path ${path}`)
-    .join(' -o ')
-  const look = `find / \\( ${skip} \\) -prune -o -type f -size -20M -newer /run/test-began -print0 | xargs -0 -r grep -laF -f /dev/shm/needles; rm /dev/shm/needles`
-  const list = join(await testbed.dir(), 'needles')
-  await writeFile(list, needles.join('\n'))
-  const here = await execa('grep', ['-rlaF', '-f', list, testbed.home], { reject: false })
-  expect(`${(await node.run(look)).stdout}${here.stdout}`).toBe('')
+  expect(await inNode(node, needles, [DATABASE])).toEqual([])
+  expect(await inFolders(testbed, needles, [testbed.home])).toEqual([])
 }
 
 const plan = (inventory: string, code: number, options: CliOptions = {}) =>
@@ -199,7 +159,7 @@ describe('init', () => {
     const kept = await opened(file)
     expect(await inSecret()).toEqual({ json: kept, root: kept.root_token })
     expect(await vault.isRoot(kept.root_token)).toBe(true)
-    await expectNone(ofKept(kept), { stderr: done.stderr, ...told })
+    await expectNowhere(ofKept(kept), { stderr: done.stderr, ...told })
     const before = await node.kubectl(['get', 'secret', '-n', 'extsvc', 'vault-bootstrap', '-o', 'yaml'])
     await plan(byFile, 0)
     expect((await apply(byFile, 0)).stdout).toContain('changed=0')
@@ -213,7 +173,7 @@ describe('init', () => {
     const again = await loud(byFile)
     expect(again.done.code, said(again.done)).toBe(0)
     expect(await vault.status()).toMatchObject({ sealed: false })
-    await expectNone(ofKept(kept), { stderr: again.done.stderr, ...again.told })
+    await expectNowhere(ofKept(kept), { stderr: again.done.stderr, ...again.told })
     await plan(byFile, 0)
 
     // Its storage was lost: another Vault is there now.
@@ -231,9 +191,9 @@ describe('init', () => {
     for (const key of [...kept.unseal_keys_b64, kept.root_token]) {
       expect(done.stderr.split(key).length - 1, 'shown once').toBe(1)
     }
-    await expectNone(ofKept(kept), told)
+    await expectNowhere(ofKept(kept), told)
     const next = await apply(byOutput, 0, {}, '-vvv')
-    await expectNone(ofKept(kept), { stderr: next.stderr, stdout: next.stdout })
+    await expectNowhere(ofKept(kept), { stderr: next.stderr, stdout: next.stdout })
     expect(await ageFiles()).toEqual([])
   })
 
@@ -251,7 +211,7 @@ describe('init', () => {
   test('in CI with a file for the keys, initialises and shows nothing', async () => {
     const done = await apply(byFile, 0, { env: { CI: 'true' } }, '-e', 'k3s_platform_vault_allow_sensitive_output=true')
     const [file = ''] = await ageFiles()
-    await expectNone(ofKept(await opened(file)), { stderr: done.stderr, stdout: done.stdout })
+    await expectNowhere(ofKept(await opened(file)), { stderr: done.stderr, stdout: done.stdout })
   })
 })
 
@@ -358,7 +318,7 @@ describe('migrate', () => {
       'jsonpath={.data.init_json}',
     ])
     expect(Buffer.from(secret, 'base64').toString()).toBe(env.VAULT_INIT_JSON)
-    await expectNone([...keys, ...keys_base64, root_token], { stderr: done.stderr, ...told })
+    await expectNowhere([...keys, ...keys_base64, root_token], { stderr: done.stderr, ...told })
     await plan(migrate, 0, { env })
     // Whoever asks for init later finds it done.
     await vault.stop()
