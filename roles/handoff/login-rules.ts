@@ -222,14 +222,29 @@ export function sourceFindings(v: LoginVars, context: RoleContext, written: Writ
   if (url === undefined)
     return written.broken('k3s_platform_git_url')
       ? []
-      : ['k3s_platform_git_auth_mode', ...Object.keys(USED)]
-          .filter((name) => given(name) && !(name === 'k3s_platform_git_auth_mode' && v[name] === 'public'))
-          .map((name) => ({ ...idle(name, 'no repository is named'), hint: 'set k3s_platform_git_url, or remove it' }))
+      : [
+          ...noUrl(v),
+          ...['k3s_platform_git_auth_mode', ...Object.keys(USED)]
+            .filter((name) => given(name) && !(name === 'k3s_platform_git_auth_mode' && v[name] === 'public'))
+            .map((name) => ({
+              ...idle(name, 'no repository is named'),
+              hint: 'set k3s_platform_git_url, or remove it',
+            })),
+        ]
   if (handoffBy(v) === 'none') return []
   const asked: Asked = { v, url: new URL(url), mode: v.k3s_platform_git_auth_mode, context, given }
   if (asked.url.protocol === 'ssh:' && asked.mode !== 'ssh')
     return written.broken('k3s_platform_git_auth_mode') ? [] : [notBySsh(asked)]
   return rules.filter(({ reads }) => !reads.some((name) => written.broken(name))).flatMap(({ find }) => find(asked))
+}
+
+/** It may come from the environment of each run, and the tree is made without it. */
+function noUrl(v: LoginVars): Finding[] {
+  const by = handoffBy(v)
+  if (by === 'none') return []
+  const what = `${by === 'flux' ? 'Flux' : 'Argo CD'} needs the URL of the repository`
+  const hint = 'set k3s_platform_git_url, or GITOPS_REPO in the environment'
+  return [{ path: ['k3s_platform_handoff'], what, hint, missing: true }]
 }
 
 /** The mode may come from the environment of each run: then nothing else can be said. */
