@@ -38,6 +38,15 @@ test('a Certificate is told to be issued anew, and what keeps it from that is to
   expect(await look(resource, cluster)).toEqual({ actual: { revision: 4 }, desired: { revision: 4 } })
 })
 
+test('a failure that is told at once may be the one of before, and is waited out', async () => {
+  const cluster = new FakeCluster()
+  const failed = { lastFailureTime: '2026-01-01T00:00:00Z', failedIssuanceAttempts: 1 }
+  cluster.put(certificate({ revision: 3, conditions: [READY], ...failed }))
+  const { waits, problem } = await made(renewal(ref), cluster, { boundSeconds: 1 })
+  expect(waits).toHaveLength(1)
+  expect(problem).not.toBe('')
+})
+
 test('an issuance that is under way is not started again, and a status that changed meanwhile is read again', async () => {
   const cluster = new FakeCluster()
   cluster.put(certificate({ conditions: [{ type: 'Issuing', status: 'True', reason: 'DoesNotExist' }] }))

@@ -11,7 +11,7 @@ import { gate } from './gate.ts'
 
 const API = 'cert-manager.io/v1'
 /** cert-manager takes up a change, or a Secret that has come, within a second or two: what it says before is of before. */
-const GRACE_SECONDS = 10
+export const GRACE_SECONDS = 10
 
 export interface IssuerSpec {
   /** Of the ClusterIssuer. */

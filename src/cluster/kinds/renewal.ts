@@ -11,6 +11,7 @@ import { type Ref, titleOf } from '../object.ts'
 import type { ClusterResource, Making } from '../resource.ts'
 import { issued, reasons, story, type Teller } from '../story.ts'
 import { gate, type Verdict } from './gate.ts'
+import { GRACE_SECONDS } from './issuance.ts'
 
 const API = 'cert-manager.io/v1'
 /** cert-manager writes the status at the same time; each try reads it again. */
@@ -37,6 +38,7 @@ export function renewal(spec: Teller): ClusterResource {
     id: `renewal:${namespace}/${name}`,
     title,
     boundSeconds: BOUND_SECONDS,
+    graceSeconds: GRACE_SECONDS,
     watches: [
       { apiVersion: API, kind: 'Certificate', namespace },
       { apiVersion: API, kind: 'CertificateRequest', namespace },
