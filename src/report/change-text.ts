@@ -20,6 +20,8 @@ export interface ChangeStyle {
   readonly paint: Paint
   /** Every field, nothing shortened. */
   readonly full: boolean
+  /** Whether it is yet to be done: then a wait says how far it is. Default: it is done. */
+  readonly ahead?: boolean
   /** Whose files' contents are shown: nobody's, only those that are there already, or also what is created. */
   readonly contents: 'none' | 'updated' | 'all'
 }
@@ -57,7 +59,7 @@ export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
       return {
         ...base,
         title: change.note ?? change.title,
-        tail: because || stateText(change),
+        tail: because || (style.ahead ? stateText(change) : ''),
         body: style.full ? change.deltas.map((d) => `  ${fieldText(d, true)}`) : [],
       }
     case 'create':

@@ -58,7 +58,8 @@ function columns(stage: string, texts: readonly ChangeText[], width: number, tit
 }
 
 /** What is fine, or another's, is one line for all; `full` shows each. */
-function stageTexts({ changes }: ToldStage, style: ChangeStyle): ChangeText[] {
+function stageTexts({ changes }: ToldStage, given: ChangeStyle): ChangeText[] {
+  const style = { ...given, ahead: true }
   const rest = ['owned', 'none'] as const
   if (style.full) return changes.map((change) => changeText(change, style))
   const quiet = ({ op, deltas }: ToldChange) => op === 'none' || (op === 'owned' && deltas.length === 0)
