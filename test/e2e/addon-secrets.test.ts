@@ -3,10 +3,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
-import { DATABASE, expectNone, inFolders, inNode, watched } from './leaks.ts'
+import { DATABASE, expectNone, inFolders, inNode, inObjects, watched } from './leaks.ts'
 import { type Platform, platform, VAULT_URL, vault } from './platform.ts'
 import { said } from './state.ts'
 
@@ -52,31 +51,6 @@ const same = (secret: string) => secret
 
 const nowhereIn = (what: string, text: string) => expectNone(needles, what, text)
 
-const Live = z.object({
-  items: z.array(
-    z.looseObject({
-      kind: z.string(),
-      metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
-      data: z.unknown().optional(),
-      stringData: z.unknown().optional(),
-    }),
-  ),
-})
-
-/** Objects that have a needle anywhere, except in the data of a Secret. */
-async function inObjects(): Promise<string[]> {
-  const kinds = (await at.node.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).split('\n').filter(Boolean)
-  const { items } = Live.parse(
-    JSON.parse(await at.node.kubectl(['get', '-A', kinds.join(','), '-o', 'json', '--show-managed-fields'])),
-  )
-  expect(items.length).toBeGreaterThan(100)
-  const told = (item: (typeof items)[number]) =>
-    JSON.stringify(item.kind === 'Secret' ? { ...item, data: undefined } : item)
-  return items
-    .filter((item) => needles.some((needle) => told(item).includes(needle)))
-    .map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`)
-}
-
 const FORMATS = ['text', 'json'] as const
 
 describe('secrets of the addons', () => {
@@ -96,7 +70,7 @@ describe('secrets of the addons', () => {
     nowhereIn('the events', await readFile(events, 'utf8'))
     nowhereIn('arguments of a process', seen.arguments)
     if (installs) expect(seen.arguments, 'the watcher sees what runs in the node').toContain('helm')
-    expect(await inObjects()).toEqual([])
+    expect(await inObjects(at.node, needles)).toEqual([])
     // What Vault holds is in /srv.
     expect(await inNode(at.node, needles, [DATABASE, '/srv'])).toEqual([])
     expect(await inFolders(testbed, needles, [testbed.home, temp])).toEqual([])

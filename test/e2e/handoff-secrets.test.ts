@@ -4,11 +4,10 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateIdentity } from 'age-encryption'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { z } from 'zod'
 import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
 import { type Handoff, handoff, reading, secretLines } from './handoff.ts'
-import { DATABASE, expectNone, inFolders, inNode, type Watched, watched } from './leaks.ts'
+import { DATABASE, expectNone, inFolders, inNode, inObjects, type Watched, watched } from './leaks.ts'
 import { field } from './platform.ts'
 import { cli, said } from './state.ts'
 
@@ -65,30 +64,10 @@ const NO_ADDONS = JSON.stringify({ k3s_platform_cert_manager_enabled: false, k3s
 const WATCHED = () => ({ needles, folders: [testbed.home, temp] })
 const nowhereIn = (what: string, text: string) => expectNone(needles, what, text)
 
-const Live = z.object({
-  items: z.array(
-    z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }), data: z.unknown().optional() }),
-  ),
-})
-
-/** Objects that have a needle anywhere, except in the data of a Secret. */
-async function inObjects(): Promise<string[]> {
-  const kinds = (await at.node.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).split('\n').filter(Boolean)
-  const { items } = Live.parse(
-    JSON.parse(await at.node.kubectl(['get', '-A', kinds.join(','), '-o', 'json', '--show-managed-fields'])),
-  )
-  expect(items.length).toBeGreaterThan(100)
-  const told = (item: (typeof items)[number]) =>
-    JSON.stringify(item.kind === 'Secret' ? { ...item, data: undefined } : item)
-  return items
-    .filter((item) => needles.some((needle) => told(item).includes(needle)))
-    .map(({ kind, metadata }) => `${kind} ${metadata.name}`)
-}
-
 async function expectNowhere(seen: Watched): Promise<void> {
   expect(seen.files, 'files of the workstation while it ran').toEqual([])
   nowhereIn('the arguments of processes', seen.arguments)
-  expect(await inObjects()).toEqual([])
+  expect(await inObjects(at.node, needles)).toEqual([])
   expect(await inNode(at.node, needles, [DATABASE])).toEqual([])
   expect(await inFolders(testbed, needles, [testbed.home, temp])).toEqual([])
   nowhereIn('the journal', await at.node.ask('journalctl --no-pager -o json; journalctl --no-pager -o cat'))

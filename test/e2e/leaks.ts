@@ -109,3 +109,27 @@ export async function inFolders(
   const { stdout } = await execa('grep', ['-rlaF', '-f', list, ...folders], { reject: false })
   return stdout.split('\n').filter(Boolean)
 }
+
+const Objects = z.object({
+  items: z.array(
+    z.looseObject({
+      kind: z.string(),
+      metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
+      data: z.unknown().optional(),
+    }),
+  ),
+})
+
+/** Objects of a node's cluster that have a needle anywhere, except in the data of a Secret. */
+export async function inObjects(node: TestNode, needles: readonly string[]): Promise<string[]> {
+  const kinds = (await node.kubectl(['api-resources', '--verbs=list', '-o', 'name'])).split('\n').filter(Boolean)
+  const { items } = Objects.parse(
+    JSON.parse(await node.kubectl(['get', '-A', kinds.join(','), '-o', 'json', '--show-managed-fields'])),
+  )
+  expect(items.length).toBeGreaterThan(100)
+  const told = (item: (typeof items)[number]) =>
+    JSON.stringify(item.kind === 'Secret' ? { ...item, data: undefined } : item)
+  return items
+    .filter((item) => needles.some((needle) => told(item).includes(needle)))
+    .map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ''}/${metadata.name}`)
+}
