@@ -52,6 +52,25 @@ export const renamed: Readonly<Record<string, string>> = {
   'storage-endpoint': 'use k3s_platform_datastore_endpoint',
 }
 
+export type Form = 'address' | 'name' | 'duration' | 'schedule' | 'registry' | 'server'
+
+/** How each text of a key has to look, where k3s or the kubelet ends over another one, or never uses it. */
+export const formOf: Readonly<Record<string, Form>> = {
+  'advertise-address': 'address',
+  'apiserver-bind-address': 'address',
+  'bind-address': 'address',
+  'node-external-ip': 'address',
+  'cluster-domain': 'name',
+  'node-name': 'name',
+  'etcd-s3-timeout': 'duration',
+  'etcd-snapshot-reconcile-interval': 'duration',
+  'etcd-snapshot-schedule-cron': 'schedule',
+  'airgap-extra-registry': 'registry',
+  'etcd-s3-endpoint': 'registry',
+  'system-default-registry': 'registry',
+  server: 'server',
+}
+
 /** Values of keys that take one of a few. */
 export const choices: Readonly<Record<string, readonly string[]>> = {
   'flannel-backend': ['none', 'vxlan', 'host-gw', 'wireguard-native', 'tailscale'],

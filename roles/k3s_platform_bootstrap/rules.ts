@@ -4,13 +4,13 @@ import { isIP } from 'node:net'
 import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, Role, Written } from '../role.ts'
 import { dropinFile, paths } from './config.ts'
-import { choices, components, flags, formerChoices, renamed, secretKeys } from './k3s-flags.ts'
+import { choices, components, flags, formerChoices, formOf, renamed, secretKeys } from './k3s-flags.ts'
 import { dangerOf } from './reset.ts'
 import { networkFindings } from './rules/networks.ts'
 import { label, taint } from './rules/node.ts'
 import { registryFindings } from './rules/registries.ts'
 import { type Asked, DNS_NAME, hintOf, quoted, type Rule } from './rules/rule.ts'
-import { argument, asSetting, badRange, differ, expected, fits, isPortRange, twice } from './rules/values.ts'
+import { argument, asSetting, badRange, differ, expected, fits, forms, isPortRange, twice } from './rules/values.ts'
 import { type Element, Settings } from './settings.ts'
 import { unused, type Vars, type vars } from './vars.ts'
 
@@ -35,6 +35,16 @@ const TAKEN: Readonly<Record<number, string>> = {
 
 const numberIn = (value: unknown) => (/^\d+$/.test(String(value)) ? Number(value) : Number.NaN)
 const isPort = (value: unknown) => numberIn(value) >= 1 && numberIn(value) <= 65_535
+
+type Placed = Pick<Element, 'text' | 'path'>
+
+/** Elements of a variable that may be a map: each with its own place. */
+const named = (variable: Name, all: readonly { readonly at: PropertyKey; readonly text: string }[]): Placed[] =>
+  all.map(({ at, text }) => ({ text, path: [variable, at] }))
+
+/** Elements of a list that the map and the drop-ins make. */
+const mapped = (settings: Settings, key: string): Placed[] =>
+  settings.list(key).filter(({ path }) => CONFIG.some((name) => name === path[0]))
 
 const rules: readonly Rule[] = [
   // Names that have gone or never were.
@@ -97,6 +107,16 @@ const rules: readonly Rule[] = [
           },
         ]
       }),
+  },
+  {
+    reads: CONFIG,
+    find: ({ settings }) =>
+      Object.entries(formOf).flatMap(([key, form]) =>
+        settings
+          .list(key, flags.get(key) === 'list')
+          .filter(({ text }) => !forms[form].fits(text))
+          .map(({ text, path }) => ({ path, what: `${key}: expected ${forms[form].expected}, got "${text}"` })),
+      ),
   },
   {
     reads: ['k3s_platform_disable_components', ...CONFIG],
@@ -282,8 +302,20 @@ const rules: readonly Rule[] = [
     },
   },
   // The node.
-  { reads: ['k3s_platform_node_labels'], find: ({ v }) => v.k3s_platform_node_labels.flatMap(label) },
-  { reads: ['k3s_platform_node_taints'], find: ({ v }) => v.k3s_platform_node_taints.flatMap(taint) },
+  {
+    reads: ['k3s_platform_node_labels', ...CONFIG],
+    find: ({ v, settings }) =>
+      [...named('k3s_platform_node_labels', v.k3s_platform_node_labels), ...mapped(settings, 'node-label')].flatMap(
+        label,
+      ),
+  },
+  {
+    reads: ['k3s_platform_node_taints', ...CONFIG],
+    find: ({ v, settings }) =>
+      [...named('k3s_platform_node_taints', v.k3s_platform_node_taints), ...mapped(settings, 'node-taint')].flatMap(
+        taint,
+      ),
+  },
   {
     reads: ['k3s_platform_kubelet_config'],
     find: ({ v }) =>

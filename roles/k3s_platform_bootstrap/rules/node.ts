@@ -1,6 +1,7 @@
 // Rules about labels and taints.
 
 import type { Finding } from '../../role.ts'
+import type { Element } from '../settings.ts'
 import { DNS_NAME, hintOf } from './rule.ts'
 
 const LABEL_NAME = /^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/
@@ -22,8 +23,7 @@ function badLabelKey(key: string): string | undefined {
   return undefined
 }
 
-export function label({ at, text }: { readonly at: PropertyKey; readonly text: string }): Finding[] {
-  const path = ['k3s_platform_node_labels', at]
+export function label({ text, path }: Pick<Element, 'text' | 'path'>): Finding[] {
   const [key = '', value, ...rest] = text.split('=')
   const hint = 'letters, digits, dots, dashes and underscores, at most 63; before the name may be a domain and a slash'
   if (value === undefined || rest.length > 0) return [{ path, what: `expected name=value, got "${text}"` }]
@@ -40,8 +40,7 @@ export function label({ at, text }: { readonly at: PropertyKey; readonly text: s
   ]
 }
 
-export function taint({ at, text }: { readonly at: PropertyKey; readonly text: string }): Finding[] {
-  const path = ['k3s_platform_node_taints', at]
+export function taint({ text, path }: Pick<Element, 'text' | 'path'>): Finding[] {
   const [, key = '', , value = '', effect = ''] = /^([^=:]*)(=([^:]*))?:(.*)$/.exec(text) ?? []
   if (effect === '') return [{ path, what: `expected name=value:Effect, got "${text}"` }]
   if (!EFFECTS.includes(effect)) {

@@ -1,9 +1,11 @@
 // Rules about the values of settings and of arguments: their shape, and one value for each.
 
+import { isIP } from 'node:net'
 import type { Finding } from '../../role.ts'
-import { flags, repeatable, type Shape, secretKeys } from '../k3s-flags.ts'
+import { type Form, flags, repeatable, type Shape, secretKeys } from '../k3s-flags.ts'
 import type { Element, Setting } from '../settings.ts'
 import type { Vars } from '../vars.ts'
+import { DNS_NAME } from './rule.ts'
 
 export const expected: Readonly<Record<Shape, string>> = {
   text: 'a text',
@@ -18,6 +20,28 @@ export function fits(shape: Shape, value: unknown): boolean {
   if (shape === 'number') return scalar && /^\d+$/.test(String(value))
   if (shape === 'true or false') return scalar && /^(true|false)$/.test(String(value))
   return scalar
+}
+
+/** Durations are Go's (time.ParseDuration), schedules those of robfig/cron, which k3s has in it. */
+export const forms: Readonly<Record<Form, { readonly expected: string; fits(text: string): boolean }>> = {
+  address: { expected: 'an IP address', fits: (text) => isIP(text) > 0 },
+  name: { expected: 'a DNS name', fits: (text) => DNS_NAME.test(text) },
+  duration: {
+    expected: 'a duration such as 5m or 1h30m',
+    fits: (text) => /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$/.test(text),
+  },
+  schedule: {
+    expected: 'a schedule of five fields such as "0 */12 * * *"',
+    fits: (text) =>
+      /^((CRON_)?TZ=\S+ +)?(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|@every \S+|[\d*?/,a-z-]+( +[\d*?/,a-z-]+){4})$/i.test(
+        text,
+      ),
+  },
+  registry: {
+    expected: 'a host or host:port, without a scheme',
+    fits: (text) => /^(\[[\da-f:]+\]|[a-z0-9.-]+)(:\d+)?(\/[\w./-]+)?$/i.test(text),
+  },
+  server: { expected: 'a URL such as https://192.0.2.7:6443', fits: (text) => /^https:\/\/[^\s/]+\/?$/.test(text) },
 }
 
 export function differ(v: Vars): boolean {
