@@ -131,11 +131,12 @@ async function converge<R extends Resource, Facts>(
   } catch (error) {
     // Another run may hold it for a minute: that is no step to be finished.
     if (!options.stop.aborted || options.signal.aborted) throw error
-    emit({ event: 'problem', host, problem: interrupted(host, new Set(), new Set(), first.plan) })
+    emit({ event: 'problem', host, problem: interrupted(host, new Map(), new Set(), first.plan) })
     return 'interrupted'
   }
   let current = first.plan
-  const changed = new Set<string>()
+  // By id, what it was.
+  const changed = new Map<string, Change>()
   // Changed, but not yet looked at.
   const fresh = new Set<string>()
   try {
@@ -152,9 +153,9 @@ async function converge<R extends Resource, Facts>(
           await session.apply(possible, {
             stop: options.stop,
             signal: options.signal,
-            step: stepEmitter(host, stage, possible, options.now, emit, (id) => {
-              fresh.add(id)
-              changed.add(id)
+            step: stepEmitter(host, stage, possible, options.now, emit, (change) => {
+              fresh.add(change.resource.id)
+              changed.set(change.resource.id, change)
             }),
           })
           for (const change of possible) attempted.add(change.resource.id)
@@ -190,7 +191,7 @@ function stepEmitter(
   changes: readonly Change[],
   now: () => number,
   emit: (event: Untimed) => void,
-  changed: (id: string) => void,
+  changed: (change: Change) => void,
 ): (report: StepReport) => void {
   const byId = new Map(changes.map((change) => [change.resource.id, change]))
   const started = new Map<string, number>()
@@ -201,7 +202,7 @@ function stepEmitter(
     if (report.is !== 'done') return emit({ ...base, ...report })
     const change = byId.get(report.resource)
     if (change === undefined) return
-    changed(report.resource)
+    changed(change)
     const seconds = (now() - (started.get(report.resource) ?? now())) / 1000
     emit({ ...base, is: 'done', title: report.title, change, seconds })
   }
@@ -224,10 +225,17 @@ function notConverged(host: string, left: readonly Change[]): ProblemError {
   )
 }
 
-function interrupted(host: string, changed: ReadonlySet<string>, fresh: ReadonlySet<string>, plan: Plan): Problem {
+function interrupted(
+  host: string,
+  changed: ReadonlyMap<string, Change>,
+  fresh: ReadonlySet<string>,
+  plan: Plan,
+): Problem {
+  // What is done to an object is no more its making: a wait for it is told as such.
+  const words = ({ op, note, resource }: Change) => (op === 'action' && note !== undefined ? note : resource.title)
   const all = changesOf(plan)
-  const done = all.filter((c) => changed.has(c.resource.id)).map((c) => c.resource.title)
-  const open = all.filter((c) => pending(c) && !fresh.has(c.resource.id)).map((c) => c.resource.title)
+  const done = all.flatMap((c) => changed.get(c.resource.id) ?? []).map(words)
+  const open = all.filter((c) => pending(c) && !fresh.has(c.resource.id)).map(words)
   return {
     kind: 'failed',
     where: host,

@@ -108,14 +108,20 @@ export const APPLY: readonly Reason[] = [
     hint: 'the tree has to make it before what is in it',
   },
   {
-    says: /admission webhook .* denied|is invalid|Invalid value|field is immutable|unknown field|field not declared|dry-run failed/i,
-    what: 'the API refuses an object',
-    hint: 'correct it in Git',
-  },
-  {
-    says: /forbidden|cannot (?:create|patch|delete|get|list)/i,
+    // RBAC of the API, which the words of a policy resemble but for the verb.
+    says: /forbidden: User "[^"]*" cannot|cannot impersonate/i,
     what: 'Flux may not do that',
     hint: 'its service account lacks the right: see spec.serviceAccountName of the Kustomization',
+  },
+  {
+    says: /denied(?: the)? request|violates PodSecurity|exceeded quota/i,
+    what: 'an admission policy denies an object',
+    hint: 'correct it in Git, or the policy',
+  },
+  {
+    says: /is invalid|Invalid value|field is immutable|unknown field|field not declared|forbidden|dry-run failed/i,
+    what: 'the API refuses an object',
+    hint: 'correct it in Git',
   },
   {
     says: /health check failed|timeout waiting for/i,

@@ -1,7 +1,6 @@
 // Facts: what a host is, read in the same exec as the probes.
 
 import { SERVICES } from './facts/probe.ts'
-import type { Answer } from './resource.ts'
 
 export { factsProbe } from './facts/probe.ts'
 
@@ -95,10 +94,10 @@ export const arches: Readonly<Record<string, string>> = {
   armv8l: 'arm',
 }
 
-/** `sent` and `received` are the workstation's clock around the exec, milliseconds since the epoch. */
-export function readFacts(answer: Pick<Answer, 'text'>, sent: number, received: number): Facts {
+/** `text` is what the probe printed; `sent` and `received` the workstation's clock around the exec, milliseconds since the epoch. */
+export function readFacts({ text }: { readonly text: string }, sent: number, received: number): Facts {
   const found = new Map<string, string[]>()
-  for (const line of answer.text.replaceAll('\0', '').split('\n')) {
+  for (const line of text.replaceAll('\0', '').split('\n')) {
     const at = line.indexOf('=')
     const key = at < 0 ? '' : line.slice(0, at)
     found.set(key, [...(found.get(key) ?? []), line.slice(at + 1)])
@@ -133,7 +132,7 @@ export function readFacts(answer: Pick<Answer, 'text'>, sent: number, received: 
       controllers: [...new Set([...one('cgroup2').split(' ').filter(Boolean), ...all('controller')])],
     },
     clockSkewSeconds: Math.round(Number(one('time')) - (sent + received) / 2000),
-    addresses: answer.text
+    addresses: text
       .split('\n')
       .flatMap((line) => {
         const [, device, address] = /^\d+: +(\S+) +inet6? ([^/ ]+)/.exec(line) ?? []
@@ -147,7 +146,7 @@ export function readFacts(answer: Pick<Answer, 'text'>, sent: number, received: 
     selinux: one('selinux') === '' ? null : one('selinux') === '1' ? 'enforcing' : 'permissive',
     apparmor: one('apparmor') === 'Y',
     modules: { known: all('module'), missing: all('nomodule'), dir: !found.has('nomodules') },
-    listening: listeners(answer.text.split('\n'), all('holder')),
+    listening: listeners(text.split('\n'), all('holder')),
     has,
     there,
     k3s: {

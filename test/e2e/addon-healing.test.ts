@@ -147,6 +147,6 @@ test('Ctrl-C while an addon is waited for ends soon, and says what was done and 
   expect((Date.now() - since) / 1000).toBeLessThan(10)
   expect(done.stderr).toMatch(/interrupted after 1 of 2 changes/)
   expect(done.stderr).toMatch(/done: HelmChart kube-system\/external-secrets\n/)
-  expect(done.stderr).toMatch(/not done: external-secrets\n/)
+  expect(done.stderr).toMatch(/not done: wait until external-secrets is ready\n/)
   await expectHealed(inventory, wanted)
 })

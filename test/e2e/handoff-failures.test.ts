@@ -391,6 +391,18 @@ describe('the repository, as the cluster reads it', () => {
   })
 })
 
+/** A Kustomization beside the rendered ones, of a folder of its own. */
+const part = (name: string, spec: object = {}) => ({
+  apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
+  kind: 'Kustomization',
+  metadata: { name, namespace: 'flux-system' },
+  spec: {
+    ...{ interval: '10m', retryInterval: '1m', timeout: '1m', prune: true, wait: true, path: `./parts/${name}` },
+    sourceRef: { kind: 'GitRepository', name: 'platform-config' },
+    ...spec,
+  },
+})
+
 describe('the tree', () => {
   const root = 'edge-1 Kustomization flux-system/platform-root'
   const apply = (code: number, vars: Vars = {}) => run(code, vars, { tags: 'source,handoff' })
@@ -469,17 +481,55 @@ describe('the tree', () => {
     await healed()
   })
 
+  test('with an object that a policy of the cluster denies', async () => {
+    const policy = (kind: string, spec: object) =>
+      stringify({
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind,
+        metadata: { name: 'nothing-odd' },
+        spec,
+      })
+    const matchConstraints = {
+      resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['configmaps'] }],
+    }
+    const odd = { expression: 'object.metadata.name != "odd"', message: 'odd is no name' }
+    const objects = [
+      policy('ValidatingAdmissionPolicy', { matchConstraints, validations: [odd] }),
+      policy('ValidatingAdmissionPolicyBinding', { policyName: 'nothing-odd', validationActions: ['Deny'] }),
+    ].join('---\n')
+    await at.node.kubectl(['apply', '-f', '-'], objects)
+    const denied = async () => (await at.node.run('k3s kubectl create configmap odd --dry-run=server')).stderr
+    await expect.poll(denied, { timeout: 30_000, interval: 300 }).toContain('odd is no name')
+    await failing(stringify(object('ConfigMap', 'odd')))
+    expect(await apply(1)).toEqual([
+      told(
+        root,
+        /^an admission policy denies an object$/,
+        /ConfigMap\/platform\/odd .*nothing-odd.* odd is no name/,
+        /in Git, or the policy$/,
+      ),
+    ])
+    await at.node.kubectl(['delete', '-f', '-'], objects)
+    await push(null)
+    await healed()
+  })
+
+  test('with a part whose service account may not do it', async () => {
+    const limited = stringify(part('limited', { serviceAccountName: 'default' }))
+    await failing(limited, { 'parts/limited/a.yaml': stringify(object('ConfigMap', 'limited')) }, 'limited')
+    expect(await apply(1)).toEqual([
+      told(
+        root,
+        /^Kustomization flux-system\/limited: Flux may not do that$/,
+        /User "system:serviceaccount:flux-system:default" cannot/,
+        /spec\.serviceAccountName/,
+      ),
+    ])
+    await push(null, { 'parts/limited/a.yaml': null })
+    await healed()
+  })
+
   test('with a part that fails, and one that waits for it: the first is named', async () => {
-    const part = (name: string, spec: object = {}) => ({
-      apiVersion: 'kustomize.toolkit.fluxcd.io/v1',
-      kind: 'Kustomization',
-      metadata: { name, namespace: 'flux-system' },
-      spec: {
-        ...{ interval: '10m', retryInterval: '1m', timeout: '1m', prune: true, wait: true, path: `./parts/${name}` },
-        sourceRef: { kind: 'GitRepository', name: 'platform-config' },
-        ...spec,
-      },
-    })
     const parts = [part('broken'), part('later', { dependsOn: [{ name: 'broken' }] })]
     const file = (name: string) => stringify(object('ConfigMap', name))
     await failing(

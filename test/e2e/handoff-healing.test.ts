@@ -81,9 +81,9 @@ async function undo(what: readonly Undone[]): Promise<void> {
 }
 
 /** A run, once its events say that it has come to a point of the handoff, or once it has ended. */
-async function comeTo(point: RegExp) {
+async function comeTo(point: RegExp, how: readonly string[] = []) {
   const events = join(await testbed.dir(), 'events.jsonl')
-  const run = testbed.spawnCli(['apply', '-i', inventory, '--events', events], LONG)
+  const run = testbed.spawnCli(['apply', '-i', inventory, '--events', events, ...how], LONG)
   let ended = false
   void run.then(() => {
     ended = true
@@ -240,10 +240,39 @@ test('Ctrl-C while Flux is waited for ends soon, and says what was done and what
   expect(done.exitCode, said(done)).toBe(130)
   expect((Date.now() - since) / 1000).toBeLessThan(10)
   expect(done.stderr).toMatch(/interrupted after 1 of 2 changes/)
-  // Of the same name: what was made, and what is waited for.
-  expect(done.stderr).toMatch(/done: Kustomization flux-system\/platform-root\n/)
-  expect(done.stderr).toMatch(/not done: Kustomization flux-system\/platform-root\n/)
+  expect(done.stderr).toMatch(/ done: Kustomization flux-system\/platform-root\n/)
+  expect(done.stderr).toMatch(/not done: wait until Kustomization flux-system\/platform-root is ready\n/)
   await expectHealed()
+})
+
+test('a recovery that is killed is ended by the same command, and a handing over by the next one', async () => {
+  const begun = /"is":"start"/
+  const takeBack = ['--take-back', '--yes']
+  const apply = (...how: string[]) => cli(testbed, 0, ['apply', '-i', inventory, ...how], LONG)
+  const lasts = async (how: readonly string[]) => {
+    const { run } = await comeTo(begun, how)
+    const since = Date.now()
+    await run
+    return (Date.now() - since) / 1000
+  }
+  const [taking, handing] = [await lasts(takeBack), await lasts(['--hand-over'])]
+  for (const moment of [draw(), draw(), draw()]) {
+    const back = (await comeTo(begun, takeBack)).run
+    await Promise.race([back, sleep(moment * PART * taking)])
+    back.kill('SIGKILL')
+    await back
+    await apply(...takeBack)
+    const { stdout } = await cli(testbed, 0, ['plan', '-i', inventory])
+    expect(stdout).toContain('taken back, apply --hand-over gives it back')
+    expect(await issued(at.node)).toBe(before)
+
+    const over = (await comeTo(begun, ['--hand-over'])).run
+    await Promise.race([over, sleep(moment * PART * handing)])
+    over.kill('SIGKILL')
+    await over
+    await apply('--hand-over')
+    await expectHealed()
+  }
 })
 
 test('afterwards a run is one exec, and changes nothing', async () => {

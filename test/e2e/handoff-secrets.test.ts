@@ -1,9 +1,10 @@
 // No byte of what the repository is read with is anywhere but in its Secret: streams, events, arguments, files, objects, the tree.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generateIdentity } from 'age-encryption'
+import { armor, Encrypter, generateIdentity, identityToRecipient } from 'age-encryption'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { stringify } from 'yaml'
 import { Testbed } from '../testbed/testbed.ts'
 import { forms } from './forms.ts'
 import { type Handoff, handoff, reading, secretLines } from './handoff.ts'
@@ -21,6 +22,9 @@ let at: Handoff
 let temp = ''
 let locked = { private: '', public: '' }
 let age = ''
+/** The file with the key that opens the inventory's secrets.yaml, which is encrypted for it. */
+let keyFile = ''
+let recipient = ''
 let needles: string[] = []
 
 beforeAll(async () => {
@@ -29,6 +33,10 @@ beforeAll(async () => {
   temp = await testbed.dir()
   locked = await at.git.newKeys(PASSPHRASE)
   age = await generateIdentity()
+  const own = await generateIdentity()
+  recipient = await identityToRecipient(own)
+  keyFile = join(await testbed.dir(), 'key.txt')
+  await writeFile(keyFile, `${own}\n`, { mode: 0o600 })
   await Promise.all([
     at.git.authorize(locked.public),
     at.git.rotatePassword(PASSWORD),
@@ -41,21 +49,33 @@ beforeAll(async () => {
 })
 afterAll(() => testbed?.close())
 
-/** Where each is taken from the environment, it is given there. */
+/** From the environment the first two, and from a file that is encrypted all of the last. */
 const ways = [
-  ['https-basic', { GITOPS_FLUX_HTTP_PASSWORD: PASSWORD }, 'password', () => PASSWORD],
-  ['https-bearer', { GITOPS_FLUX_BEARER_TOKEN: TOKEN }, 'bearerToken', () => TOKEN],
-  ['ssh', {}, 'identity', () => locked.private],
+  ['https-basic', () => ({ SOPS_AGE_KEY: age, GITOPS_FLUX_HTTP_PASSWORD: PASSWORD }), 'password', () => PASSWORD],
+  ['https-bearer', () => ({ SOPS_AGE_KEY: age, GITOPS_FLUX_BEARER_TOKEN: TOKEN }), 'bearerToken', () => TOKEN],
+  ['ssh', () => ({ K3S_PLATFORM_AGE_KEY_FILE: keyFile }), 'identity', () => locked.private],
 ] as const
+type Mode = (typeof ways)[number][0]
+type Env = Readonly<Record<string, string>>
 
-async function inventoryOf(mode: (typeof ways)[number][0]): Promise<string> {
+async function inventoryOf(mode: Mode): Promise<string> {
   const {
     k3s_platform_git_http_password: _,
     k3s_platform_git_bearer_token: __,
     ...vars
   } = { ...at.vars, ...reading(at, mode) }
-  const key = { k3s_platform_git_private_key: locked.private, k3s_platform_git_private_key_passphrase: PASSPHRASE }
-  return testbed.inventory([at.node], { ...vars, ...(mode === 'ssh' && key) })
+  if (mode !== 'ssh') return testbed.inventory([at.node], vars)
+  const { k3s_platform_git_private_key: ___, ...plain } = vars
+  const inventory = await testbed.inventory([at.node], plain)
+  const encrypter = new Encrypter()
+  encrypter.addRecipient(recipient)
+  const secrets = {
+    k3s_platform_git_private_key: locked.private,
+    k3s_platform_git_private_key_passphrase: PASSPHRASE,
+    k3s_platform_sops_age_key: age,
+  }
+  await writeFile(join(inventory, 'secrets.yaml'), armor.encode(await encrypter.encrypt(stringify(secrets))))
+  return inventory
 }
 
 /** For the bootstrap role: nothing of the addons is in the tree. */
@@ -84,7 +104,7 @@ describe('what the repository is read with', () => {
     const flags = ['-vvv', '-D', '--debug', '--events', events, '-e', NO_ADDONS]
     const { done, seen } = await watched(testbed, WATCHED(), () =>
       testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...flags], {
-        env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env },
+        env: { TMPDIR: temp, ...env() },
         timeout: 300_000,
       }),
     )
@@ -108,7 +128,7 @@ describe('what the repository is read with', () => {
     for (const format of ['text', 'json', 'junit', 'github']) {
       const done = await testbed.cli(
         ['plan', 'k3s_platform_bootstrap', '-D', '-o', format, '-i', inventory, '-e', NO_ADDONS],
-        { env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env } },
+        { env: { TMPDIR: temp, ...env() } },
       )
       expect([0, 2], said(done)).toContain(done.code)
       if (mode !== 'ssh' && format !== 'junit') expect(done.stdout).toContain('***')
@@ -119,16 +139,11 @@ describe('what the repository is read with', () => {
 
   test('is told by no run that fails', async () => {
     const told: string[] = []
-    const fail = async (
-      code: number,
-      mode: (typeof ways)[number][0],
-      env: Record<string, string>,
-      ...more: readonly string[]
-    ) => {
+    const fail = async (code: number, mode: Mode, env: Env, ...more: readonly string[]) => {
       const events = join(await testbed.dir(), 'events.jsonl')
       const args = ['apply', 'k3s_platform_bootstrap', '-i', await inventoryOf(mode), '-vvv', '--debug', ...more]
       const done = await testbed.cli([...args, '-e', NO_ADDONS, '--events', events], {
-        env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env },
+        env: { TMPDIR: temp, ...env },
       })
       expect(done.code, said(done)).toBe(code)
       expect(said(done)).toMatch(/refuse/)
@@ -141,8 +156,8 @@ describe('what the repository is read with', () => {
     const unasked = ['-e', 'k3s_platform_git_check=false']
     for (const [mode, env] of ways) {
       const { seen } = await watched(testbed, WATCHED(), async () => {
-        await fail(64, mode, { ...env, XDG_CACHE_HOME: await testbed.dir() })
-        await fail(1, mode, env, ...unasked, '-o', 'json')
+        await fail(64, mode, { ...env(), XDG_CACHE_HOME: await testbed.dir() })
+        await fail(1, mode, env(), ...unasked, '-o', 'json')
       })
       expect(seen.files).toEqual([])
       told.push(seen.arguments)
@@ -167,7 +182,7 @@ describe('what the repository is read with', () => {
     for (const [mode, env] of ways) {
       const tree = await testbed.dir()
       const args = ['render', '-i', await inventoryOf(mode), '--tree', tree, '-vvv', '-D']
-      const done = await cli(testbed, 0, args, { env: { TMPDIR: temp, SOPS_AGE_KEY: age, ...env } })
+      const done = await cli(testbed, 0, args, { env: { TMPDIR: temp, ...env() } })
       nowhereIn(`what render says, by ${mode}`, said(done))
       expect(await inFolders(testbed, needles, [tree])).toEqual([])
     }
