@@ -38,7 +38,7 @@ export function narration(options: ReportOptions, steps: boolean, paint: Paint):
       case 'done': {
         if (!steps && verbosity === 0 && !diff) return []
         const { sign, title, tail, body } = changeText(told.change, style)
-        const line = `${at} ${sign} ${title}${tail && ` ${tail}`}`
+        const line = `${at} ${sign} ${title}${tail && `  ${tail}`}`
         // A painted sign is longer than it looks.
         const room = LINE_WIDTH + sign.length - 1
         const time = duration(told.seconds)

@@ -140,7 +140,7 @@ const drifts: readonly Drift[] = [
   {
     what: 'a sysctl that was set by hand',
     by: 'sysctl -qw net.ipv4.ip_forward=0',
-    plan: ['update sysctls net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables'],
+    plan: ['update sysctls'],
     starts: 0,
     ask: 'sysctl -n net.ipv4.ip_forward',
   },

@@ -79,7 +79,7 @@ test('a plan on a fresh node exits 2, names every change and touches nothing at 
     [
       "+ /etc/modules-load.d/k3s-platform.conf",
       "+ /etc/sysctl.d/90-k3s-platform.conf",
-      "~ sysctls net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables  net.ipv4.ip_forward: 0 -> 1",
+      "~ sysctls  net.ipv4.ip_forward: 0 -> 1",
       "+ /etc/rancher/k3s/",
       "+ /opt/rancher/k3s/",
       "+ /usr/local/bin/k3s  v1.36.4+k3s1 (sha256 as published)",

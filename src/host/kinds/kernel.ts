@@ -35,7 +35,7 @@ export function sysctls(values: Readonly<Record<string, string>>): HostResource 
   const path = (name: string) => `/proc/sys/${name.replaceAll('.', '/')}`
   return {
     id: 'sysctls',
-    title: `sysctls ${names.join(', ')}`,
+    title: 'sysctls',
     probe: lines(
       names.map(
         (name) => sh`k_l=''; { IFS= read -r k_l <${path(name)}; } 2>/dev/null; printf '%s=%s\n' ${name} "$k_l"`,
@@ -58,8 +58,8 @@ export function sysctls(values: Readonly<Record<string, string>>): HostResource 
           title: `set ${name}`,
           run: sh`printf '%s\n' ${values[name] ?? ''} >${path(name)}`,
         })),
-    explain: ({ err }) => ({
-      what: 'a sysctl could not be set',
+    explain: ({ step, err }) => ({
+      what: `could not ${step}`,
       why: err.trim(),
       hint: 'a container shares its kernel with its host: set it there, or take it out of k3s_platform_sysctls',
     }),

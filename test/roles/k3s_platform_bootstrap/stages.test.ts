@@ -33,7 +33,7 @@ test('the stages with the default variables', () => {
       /etc/modules-load.d/k3s-platform.conf
       kernel modules br_netfilter, overlay
       /etc/sysctl.d/90-k3s-platform.conf
-      sysctls net.ipv4.ip_forward, net.bridge.bridge-nf-call-iptables
+      sysctls
     k3s
       /etc/rancher/k3s/
       /opt/rancher/k3s/
