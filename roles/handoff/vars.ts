@@ -14,7 +14,7 @@ const gitUrl = text(
 /** A folder of the repository: no part of it is empty, `.` or `..`. */
 const folder = text(
   /^(\.\/)?(?!\.{1,2}(\/|$))[\w.-]+(\/(?!\.{1,2}(\/|$))[\w.-]+)*\/?$/,
-  'expected a folder of the repository',
+  'expected a folder of the repository such as clusters/edge-1',
 ).transform((path) => path?.replace(/^\.\//, '').replace(/\/$/, ''))
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'expected a sha256 digest: 64 lower case hex digits')

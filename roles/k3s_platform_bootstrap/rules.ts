@@ -114,7 +114,7 @@ const rules: readonly Rule[] = [
       Object.entries(formOf).flatMap(([key, form]) =>
         settings
           .list(key, flags.get(key) === 'list')
-          .filter(({ text }) => !forms[form].fits(text))
+          .filter(({ text }) => text !== '' && !forms[form].fits(text))
           .map(({ text, path }) => ({ path, what: `${key}: expected ${forms[form].expected}, got "${text}"` })),
       ),
   },

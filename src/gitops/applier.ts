@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { type Cluster, FIELD_MANAGER } from '../cluster/cluster.ts'
-import type { Live, Ref } from '../cluster/object.ts'
+import { idOf, type Live, type Ref, refOf } from '../cluster/object.ts'
 import { AUTOMATED } from './argocd.ts'
 import { REFRESH } from './synced.ts'
 
@@ -35,15 +35,22 @@ const automatic = z.looseObject({
 
 export const FLUX_KUSTOMIZATION = { apiVersion: 'kustomize.toolkit.fluxcd.io/v1', kind: 'Kustomization' }
 
-/** A Kustomization of Flux, and those that it has applied. */
+/** A Kustomization of Flux, those that it has applied, and those that they have. */
 export function fluxApplier(namespace: string, name: string): Applier {
   const root = { ...FLUX_KUSTOMIZATION, namespace, name }
   return {
     title: 'Flux',
     root,
     workers: async (cluster) => {
-      const [own, below] = await Promise.all([cluster.get(root), cluster.list(childrenOf(root))])
-      return [...(own === null ? [] : [own]), ...below.filter(({ metadata }) => metadata.name !== name)]
+      const own = await cluster.get(root)
+      const found = new Map(own === null ? [] : [[idOf(root), own]])
+      const descend = async (from: Ref): Promise<void> => {
+        const below = (await cluster.list(childrenOf(from))).filter((one) => !found.has(idOf(refOf(one))))
+        for (const one of below) found.set(idOf(refOf(one)), one)
+        await Promise.all(below.map((one) => descend(refOf(one))))
+      }
+      await descend(root)
+      return [...found.values()]
     },
     stopped: (worker) => suspendable.safeParse(worker).data?.spec.suspend ?? false,
     switched: (stop) => ({ spec: { suspend: stop ? true : null } }),

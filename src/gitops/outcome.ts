@@ -21,7 +21,13 @@ const status = z.looseObject({
     generation: z.number().default(0),
     annotations: z.record(z.string(), z.string()).default({}),
   }),
-  spec: z.looseObject({ suspend: z.boolean().default(false), path: z.string().default('') }).prefault({}),
+  spec: z
+    .looseObject({
+      suspend: z.boolean().default(false),
+      path: z.string().default(''),
+      sourceRef: z.looseObject({ kind: z.string(), name: z.string(), namespace: z.string().optional() }).optional(),
+    })
+    .prefault({}),
   status: z
     .looseObject({
       conditions,
@@ -78,7 +84,7 @@ export interface Applied extends Asked {
   readonly root: Live | null
   /** Kustomizations that the root has applied. */
   readonly children: readonly Live[]
-  /** That was fetched last; undefined: whatever is applied by now will do. */
+  /** Of the root's source, that was fetched last; undefined: whatever is applied by now will do. */
   readonly revision: string | undefined
 }
 
@@ -90,8 +96,11 @@ export function applied({ root, children, revision, requested }: Applied): Outco
   if (root === null) return { is: 'waiting', why: 'it does not exist' }
   const own = readOne(root)
   const all = children.map(readOne)
+  // What comes from elsewhere has revisions of its own.
+  const shares = (one: One) => one.source === own.source
   const isNew = (one: One) =>
-    requested === undefined || (one.tried === revision && !one.asked && (one === own || reached(own, revision)))
+    requested === undefined ||
+    (!one.asked && (one.tried === revision || !shares(one)) && (one === own || reached(own, revision)))
   const causes = [...all, own].flatMap((one) => (one.fault === undefined || !isNew(one) ? [] : [{ one, ...one.fault }]))
   const cause = causes.find(({ final, one }) => final && one !== own) ?? causes[0]
   const whose = (one: One) => (one === own ? '' : `${one.title}: `)
@@ -108,7 +117,8 @@ export function applied({ root, children, revision, requested }: Applied): Outco
   if (requested !== undefined && own.asked && !(own.busy && own.tried === revision))
     return { is: 'waiting', why: 'the kustomize-controller of Flux has not taken it up yet' }
   const isBehind = (one: One) => {
-    if (revision !== undefined) return !one.well || (!one.suspended && (one.asked || one.applied !== revision))
+    if (revision !== undefined && shares(one))
+      return !one.well || (!one.suspended && (one.asked || one.applied !== revision))
     // Of what is new in it nothing is known yet.
     return !one.suspended && (one.applied === undefined || !one.observed || (one.checks && one.tried !== one.applied))
   }
@@ -117,7 +127,9 @@ export function applied({ root, children, revision, requested }: Applied): Outco
   if (behind === undefined) return { is: 'ready', revision: own.applied ?? '' }
   const { well, says, unwell } = behind
   const why =
-    well && behind.applied !== revision ? `applied is ${short(behind.applied)}, fetched ${short(revision)}` : says
+    well && shares(behind) && behind.applied !== revision
+      ? `applied is ${short(behind.applied)}, fetched ${short(revision)}`
+      : says
   return { is: 'waiting', why: `${whose(behind)}${why || 'nothing is applied yet'}`, unwell }
 }
 
@@ -135,6 +147,8 @@ interface Fault {
 
 interface One {
   readonly title: string
+  /** Where it takes what it applies from. */
+  readonly source: string
   /** It is ready, or looks anew at what it was ready with, as it does every few minutes. */
   readonly well: boolean
   /** What is said is of its present spec; a failure never counts as that. */
@@ -160,6 +174,7 @@ function readOne(live: Live): One {
   const { metadata, spec, status: is } = status.parse(live)
   const [ready, reconciling] = ['Ready', 'Reconciling'].map((type) => is.conditions.find((one) => one.type === type))
   const { kind, namespace, name } = { kind: live.kind, ...live.metadata }
+  const from = spec.sourceRef
   const message = tidy(ready?.message ?? '')
   const busy = ready?.status === 'Unknown'
   const doing = busy && reconciling !== undefined ? short(tidy(reconciling.message)) : message
@@ -172,6 +187,7 @@ function readOne(live: Live): One {
   const again = busy && applied !== undefined && tried === applied
   const base = {
     title: titleOf({ kind, namespace, name }),
+    source: from === undefined ? '' : [from.kind, from.namespace ?? namespace, from.name].join('/'),
     well: observed && (ready?.status === 'True' || again),
     observed,
     suspended: spec.suspend,

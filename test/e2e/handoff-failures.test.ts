@@ -529,6 +529,25 @@ describe('the tree', () => {
     await healed()
   })
 
+  test('with a part from another source is ready at that one’s revision', async () => {
+    const files = { 'parts/other/a.yaml': stringify(object('ConfigMap', 'other')) }
+    const commit = await push(null, files)
+    const other = {
+      apiVersion: 'source.toolkit.fluxcd.io/v1',
+      kind: 'GitRepository',
+      metadata: { name: 'other', namespace: 'flux-system' },
+      spec: { interval: '10m', url: at.git.plainUrl, ref: { commit } },
+    }
+    const from = part('other', { sourceRef: { kind: 'GitRepository', name: 'other' } })
+    const head = await push([other, from].map((one) => stringify(one)).join('---\n'))
+    await apply(0)
+    const revision = (name: string) =>
+      field(at.node, 'flux-system', `kustomization/${name}`, '{.status.lastAppliedRevision}')
+    expect([await revision('platform-root'), await revision('other')]).toEqual([`main@sha1:${head}`, `sha1:${commit}`])
+    await push(null, { 'parts/other/a.yaml': null })
+    await healed()
+  })
+
   test('with a part that fails, and one that waits for it: the first is named', async () => {
     const parts = [part('broken'), part('later', { dependsOn: [{ name: 'broken' }] })]
     const file = (name: string) => stringify(object('ConfigMap', name))

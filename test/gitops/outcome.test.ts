@@ -19,6 +19,8 @@ const given = z
     artifact: z.string().optional(),
     applied: z.string().optional(),
     path: z.string().default('./x'),
+    /** Name of the GitRepository that it takes. */
+    from: z.string().default('platform-config'),
     suspend: z.boolean().default(false),
   })
   .nullable()
@@ -42,7 +44,7 @@ const cases = z
 
 function object(kind: string, name: string, is: z.output<typeof given>): Live | null {
   if (is === null) return null
-  const { observed, conditionsObserved, asked, handled, attempted, artifact, inventory, path, suspend } = is
+  const { observed, conditionsObserved, asked, handled, attempted, artifact, inventory, path, from, suspend } = is
   const conditions = is.conditions.map(([type, status, reason, message]) => ({
     ...{ type, status, reason, message },
     ...(conditionsObserved !== undefined && { observedGeneration: conditionsObserved }),
@@ -51,7 +53,7 @@ function object(kind: string, name: string, is: z.output<typeof given>): Live | 
     apiVersion: 'x/v1',
     kind,
     metadata: { namespace: 'flux-system', name, generation: 1, ...(asked && { annotations: { [REQUESTED]: asked } }) },
-    spec: { path, suspend },
+    spec: { path, suspend, sourceRef: { kind: 'GitRepository', name: from } },
     status: {
       conditions,
       observedGeneration: observed,

@@ -2,7 +2,7 @@
 
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
 import { gate, type Verdict } from '../../cluster/kinds/gate.ts'
-import { idOf, type Live, type Ref, titleOf } from '../../cluster/object.ts'
+import { idOf, type Live, type Ref, refOf, titleOf } from '../../cluster/object.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../../cluster/resource.ts'
 import { allRolledOut } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
@@ -99,7 +99,7 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
     },
     begin: async (cluster, how) => {
       const failing = (await cluster.list(childrenOf(ref))).filter((one) => !isReady(one))
-      await ask.again(cluster, [from, ref, ...failing.map(refTo)], how)
+      await ask.again(cluster, [from, ref, ...failing.map(refOf)], how)
     },
     evidence: async (cluster, at) => {
       for (const name of ['source-controller', 'kustomize-controller']) {
@@ -162,13 +162,6 @@ async function certificateOf(unwell: readonly string[], cluster: Cluster, at: Lo
   }
   return {}
 }
-
-const refTo = ({ apiVersion, kind, metadata: { namespace, name } }: Live): Ref => ({
-  apiVersion,
-  kind,
-  namespace,
-  name,
-})
 
 function isReady(live: Live): boolean {
   const outcome = applied({ root: live, children: [], revision: undefined, requested: undefined })
