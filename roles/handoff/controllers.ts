@@ -19,7 +19,7 @@ import type { Supply } from '../../src/supply/supply.ts'
 import { noProxy } from '../k3s_platform_bootstrap/inputs.ts'
 import type { Vars } from '../k3s_platform_bootstrap/vars.ts'
 import type { Finding, RoleContext } from '../role.ts'
-import { installed } from './install.ts'
+import { canBeEager, installed } from './install.ts'
 import { handoffBy } from './vars.ts'
 
 const NAME = 'flux'
@@ -89,7 +89,12 @@ export function controllerResources(v: Vars, context: RoleContext): ClusterResou
       const { apiVersion, kind, name } = proxyRef(namespace)
       const listing = { apiVersion, kind, namespace, fields: `metadata.name=${name}`, metadataOnly: true }
       const [there] = proxy === null ? [] : await cluster.list(listing)
-      const made = { namespace, components, proxy: proxy && { ...proxy.environment, mark: there ? markOf(there) : '' } }
+      const made = {
+        eager: canBeEager(version),
+        namespace,
+        components,
+        proxy: proxy && { ...proxy.environment, mark: there ? markOf(there) : '' },
+      }
       return {
         settings: JSON.stringify(made),
         objects: async (sha256, signal) => {

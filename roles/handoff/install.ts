@@ -10,8 +10,14 @@ const HOME = 'flux-system'
 const COMPONENT = 'app.kubernetes.io/component'
 const NOTIFICATION = 'notification-controller'
 const CONTAINER = 'manager'
+const KUSTOMIZE = 'kustomize-controller'
+/** What is newer ends the wait for the objects of before: https://github.com/fluxcd/kustomize-controller/pull/1520 */
+const EAGER = '--feature-gates=CancelHealthCheckOnNewRevision=true'
+const EAGER_SINCE = [2, 7] as const
 
 export interface Install {
+  /** canBeEager() of its version. */
+  readonly eager: boolean
   readonly namespace: string
   /** Empty: all that it has. */
   readonly components: readonly string[]
@@ -32,14 +38,23 @@ const PROXY_MARK = 'k3s-platform/proxy'
 /** Throws an Error for a component that the manifest does not have. */
 export function installed(
   manifests: readonly Manifest[],
-  { namespace, components, proxy }: Install,
+  { eager, namespace, components, proxy }: Install,
 ): readonly Manifest[] {
   const known = manifests.filter(isController).map(({ metadata }) => metadata.name)
   const unknown = components.find((name) => !known.includes(name))
   if (unknown !== undefined) throw new Error(`it has no ${unknown}; there are: ${known.toSorted().join(', ')}`)
   const wanted = components.length === 0 ? known : components
   const kept = manifests.filter((one) => wanted.includes(componentOf(one, known) ?? wanted[0] ?? ''))
-  return placed(kept, namespace, HOME).map((one) => (isController(one) ? controller(one, wanted, proxy) : one))
+  const more = (name: string) => (name === KUSTOMIZE && eager ? [EAGER] : [])
+  return placed(kept, namespace, HOME).map((one) =>
+    isController(one) ? controller(one, wanted, proxy, more(one.metadata.name)) : one,
+  )
+}
+
+/** Whether its kustomize-controller lets go of what is old: an older one ends over a gate that it does not know. */
+export function canBeEager(version: string): boolean {
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
+  return major > EAGER_SINCE[0] || (major === EAGER_SINCE[0] && minor >= EAGER_SINCE[1])
 }
 
 const isController = ({ kind }: Manifest) => kind === 'Deployment'
@@ -50,13 +65,22 @@ function componentOf({ metadata }: Manifest, known: readonly string[]): string |
   return known.find((one) => one === name)
 }
 
-function controller(manifest: Manifest, wanted: readonly string[], proxy: ProxyEnvironment | null): Manifest {
+function controller(
+  manifest: Manifest,
+  wanted: readonly string[],
+  proxy: ProxyEnvironment | null,
+  more: readonly string[],
+): Manifest {
   const quiet = wanted.includes(NOTIFICATION) ? [] : ['--events-addr=']
   const edit = (container: JsonMap): JsonMap => ({
     ...container,
     ...(Array.isArray(container.args) && {
       // Without the controller that takes them, events are for nobody.
-      args: container.args.map((arg: Json) => (String(arg).startsWith('--events-addr=') ? (quiet[0] ?? arg) : arg)),
+      args: [
+        ...container.args.map((arg: Json) => (String(arg).startsWith('--events-addr=') ? (quiet[0] ?? arg) : arg)),
+        // Whoever has made the manifest may have set gates of their own.
+        ...(container.args.some((arg: Json) => String(arg).startsWith('--feature-gates')) ? [] : more),
+      ],
     }),
     ...(proxy && { env: [...listOf(container.env), ...environment(proxy)] }),
   })

@@ -114,8 +114,10 @@ export function applied({ root, children, revision, requested }: Applied): Outco
       unwell,
     }
   }
-  if (requested !== undefined && own.asked && !(own.busy && own.tried === revision))
+  if (requested !== undefined && own.asked && !(own.busy && own.tried === revision)) {
+    if (own.checks) return { is: 'waiting', why: `${own.says}: nothing newer is taken up before`, unwell: own.unwell }
     return { is: 'waiting', why: 'the kustomize-controller of Flux has not taken it up yet' }
+  }
   const isBehind = (one: One) => {
     if (revision !== undefined && shares(one))
       return !one.well || (!one.suspended && (one.asked || one.applied !== revision))

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { controllerFindings, controllerLocks, controllerResources } from '../../../roles/handoff/controllers.ts'
-import { installed } from '../../../roles/handoff/install.ts'
+import { canBeEager, installed } from '../../../roles/handoff/install.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
 import { vars as addonVars } from '../../../roles/k3s_platform_addon/vars.ts'
 import { bootstrap } from '../../../roles/k3s_platform_bootstrap/role.ts'
@@ -29,7 +29,7 @@ const CONTROLLERS = ['source-controller', 'notification-controller']
 
 const titles = (all: readonly Manifest[]) => all.map(({ kind, metadata }) => `${kind} ${metadata.name}`)
 const manifests = readManifests(RELEASE)
-const install = { namespace: 'flux-system', components: [], proxy: null }
+const install = { eager: true, namespace: 'flux-system', components: [], proxy: null }
 const deployment = (all: readonly Manifest[], name = 'source-controller') =>
   JSON.stringify(all.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === name))
 
@@ -49,6 +49,18 @@ describe('of the manifest', () => {
     ])
     expect(deployment(some), 'nobody takes its events').toContain('"--events-addr="')
     expect(deployment(installed(manifests, { ...install, components: CONTROLLERS }))).toContain('--events-addr=http:')
+  })
+
+  test.each([
+    ['v2.9.5', ['--log-level=info'], ['--log-level=info', '--feature-gates=CancelHealthCheckOnNewRevision=true']],
+    ['v2.6.4', ['--log-level=info'], ['--log-level=info']],
+    ['v2.10.0', ['--feature-gates=GroupChangeLog=true'], ['--feature-gates=GroupChangeLog=true']],
+  ])('of %s, kustomize-controller lets go of what is old where it can: %s', (version, args, becomes) => {
+    const metadata = { name: 'kustomize-controller', namespace: 'flux-system' }
+    const of = (args: readonly string[]) => ({ template: { spec: { containers: [{ name: 'manager', args }] } } })
+    const one = { apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec: of(args) }
+    const made = installed([one], { ...install, eager: canBeEager(version) }).at(-1)
+    expect(made?.spec).toMatchObject(of(becomes))
   })
 
   test('a controller that it does not have is refused with those that it has', () => {
