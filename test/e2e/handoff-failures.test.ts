@@ -540,6 +540,9 @@ describe('the tree', () => {
     }
     const from = part('other', { sourceRef: { kind: 'GitRepository', name: 'other' } })
     const head = await push([other, from].map((one) => stringify(one)).join('---\n'))
+    // Made anew, it is waited for until all is at what is fetched then.
+    await flux('patch', 'kustomization', 'platform-root', '--type=merge', '-p', '{"spec":{"suspend":true}}')
+    await flux('delete', 'kustomization', 'platform-root')
     await apply(0)
     const revision = (name: string) =>
       field(at.node, 'flux-system', `kustomization/${name}`, '{.status.lastAppliedRevision}')
