@@ -107,9 +107,10 @@ export function controllerResources(v: Vars, context: RoleContext): ClusterResou
         },
       }
     },
-    installer: {
-      manager: 'flux',
-      hint: `flux install has made it; to take it over, once: kubectl apply --server-side --force-conflicts --field-manager=${FIELD_MANAGER} -f ${asset.file ?? asset.urls[0]}, then run apply again`,
+    installers: {
+      // `flux install`, and `kubectl apply` of its manifest.
+      managers: ['flux', 'kubectl-client-side-apply', 'kubectl'],
+      hint: `to take them over, once: kubectl apply --server-side --force-conflicts --field-manager=${FIELD_MANAGER} -f ${asset.file ?? asset.urls[0]}, then run apply again`,
     },
   })
   const ready = running({

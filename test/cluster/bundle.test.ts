@@ -317,14 +317,11 @@ describe('what is not ours', () => {
   test('but made by another installer is not forced: who has it, and how to go on', async () => {
     const cluster = new FakeCluster()
     for (const manifest of release('v0')) cluster.put(manifest, 'flux')
-    const installer = { manager: 'flux', hint: 'take it over once' }
+    const installers = { managers: ['flux', 'kubectl-client-side-apply'], hint: 'take it over once' }
     const before = JSON.stringify(cluster.peek(DEPLOYMENT))
-    expect(await planned(newer({ installer }), cluster)).toMatchInlineSnapshot(`
-      "edge-1 Deployment flux-system/source-controller: a field belongs to another manager, and nothing is forced
-      why: spec.template.spec.containers: Flux
-      hint: take it over once
-      edge-1 Deployment flux-system/notification-controller: a field belongs to another manager, and nothing is forced
-      why: spec.template.spec.containers: Flux
+    expect(await planned(newer({ installers }), cluster)).toMatchInlineSnapshot(`
+      "edge-1 Flux v2.9.5: made by Flux, and nothing is forced
+      why: its fields are in Deployment flux-system/source-controller, Deployment flux-system/notification-controller
       hint: take it over once"
     `)
     expect(JSON.stringify(cluster.peek(DEPLOYMENT))).toBe(before)

@@ -1,6 +1,6 @@
 // The objects of an install manifest as one resource: what of them differs, in one line of the plan.
 
-import { ProblemError } from '../../engine/problem.ts'
+import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
 import type { Json, State } from '../../engine/state.ts'
 import type { Cluster } from '../cluster.ts'
@@ -30,8 +30,8 @@ export interface BundleSpec {
   readonly also?: readonly Ref[]
   /** Reads only, and is asked at every look. */
   want(cluster: Cluster): Promise<Want>
-  /** Another way to install the same: what to do where its fields are in the way. */
-  readonly installer?: { readonly manager: string; readonly hint: string }
+  /** Other ways to install the same, by their field managers: what to do where their fields are in the way. */
+  readonly installers?: { readonly managers: readonly string[]; readonly hint: string }
 }
 
 export interface Want {
@@ -78,7 +78,7 @@ export function bundle(spec: BundleSpec): ClusterResource {
 
       const { manifests, sha256 } = await want.objects(digestFor(spec, held), at.signal)
       const suspects = current ? manifests.filter((one) => moved.has(idOf(refOf(one)))) : manifests
-      const found = await explaining(spec, compared(suspects, cluster, at))
+      const found = await explaining(spec, at, compared(suspects, cluster, at))
       if (held === null && found.nothing) return { actual: null, desired: whole, remark }
       const leftovers = current ? [] : left(held, manifests, spec).filter((ref) => there.has(idOf(ref)))
       return {
@@ -108,7 +108,7 @@ export function bundle(spec: BundleSpec): ClusterResource {
       const unseen = [...refs, ...old].map((ref) => ({ ref, mark: UNSEEN }))
       // What is applied from here on is known, also to the run after one that is killed.
       await holdAs(cluster, spec.name, { ...now, done: false, objects: [...also, ...unseen] })
-      const marks = await explaining(spec, applyAll(manifests, title, cluster, how))
+      const marks = await explaining(spec, how, applyAll(manifests, title, cluster, how))
       for (const ref of old.toReversed()) await remove(ref, cluster, how)
       if (how.stop.aborted) return
       const marked = refs.map((ref) => ({ ref, mark: marks.get(idOf(ref)) ?? UNSEEN }))
@@ -203,16 +203,27 @@ function stateOf(title: string, { actual, desired, owner }: Observation): [State
   return [named(actual), named(desired)]
 }
 
-/** Where another installer's fields are in the way, the way out is another one than field by field. */
-async function explaining<T>({ installer }: BundleSpec, doing: Promise<T>): Promise<T> {
+/** Where the fields of another installer are in the way, the way out is one for all objects, and not field by field. */
+async function explaining<T>({ title, installers }: BundleSpec, { host }: Looking, doing: Promise<T>): Promise<T> {
   try {
     return await doing
   } catch (error) {
-    if (!(error instanceof ProblemError) || installer === undefined) throw error
-    const { title } = managerOf(installer.manager)
-    const isTheirs = (why = '') => why.split('\n').every((line) => line.endsWith(`: ${title}`))
-    throw new ProblemError(
-      error.problems.map((problem) => (isTheirs(problem.why) ? { ...problem, hint: installer.hint } : problem)),
-    )
+    if (!(error instanceof ProblemError) || installers === undefined) throw error
+    const { managers, hint } = installers
+    const titles = managers.map((name) => managerOf(name).title)
+    /** undefined: of one of its fields that is somebody else's. */
+    const ownersOf = ({ why = '' }: Problem) =>
+      why.split('\n').map((line) => titles.find((title) => line.endsWith(`: ${title}`)))
+    const isTheirs = (problem: Problem) => !ownersOf(problem).includes(undefined)
+    const theirs = error.problems.filter(isTheirs)
+    if (theirs.length === 0) throw error
+    const one: Problem = {
+      kind: 'failed',
+      where: `${host} ${title}`,
+      what: `made by ${[...new Set(theirs.flatMap(ownersOf))].join(' and ')}, and nothing is forced`,
+      why: `its fields are in ${theirs.map(({ where }) => where.replace(`${host} `, '')).join(', ')}`,
+      hint,
+    }
+    throw new ProblemError([one, ...error.problems.filter((problem) => !isTheirs(problem))])
   }
 }
