@@ -13,7 +13,8 @@ const CONTAINER = 'manager'
 const KUSTOMIZE = 'kustomize-controller'
 /** What is newer ends the wait for the objects of before: https://github.com/fluxcd/kustomize-controller/pull/1520 */
 const EAGER = '--feature-gates=CancelHealthCheckOnNewRevision=true'
-const EAGER_SINCE = [2, 7] as const
+/** Minor releases of Flux 2 whose kustomize-controller knows it (1.7 to 1.9): another one might end over it. */
+const EAGER_MINORS = { from: 7, to: 9 }
 
 export interface Install {
   /** canBeEager() of its version. */
@@ -51,10 +52,10 @@ export function installed(
   )
 }
 
-/** Whether its kustomize-controller lets go of what is old: an older one ends over a gate that it does not know. */
+/** Whether the kustomize-controller of a release is told to let go of what is old. */
 export function canBeEager(version: string): boolean {
-  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number)
-  return major > EAGER_SINCE[0] || (major === EAGER_SINCE[0] && minor >= EAGER_SINCE[1])
+  const minor = Number(/^v2\.(\d+)\./.exec(version)?.[1] ?? Number.NaN)
+  return minor >= EAGER_MINORS.from && minor <= EAGER_MINORS.to
 }
 
 const isController = ({ kind }: Manifest) => kind === 'Deployment'

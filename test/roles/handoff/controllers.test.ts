@@ -54,7 +54,8 @@ describe('of the manifest', () => {
   test.each([
     ['v2.9.5', ['--log-level=info'], ['--log-level=info', '--feature-gates=CancelHealthCheckOnNewRevision=true']],
     ['v2.6.4', ['--log-level=info'], ['--log-level=info']],
-    ['v2.10.0', ['--feature-gates=GroupChangeLog=true'], ['--feature-gates=GroupChangeLog=true']],
+    ['v2.10.0', ['--log-level=info'], ['--log-level=info']],
+    ['v2.7.0', ['--feature-gates=GroupChangeLog=true'], ['--feature-gates=GroupChangeLog=true']],
   ])('of %s, kustomize-controller lets go of what is old where it can: %s', (version, args, becomes) => {
     const metadata = { name: 'kustomize-controller', namespace: 'flux-system' }
     const of = (args: readonly string[]) => ({ template: { spec: { containers: [{ name: 'manager', args }] } } })
