@@ -185,6 +185,18 @@ test('an image that somebody has set is theirs: it is told with a command that p
   await expectQuiet()
 })
 
+/** All Deployments are available, and still are some looks later. */
+async function settled(one: TestNode): Promise<void> {
+  let well = 0
+  const look = async () => {
+    const lacking = '{.items[*].status.unavailableReplicas}'
+    const path = `jsonpath=${lacking}`
+    well = (await one.kubectl(['get', 'deployments', '-n', 'flux-system', '-o', path])) === '' ? well + 1 : 0
+    return well
+  }
+  await expect.poll(look, { timeout: 60_000, interval: 500 }).toBeGreaterThanOrEqual(6)
+}
+
 test('several hosts fetch it once, and what is locked is installed with --locked', async () => {
   const other = await testbed.node('edge-2')
   const both = await testbed.inventory([node, other], {
@@ -203,6 +215,8 @@ test('several hosts fetch it once, and what is locked is installed with --locked
     const pods = await one.kubectl(['get', 'deployments', '-n', 'flux-system', '-o', 'yaml'])
     expect(pods).toContain('name: flux-proxy')
     expect(pods).not.toContain('s3cret-of-proxy')
+    // The nodes' pods share their network: the new one starts once more when the old one has let go of the port.
+    await settled(one)
   }
   await cli(testbed, 0, ['plan', ...ROLE, '-i', both, '--locked'])
   await cli(testbed, 0, ['apply', ...ROLE, '-i', inventory])

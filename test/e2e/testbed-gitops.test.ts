@@ -230,17 +230,4 @@ describe('Flux', () => {
     await until(() => field('kustomization/a', '{.status.lastAppliedRevision}')).toBe(`main@sha1:${revision}`)
     expect(await field('configmap/late', '{.data.from}', 'default')).toBe('git')
   })
-
-  test('stays available while the pod of a controller is replaced by another one on its ports', async () => {
-    const flux = 'k3s kubectl -n flux-system'
-    const available = String.raw`jsonpath='{.status.availableReplicas}{"\n"}'`
-    await node.ask(`nohup ${flux} get deployment kustomize-controller -w -o ${available} >/run/available 2>&1 &`)
-    await node.ask(`${flux} set env deployment/kustomize-controller ANEW=1
-      ${flux} rollout status deployment/kustomize-controller --timeout=120s`)
-    const revision = await git.commit({ 'clusters/a/later.yaml': configMap('later') })
-    await until(() => field('kustomization/a', '{.status.lastAppliedRevision}')).toBe(`main@sha1:${revision}`)
-    expect(await node.ask('cat /run/available')).toMatch(/^([12]\n)*[12]$/)
-    const restarts = '{.items[*].status.containerStatuses[*].restartCount}'
-    expect(await node.ask(`${flux} get pods -l app=kustomize-controller -o jsonpath='${restarts}'`)).toBe('0')
-  })
 })
