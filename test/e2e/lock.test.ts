@@ -46,7 +46,7 @@ const holder = new RegExp(`${hostname()}.*process \\d+, since \\d{4}-\\d\\d-\\d\
 
 test('two first applies at once both end well: one does it, the other waits and finds nothing to do', async () => {
   // Some seconds: the one that logs in last still finds the other at work.
-  await testbed.mirror.fault({ path: `/${K3S_VERSIONS[0]}/k3s`, kind: 'slow', bytesPerSecond: 20_000_000 })
+  await testbed.mirror.fault({ path: `/${K3S_VERSIONS[0]}/k3s`, kind: 'slow', bytesPerSecond: 8_000_000 })
   const runs = await Promise.all(
     [0, 1].map(() => testbed.cli(['apply', 'k3s_platform_bootstrap', '-vv', '-i', inventory])),
   )
