@@ -7,44 +7,15 @@ import { dropinFile, paths } from './config.ts'
 import { choices, components, flags, formerChoices, formOf, renamed, secretKeys } from './k3s-flags.ts'
 import { dangerOf } from './reset.ts'
 import { networkFindings } from './rules/networks.ts'
-import { label, taint } from './rules/node.ts'
+import { nodeRules } from './rules/node.ts'
+import { portRules } from './rules/ports.ts'
 import { registryFindings } from './rules/registries.ts'
-import { type Asked, DNS_NAME, hintOf, quoted, type Rule } from './rules/rule.ts'
-import { argument, asSetting, badRange, differ, expected, fits, forms, isPortRange, twice } from './rules/values.ts'
-import { type Element, Settings } from './settings.ts'
-import { unused, type Vars, type vars } from './vars.ts'
-
-type Name = keyof Vars & `k3s_platform_${string}`
-const CONFIG: readonly Name[] = ['k3s_platform_k3s_config', 'k3s_platform_k3s_config_dropins']
+import { type Asked, CONFIG, DNS_NAME, hintOf, quoted, type Rule } from './rules/rule.ts'
+import { argument, asSetting, differ, expected, fits, forms, twice } from './rules/values.ts'
+import { Settings } from './settings.ts'
+import { unused, type vars } from './vars.ts'
 
 const LOST_AT_BOOT = /^\/+(run|tmp|var\/+run)(\/|$)/
-
-/** Ports of a server that are taken by something else than the one that listens for the API. */
-const TAKEN: Readonly<Record<number, string>> = {
-  22: 'SSH',
-  2379: 'etcd',
-  2380: 'etcd',
-  6444: "k3s's load balancer",
-  10248: 'the kubelet',
-  10249: 'kube-proxy',
-  10250: 'the kubelet',
-  10256: 'kube-proxy',
-  10257: 'kube-controller-manager',
-  10259: 'kube-scheduler',
-}
-
-const numberIn = (value: unknown) => (/^\d+$/.test(String(value)) ? Number(value) : Number.NaN)
-const isPort = (value: unknown) => numberIn(value) >= 1 && numberIn(value) <= 65_535
-
-type Placed = Pick<Element, 'text' | 'path'>
-
-/** Elements of a variable that may be a map: each with its own place. */
-const named = (variable: Name, all: readonly { readonly at: PropertyKey; readonly text: string }[]): Placed[] =>
-  all.map(({ at, text }) => ({ text, path: [variable, at] }))
-
-/** Elements of a list that the map and the drop-ins make. */
-const mapped = (settings: Settings, key: string): Placed[] =>
-  settings.list(key).filter(({ path }) => CONFIG.some((name) => name === path[0]))
 
 const rules: readonly Rule[] = [
   // Names that have gone or never were.
@@ -189,47 +160,7 @@ const rules: readonly Rule[] = [
           return [...args.flatMap(argument), ...twice(args.flatMap(asSetting))]
         }),
   },
-  {
-    reads: ['k3s_platform_kube_apiserver_args', ...CONFIG],
-    find: ({ settings }) => {
-      const flag = settings.of('service-node-port-range')
-      const inArgs = settings
-        .list('kube-apiserver-arg', false)
-        .filter(({ text }) => text.startsWith('service-node-port-range='))
-        .map(({ text, ...at }): Element => ({ ...at, text: text.slice(text.indexOf('=') + 1) }))
-      const inConfig = flag === undefined ? [] : [{ ...flag, text: String(flag.value) }]
-      const [first] = inArgs
-      return [
-        ...[...inArgs, ...inConfig].filter(({ text }) => !isPortRange(text)).map(badRange),
-        ...inConfig
-          .filter(({ text }) => first !== undefined && text !== first.text && isPortRange(text))
-          .map(({ path, text }) => ({
-            path,
-            what: `two values for service-node-port-range: ${first?.text} in k3s_platform_kube_apiserver_args wins, here is ${text}`,
-            hint: 'set the range in one place; k3s_platform_kube_apiserver_args: [] drops the default',
-          })),
-      ]
-    },
-  },
-  // Ports.
-  {
-    reads: CONFIG,
-    find: ({ settings }) =>
-      settings.all
-        .filter(({ key, value }) => key.endsWith('-port') && fits('number', value) && !isPort(value))
-        .map(({ key, value, path }) => ({
-          path,
-          what: `${key}: expected a port from 1 to 65535, got ${quoted(value)}`,
-        })),
-  },
-  {
-    reads: CONFIG,
-    find: ({ settings }) => {
-      const found = settings.of('https-listen-port')
-      const taken = found && TAKEN[numberIn(found.value)]
-      return taken ? [{ path: found.path, what: `https-listen-port: ${found.value} is the port of ${taken}` }] : []
-    },
-  },
+  ...portRules,
   // Networks.
   {
     reads: ['k3s_platform_cluster_cidr', 'k3s_platform_service_cidr', 'k3s_platform_node_ip', ...CONFIG],
@@ -302,20 +233,7 @@ const rules: readonly Rule[] = [
     },
   },
   // The node.
-  {
-    reads: ['k3s_platform_node_labels', ...CONFIG],
-    find: ({ v, settings }) =>
-      [...named('k3s_platform_node_labels', v.k3s_platform_node_labels), ...mapped(settings, 'node-label')].flatMap(
-        label,
-      ),
-  },
-  {
-    reads: ['k3s_platform_node_taints', ...CONFIG],
-    find: ({ v, settings }) =>
-      [...named('k3s_platform_node_taints', v.k3s_platform_node_taints), ...mapped(settings, 'node-taint')].flatMap(
-        taint,
-      ),
-  },
+  ...nodeRules,
   {
     reads: ['k3s_platform_kubelet_config'],
     find: ({ v }) =>

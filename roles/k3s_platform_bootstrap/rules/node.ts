@@ -1,8 +1,11 @@
-// Rules about labels and taints.
+// Rules about labels and taints, wherever they are said.
 
 import type { Finding } from '../../role.ts'
-import type { Element } from '../settings.ts'
-import { DNS_NAME, hintOf } from './rule.ts'
+import type { Element, Settings } from '../settings.ts'
+import type { Vars } from '../vars.ts'
+import { CONFIG, DNS_NAME, hintOf, type Rule } from './rule.ts'
+
+type Placed = Pick<Element, 'text' | 'path'>
 
 const LABEL_NAME = /^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/
 const EFFECTS = ['NoSchedule', 'PreferNoSchedule', 'NoExecute']
@@ -23,7 +26,7 @@ function badLabelKey(key: string): string | undefined {
   return undefined
 }
 
-export function label({ text, path }: Pick<Element, 'text' | 'path'>): Finding[] {
+function label({ text, path }: Placed): Finding[] {
   const [key = '', value, ...rest] = text.split('=')
   const hint = 'letters, digits, dots, dashes and underscores, at most 63; before the name may be a domain and a slash'
   if (value === undefined || rest.length > 0) return [{ path, what: `expected name=value, got "${text}"` }]
@@ -40,7 +43,7 @@ export function label({ text, path }: Pick<Element, 'text' | 'path'>): Finding[]
   ]
 }
 
-export function taint({ text, path }: Pick<Element, 'text' | 'path'>): Finding[] {
+function taint({ text, path }: Placed): Finding[] {
   const [, key = '', , value = '', effect = ''] = /^([^=:]*)(=([^:]*))?:(.*)$/.exec(text) ?? []
   if (effect === '') return [{ path, what: `expected name=value:Effect, got "${text}"` }]
   if (!EFFECTS.includes(effect)) {
@@ -51,3 +54,18 @@ export function taint({ text, path }: Pick<Element, 'text' | 'path'>): Finding[]
     badLabelKey(key) ?? (value === '' || LABEL_NAME.test(value) ? undefined : `"${value}" is no value of a taint`)
   return bad === undefined ? [] : [{ path, what: bad }]
 }
+
+/** Elements of a variable that may be a map, each with its own place. */
+const named = (v: Vars, variable: 'k3s_platform_node_labels' | 'k3s_platform_node_taints'): Placed[] =>
+  v[variable].map(({ at, text }) => ({ text, path: [variable, at] }))
+
+/** Elements of a list that the map and the drop-ins make. */
+const mapped = (settings: Settings, key: string): Placed[] =>
+  settings.list(key).filter(({ path }) => CONFIG.some((name) => name === path[0]))
+
+export const nodeRules: readonly Rule[] = [
+  { reads: ['k3s_platform_node_labels'], find: ({ v }) => named(v, 'k3s_platform_node_labels').flatMap(label) },
+  { reads: ['k3s_platform_node_taints'], find: ({ v }) => named(v, 'k3s_platform_node_taints').flatMap(taint) },
+  { reads: CONFIG, find: ({ settings }) => mapped(settings, 'node-label').flatMap(label) },
+  { reads: CONFIG, find: ({ settings }) => mapped(settings, 'node-taint').flatMap(taint) },
+]

@@ -18,6 +18,9 @@ export interface Rule {
   find(asked: Asked): readonly Finding[]
 }
 
+/** Where k3s's own settings are said. */
+export const CONFIG = ['k3s_platform_k3s_config', 'k3s_platform_k3s_config_dropins'] as const
+
 export const DNS_NAME = /^(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.?$/i
 
 export const quoted = (value: unknown): string =>

@@ -76,12 +76,3 @@ export function asSetting({ text, path }: Element): Pick<Setting, 'key' | 'value
   const [key = '', ...value] = text.split('=')
   return repeatable.has(key) ? [] : [{ key, value: value.join('='), path }]
 }
-
-export function isPortRange(text: string): boolean {
-  const [, from, to] = /^(\d+)-(\d+)$/.exec(text) ?? []
-  return from !== undefined && Number(from) <= Number(to) && Number(to) <= 65_535
-}
-
-export function badRange({ text, path }: Element): Finding {
-  return { path, what: `service-node-port-range: expected a range such as 30000-32767, got "${text}"` }
-}
