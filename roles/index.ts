@@ -1,4 +1,4 @@
-// All roles, in the order in which they are done.
+// All roles, in the order in which they run.
 
 import type { z } from 'zod'
 import { addon } from './k3s_platform_addon/role.ts'

@@ -1,19 +1,19 @@
-// What a role is: variables that are checked once, and stages that you read from top to bottom.
+// Defines a role: variables that are validated once, and stages that you read from top to bottom.
 
 import type { z } from 'zod'
 import type { PlatformFacts, PlatformResource } from '../src/cluster/backend.ts'
 import type { Problem } from '../src/engine/problem.ts'
 import type { Look, Stage } from '../src/engine/resource.ts'
+import type { JsonMap } from '../src/engine/state.ts'
 import type { Repository } from '../src/gitops/git-check.ts'
-import type { Fault } from '../src/gitops/git-words.ts'
+import type { Fault } from '../src/gitops/git-errors.ts'
 import type { Handover } from '../src/gitops/handover.ts'
 import type { Asset } from '../src/supply/asset.ts'
 import type { Cached } from '../src/supply/cache.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
 import type { Supply } from '../src/supply/supply.ts'
-import type { JsonMap } from '../src/supply/values.ts'
-import type { Terminal } from '../src/vault/keeping.ts'
+import type { Terminal } from '../src/vault/key-storage.ts'
 
 /** What a role may know of the run besides its variables. */
 export interface RoleContext {
@@ -24,6 +24,8 @@ export interface RoleContext {
   /** Bound of the longest wait, seconds; undefined: the role's own. */
   readonly boundSeconds: number | undefined
   readonly workstation: Workstation
+  /** Whether a person at a terminal runs this: the files that one works with are theirs. Default: nobody is there. */
+  readonly interactive?: boolean
   /** Of the run, for programs of the workstation. */
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Where a person may be shown a secret once. Default: nowhere. */
@@ -36,6 +38,10 @@ export interface RoleContext {
   readonly chartContent?: ((file: string) => string | undefined) | undefined
   /** Whether an addon that is turned off takes its CRDs along; default: they stay, with all objects of their kinds. */
   readonly deleteCrds?: boolean
+  /** Whether k3s is upgraded without a snapshot of its datastore before. Default: no. */
+  readonly noSnapshot?: boolean
+  /** Whether a reset takes snapshots of the datastore along. Default: it refuses while there are any. */
+  readonly deleteSnapshots?: boolean
   /** What is asked of the handoff besides keeping it; undefined: nothing. */
   readonly handing?: 'take-back' | 'hand-over' | undefined
   /** Roles of this run; undefined: all. */
@@ -91,12 +97,21 @@ export interface Finding {
   readonly missing?: true
 }
 
+/** How hosts of an inventory find each other: one joins the cluster at an address that another one is known by. */
+export interface Membership {
+  readonly addresses: readonly string[]
+  /** undefined: it founds the cluster. */
+  readonly joins: string | undefined
+}
+
 /** A chart, and the values that it is to be installed with. */
 export interface ChartCheck {
   /** The addon. */
   readonly name: string
   readonly source: ChartSource
   readonly values: JsonMap
+  /** Of these, what the inventory gives. */
+  readonly given: JsonMap
   /** Where the inventory says what is at a path of the values, or what is around it. */
   place(path: readonly (string | number)[]): Finding['path']
 }
@@ -125,6 +140,10 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   rules?(vars: z.output<Vars>, context: RoleContext, written: Written): readonly Finding[]
   /** What forbids the run, or is worth a warning, from variables and the first look; nothing was touched yet. */
   preflight(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly Problem[]
+  /** What a host shares with others, so that only one of them is changed at a time; see Target. Default: nothing. */
+  exclusive?(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly string[]
+  /** Its place in a cluster of several hosts, from the variables alone. Default: it has none. */
+  membership?(vars: z.output<Vars>, context: RoleContext): Membership
   /** How many things preflight looks at. */
   readonly checks: number
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]

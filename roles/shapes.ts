@@ -1,4 +1,4 @@
-// Shapes that several variables share: names of objects, texts that may be empty, secrets, PEM.
+// zod schemas that several variables share: object names, optional strings, secrets, PEM.
 
 import { z } from 'zod'
 import { Secret } from '../src/engine/secret.ts'
@@ -8,10 +8,10 @@ export const LABEL = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?'
 export const objectName = z
   .string()
   .max(253)
-  .regex(new RegExp(`^${LABEL}(\\.${LABEL})*$`), 'expected a name of lower case letters, digits, dots and dashes')
-const namespaceName = z
+  .regex(new RegExp(`^${LABEL}(\\.${LABEL})*$`), 'expected a name of lowercase letters, digits, dots and dashes')
+export const namespaceName = z
   .string()
-  .regex(new RegExp(`^${LABEL}$`), 'expected a namespace: at most 63 lower case letters, digits and dashes')
+  .regex(new RegExp(`^${LABEL}$`), 'expected a namespace: at most 63 lowercase letters, digits and dashes')
 export const namespaces = z.array(namespaceName)
 
 /** Empty is the same as not set: a lookup of an environment variable gives that. */
@@ -27,10 +27,20 @@ export const hidden = z
   .meta({ secret: true })
   .transform((given) => (given.trim() === '' ? undefined : new Secret(given.trim())))
 
-export const pem = text(
+const CERTIFICATE = [
   /-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/,
   'expected a certificate as PEM text',
-)
+] as const
+
+/** Passed on byte for byte. */
+export const certificatePem = z.string().regex(...CERTIFICATE)
+
+/** Empty is the same as not set. */
+export const pem = text(...CERTIFICATE)
+
+export const baseUrl = z
+  .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+  .transform((url) => url.replace(/\/+$/, ''))
 
 /** Labels or annotations. */
 export const strings = z.record(z.string(), z.string())
@@ -47,12 +57,5 @@ export const duration = z
       0,
     ),
   )
-
-/** As Go prints it: a controller that writes the object back does not change it then. */
-export function goDuration(seconds: number): string {
-  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)]
-  const tail = `${minutes}m${seconds % 60}s`
-  return hours > 0 ? `${hours}h${tail}` : minutes > 0 ? tail : `${seconds}s`
-}
 
 export const base64 = (given: string) => Buffer.from(given).toString('base64')

@@ -8,8 +8,9 @@ import { platform } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { parse } from 'yaml'
+import { parse, stringify } from 'yaml'
 import { $, sleep } from 'zx'
+import { bringGo, builder, missingBuilds } from './demo-builds.mjs'
 
 const at = (relative) => new URL(`../${relative}`, import.meta.url).pathname
 const nodes = at('test/testbed/nodes/nodes')
@@ -48,10 +49,10 @@ async function startNode() {
   return JSON.parse((await $`${nodes} ${known === undefined ? 'up' : 'start'} demo`).stdout)
 }
 
-/** Where the real release can be had from, or null with the reason said. */
+/** Where the real release can be had from, or null with the reason said. Nodes get no more controllers than the machine has. */
 async function realRelease(version) {
-  const controllers = (await $`${nodes} run demo -- cat /sys/fs/cgroup/cgroup.controllers`.nothrow()).stdout
-  if (!controllers.includes('memory')) {
+  const subtree = '/sys/fs/cgroup/cgroup.subtree_control'
+  if (!existsSync(subtree) || !readFileSync(subtree, 'utf8').includes('memory')) {
     say('k3s: the stand-in (a real API server without containers): nodes on this machine have no cgroup v2 controllers')
     return null
   }
@@ -94,16 +95,45 @@ async function download(url, version) {
 }
 
 /**
- * Real charts, and the programs that the stand-in runs in place of their containers. Returns the directory of the charts and
- * the variables that lead to them.
+ * Real charts, and the programs that the stand-in runs in place of their containers. Returns the directory of the charts, and
+ * where the node sees the programs of cert-manager.
  */
-async function standInParts() {
-  const built = $({ stdio: ['ignore', 'pipe', 'inherit'] })`${at('test/testbed/parts')} charts cert-manager`
-  const [charts, programs] = (await built).stdout.trim().split('\n')
+async function standInParts(build) {
+  const part = async (name) => (await build(name, $`${at('test/testbed/parts')} ${name}`)).stdout.trim()
+  const [charts, ...programs] = [await part('charts'), await part('caddy'), await part('cert-manager')]
+  const inNode = programs.map((one) => `/usr/local/lib/testbed/${basename(one)}`)
   const images = '/usr/local/lib/k3s-standin/images'
-  const link = `mkdir -p ${images} && ln -sf /usr/local/lib/testbed/${basename(programs)}/images/* ${images}/`
+  const link = `mkdir -p ${images} && ln -sf ${inNode.map((part) => `${part}/images/*`).join(' ')} ${images}/`
   await $`${nodes} run demo -- sh -c ${link}`
-  return charts
+  return { charts, programs: inNode.at(-1) }
+}
+
+/** An ACME server on the node, with a name server for which every name is the node; returns the variables that lead to it. */
+async function startAcme(programs, host) {
+  const files = '/run/pebble'
+  const url = `${host}:14000`
+  const key = { certificate: `${files}/server.pem`, privateKey: `${files}/server.pem` }
+  const pebble = { listenAddress: url, managementListenAddress: `${host}:15000`, ...key, httpPort: 80, tlsPort: 443 }
+  const dns = `${programs}/acme/pebble-challtestsrv -defaultIPv4 ${host} -defaultIPv6 '' -dnsserver ${host}:53 -http01 '' -https01 '' -tlsalpn01 '' -doh '' -management 127.0.0.1:8055`
+  const script = `set -eu
+systemctl stop pebble pebble-dns 2>/dev/null || :
+mkdir -p -m 700 ${files}
+openssl req -x509 -days 30 -subj /CN=acme -addext subjectAltName=IP:${host} -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+  -nodes -keyout - -out - 2>/dev/null >${files}/server.pem
+echo '${JSON.stringify({ pebble })}' >${files}/config.json
+systemd-run -q --collect --unit=pebble-dns ${dns}
+systemd-run -q --collect --unit=pebble -E PEBBLE_VA_NOSLEEP=1 ${programs}/acme/pebble -config ${files}/config.json -dnsserver ${host}:53
+echo 'nameserver ${host}' >/etc/resolv.conf
+openssl x509 -in ${files}/server.pem`
+  const ca = (await $`${nodes} run demo -- sh -c ${script}`).stdout
+  return {
+    k3s_platform_acme_server: `https://${url}/dir`,
+    k3s_platform_acme_ca_bundle: ca,
+    k3s_platform_cert_manager_values: { extraArgs: ['--dns01-check-retry-period=1s'] }, // of HTTP-01, too; default 10 s
+    k3s_platform_certificates: [
+      { name: 'postgresql-tls', namespaces: ['platform', 'database'], dnsNames: ['postgresql-prod.svc.plus'] },
+    ],
+  }
 }
 
 /** Serves releases and charts to the node, in the background; returns the address. */
@@ -147,25 +177,31 @@ async function down() {
 }
 
 async function up(once) {
-  say('preparing this machine (the first time: about a minute)')
-  await $({ stdio: ['ignore', 'ignore', 'inherit'] })`${nodes} prepare`
+  const vars = parse(await readFile(at('inventories/sandbox/group_vars/all.yaml'), 'utf8'))
+  const version = vars.k3s_platform_k3s_version
+  const real = await realRelease(version)
+  const missing = await missingBuilds({ nodes, standIn: real === null, version })
+  if (missing.some((part) => part !== 'rootfs')) {
+    const lacking = await bringGo(say)
+    if (lacking !== null) throw new Refusal(lacking)
+  }
+  const build = builder(missing, say)
+  await build('rootfs', $`${nodes} prepare`)
   const node = await startNode()
   say(`node demo is up: Debian 13 with systemd and sshd at ${node.host}`)
   await mkdir(demo, { recursive: true, mode: 0o700 })
 
-  const vars = parse(await readFile(at('inventories/sandbox/group_vars/all.yaml'), 'utf8'))
-  const version = vars.k3s_platform_k3s_version
-  const real = await realRelease(version)
-  const build = () => $({ stdio: ['ignore', 'pipe', 'inherit'] })`${at('test/testbed/k3s-standin/build')} ${version}`
-  const releases = real === null ? dirname(dirname((await build()).stdout.trim())) : await download(real, version)
-  const charts = real === null ? await standInParts() : null
-  const mirror = await startMirror(releases, charts)
+  const standIn = async () => (await build('k3s', $`${at('test/testbed/k3s-standin/build')} ${version}`)).stdout.trim()
+  const releases = real === null ? dirname(dirname(await standIn())) : await download(real, version)
+  const parts = real === null ? await standInParts(build) : null
+  const mirror = await startMirror(releases, parts?.charts ?? null)
   const more = []
-  if (charts !== null) {
+  if (parts !== null) {
     const addons = ['cert_manager', 'caddy', 'reloader']
-    const urls = addons.map((addon) => `k3s_platform_${addon}_chart_repo_url: ${mirror}/charts\n`)
-    await writeFile(join(demo, 'charts.yaml'), urls.join(''))
-    more.push('-e', `@${join(demo, 'charts.yaml')}`)
+    const urls = addons.map((addon) => [`k3s_platform_${addon}_chart_repo_url`, `${mirror}/charts`])
+    const acme = await startAcme(parts.programs, node.host)
+    await writeFile(join(demo, 'stand-in.yaml'), stringify({ ...Object.fromEntries(urls), ...acme }))
+    more.push('-e', `@${join(demo, 'stand-in.yaml')}`)
   }
   const ours = {
     HOME: demo,

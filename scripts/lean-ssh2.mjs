@@ -16,11 +16,11 @@ const EDITS = [
       sock.write(data);
     }`,
   ],
-  // It signs and verifies once to find out whether there is Ed25519: every Node that is supported has it.
+  // It signs and verifies once to find out whether there is Ed25519: outside of FIPS mode every supported Node has it.
   [
     '/ssh2/lib/protocol/constants.js',
-    /const eddsaSupported = \(\(\) => \{[\s\S]*?\}\)\(\);/,
-    'const eddsaSupported = true;',
+    /const eddsaSupported = \(\(\) => \{/,
+    'const eddsaSupported = crypto.getFips() === 0 || (() => {',
   ],
   // A cipher is made for each packet: Node reads the key anew each time unless it is a key object.
   [

@@ -1,22 +1,26 @@
-// Turns templates/*.hbs into JavaScript when the program is built (rolldown) or tested (vitest): nothing is parsed at run time.
+// Turns files of text into JavaScript when the program is built (rolldown) or tested (vitest): templates/*.hbs into functions, so
+// that nothing is parsed at run time, and *.sh into strings.
 
 import { readFile } from 'node:fs/promises'
 import Handlebars from 'handlebars'
 
 export function templates() {
   return {
-    name: 'handlebars-templates',
+    name: 'templates',
     async load(id) {
-      if (!id.endsWith('.hbs')) return null
-      const spec = Handlebars.precompile(await readFile(id, 'utf8'), {
-        strict: true,
-        noEscape: true,
-        knownHelpersOnly: true,
-      })
-      return {
-        code: `import Handlebars from 'handlebars/runtime'\nexport default Handlebars.template(${spec})\n`,
-        moduleType: 'js',
-      }
+      const make = id.endsWith('.hbs') ? template : id.endsWith('.sh') ? script : null
+      return make && { code: make(await readFile(id, 'utf8')), moduleType: 'js' }
     },
   }
+}
+
+function template(text) {
+  const spec = Handlebars.precompile(text, { strict: true, noEscape: true, knownHelpersOnly: true })
+  return `import Handlebars from 'handlebars/runtime'\nexport default Handlebars.template(${spec})\n`
+}
+
+/** Comments are for people: they do not travel to a host in every run. */
+function script(text) {
+  const lines = text.split('\n').filter((line) => !/^\s*(#(?!!)|$)/.test(line))
+  return `export default ${JSON.stringify(lines.join('\n'))}\n`
 }

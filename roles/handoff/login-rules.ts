@@ -1,8 +1,9 @@
-// What the variables of the repository's login may not say: each rule reads some of them and tells of all it finds.
+// Rules for the variables of the repository's credentials. Each rule reads some variables and reports all findings.
 
 import { isEncrypted, publicKeyOf } from '../../src/gitops/deploy-key.ts'
 import { addressOf, knows, scanCommand } from '../../src/gitops/known-hosts.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
+import { findingsOf, givenIn, type RoleRule } from '../rules/rule.ts'
 import { KEY_PATH, keyOf, type LoginVars } from './login.ts'
 import { handoffBy, type SourceVars } from './vars.ts'
 
@@ -34,13 +35,7 @@ interface Asked {
   given(variable: string): boolean
 }
 
-interface Rule {
-  /** The rule has nothing to say while one of these is ill-formed by itself. */
-  readonly reads: readonly Name[]
-  find(asked: Asked): readonly Finding[]
-}
-
-const rules: readonly Rule[] = [
+const rules: readonly RoleRule<Name, Asked>[] = [
   // The mode and the URL.
   {
     reads: ['k3s_platform_git_auth_mode'],
@@ -48,7 +43,7 @@ const rules: readonly Rule[] = [
       if (mode !== 'ssh' || url.protocol === 'ssh:') return []
       const path = [given('k3s_platform_git_auth_mode') ? 'k3s_platform_git_auth_mode' : 'k3s_platform_git_url']
       const hint = `k3s_platform_git_url: ssh://git@${url.hostname}${url.pathname}`
-      return [{ path, what: `a login by ssh needs an ssh URL, and the repository has ${url.href}`, hint }]
+      return [{ path, what: `SSH authentication requires an ssh URL, but the repository uses ${url.href}`, hint }]
     },
   },
   {
@@ -56,10 +51,17 @@ const rules: readonly Rule[] = [
     find: ({ url, mode }) => {
       const path = ['k3s_platform_git_url']
       if (url.protocol !== 'http:' || mode === 'ssh' || isLoopback(url.hostname)) return []
-      const hint = 'use https; a CA of your own is k3s_platform_git_ca'
+      const hint = 'use https; set k3s_platform_git_ca for a private CA'
       if (mode === 'public')
-        return [{ path, what: 'over http, whoever is between can change what the cluster runs', hint, warning: true }]
-      return [{ path, what: `over http, whoever is between reads the login (${mode})`, hint }]
+        return [
+          {
+            path,
+            what: 'over http, an attacker on the network path can change what the cluster runs',
+            hint,
+            warning: true,
+          },
+        ]
+      return [{ path, what: `over http, an attacker on the network path can read the credentials (${mode})`, hint }]
     },
   },
   {
@@ -69,8 +71,8 @@ const rules: readonly Rule[] = [
         ? [
             {
               path: ['k3s_platform_git_auth_mode'],
-              what: 'GitHub takes no bearer token for clones',
-              hint: 'k3s_platform_git_auth_mode: https-basic, with the token as k3s_platform_git_http_password',
+              what: 'GitHub does not accept a bearer token for git clone',
+              hint: 'set k3s_platform_git_auth_mode: https-basic and k3s_platform_git_http_password to the token',
               warning: true,
             },
           ]
@@ -82,7 +84,7 @@ const rules: readonly Rule[] = [
     find: ({ v, mode, given }) => {
       const wants = (variable: Name, env: string, what: string): Finding => ({
         path: [given(variable) ? variable : 'k3s_platform_git_auth_mode'],
-        what: `${mode} needs ${what}, and none is given`,
+        what: `${mode} requires ${what}, but none is set`,
         hint: `set ${variable}, or ${env} in the environment`,
         missing: true,
       })
@@ -104,8 +106,8 @@ const rules: readonly Rule[] = [
       return [
         {
           path,
-          what: `ssh needs a deploy key: none is given, and ${file} cannot be read`,
-          hint: 'set k3s_platform_git_private_key, or GITOPS_FLUX_DEPLOY_KEY in the environment; or have one made: k3s_platform_git_generate_key: true',
+          what: `ssh requires a deploy key: none is set, and ${file} cannot be read`,
+          hint: 'set k3s_platform_git_private_key, or GITOPS_FLUX_DEPLOY_KEY in the environment; or generate one: k3s_platform_git_generate_key: true',
           missing: true,
         },
       ]
@@ -118,20 +120,22 @@ const rules: readonly Rule[] = [
       if (mode !== 'ssh' || !v.k3s_platform_git_generate_key) return []
       const path = ['k3s_platform_git_generate_key']
       if (v.k3s_platform_git_private_key !== undefined)
-        return [{ path, what: 'a deploy key is given, and one is to be made', hint: 'remove one' }]
+        return [{ path, what: 'a deploy key is set, and another one would be generated', hint: 'remove one' }]
       const others: readonly Name[] = [
         'k3s_platform_git_private_key_path',
         'k3s_platform_git_private_key_passphrase',
         'k3s_platform_git_public_key',
       ]
-      return others.filter(given).map((name) => idle(name, 'the deploy key is made: k3s_platform_git_generate_key'))
+      return others
+        .filter(given)
+        .map((name) => idle(name, 'the deploy key is generated (k3s_platform_git_generate_key)'))
     },
   },
   {
     reads: ['k3s_platform_git_private_key', 'k3s_platform_git_private_key_path'],
     find: ({ v, mode, given }) =>
       mode === 'ssh' && v.k3s_platform_git_private_key !== undefined && given('k3s_platform_git_private_key_path')
-        ? [idle('k3s_platform_git_private_key_path', 'the key itself is given: k3s_platform_git_private_key')]
+        ? [idle('k3s_platform_git_private_key_path', 'the key itself is set (k3s_platform_git_private_key)')]
         : [],
   },
   {
@@ -140,7 +144,7 @@ const rules: readonly Rule[] = [
       const [said, key] = [v.k3s_platform_git_public_key, mode === 'ssh' ? keyOf(v, context.workstation) : undefined]
       const own = key && publicKeyOf(key, v.k3s_platform_git_private_key_passphrase)
       if (said === undefined || own === undefined || bare(said) === own) return []
-      const what = 'it is not the public part of the deploy key'
+      const what = 'it is not the public key of the deploy key'
       return [{ path: ['k3s_platform_git_public_key'], what, hint: `remove it, or: ${own}` }]
     },
   },
@@ -149,9 +153,9 @@ const rules: readonly Rule[] = [
     find: ({ v, mode, context }) => {
       const key = mode === 'ssh' && handoffBy(v) === 'argocd' ? keyOf(v, context.workstation) : undefined
       if (key === undefined || !isEncrypted(key)) return []
-      const what = 'Argo CD opens no deploy key that has a passphrase'
+      const what = 'Argo CD cannot use a deploy key with a passphrase'
       return [
-        { path: ['k3s_platform_git_private_key'], what, hint: 'give it one without: ssh-keygen -p -N "" -f FILE' },
+        { path: ['k3s_platform_git_private_key'], what, hint: 'remove the passphrase: ssh-keygen -p -N "" -f FILE' },
       ]
     },
   },
@@ -172,19 +176,16 @@ const rules: readonly Rule[] = [
                 ? 'k3s_platform_git_known_hosts_scan'
                 : 'k3s_platform_git_auth_mode',
             ],
-            what:
-              argo && scan
-                ? 'Argo CD has to be given host keys'
-                : 'ssh needs the host keys of the server, and none are given',
-            hint: `set k3s_platform_git_known_hosts to what this prints, and compare it with what its owner says: ${command}${argo ? '' : '; or trust the first sight of it: k3s_platform_git_known_hosts_scan: true'}`,
+            what: argo && scan ? 'Argo CD requires host keys' : "ssh requires the server's host keys, but none are set",
+            hint: `set k3s_platform_git_known_hosts to the output of this command, after you compare it with the fingerprints that the server's operator publishes: ${command}${argo ? '' : '; or trust them on first use: k3s_platform_git_known_hosts_scan: true'}`,
             missing: true,
           },
         ]
       if (known === undefined) return []
       const foreign = knows(known, url.href)
         ? []
-        : [{ path, what: `it has no key of ${addressOf(url.href).name}`, hint: `add what this prints: ${command}` }]
-      return [...foreign, ...(scan ? [idle('k3s_platform_git_known_hosts_scan', 'host keys are given')] : [])]
+        : [{ path, what: `it has no key for ${addressOf(url.href).name}`, hint: `add the output of: ${command}` }]
+      return [...foreign, ...(scan ? [idle('k3s_platform_git_known_hosts_scan', 'host keys are set')] : [])]
     },
   },
   // What has no effect.
@@ -208,9 +209,9 @@ const rules: readonly Rule[] = [
       if (key === undefined) return []
       if (!/^AGE-SECRET-KEY-1[0-9A-Z]+$/m.test(key))
         return [
-          { path: [name], what: 'expected a private key of age: AGE-SECRET-KEY-1...', hint: 'age-keygen makes one' },
+          { path: [name], what: 'expected an age private key: AGE-SECRET-KEY-1...', hint: 'age-keygen makes one' },
         ]
-      return handoffBy(v) === 'argocd' && given(name) ? [idle(name, 'Argo CD decrypts nothing')] : []
+      return handoffBy(v) === 'argocd' && given(name) ? [idle(name, 'Argo CD does not decrypt sops files')] : []
     },
   },
 ]
@@ -218,7 +219,8 @@ const rules: readonly Rule[] = [
 /** All findings about how the repository is read. */
 export function sourceFindings(v: LoginVars, context: RoleContext, written: Written): Finding[] {
   const url = v.k3s_platform_git_url
-  const given = (name: string) => written.given(name) && !written.broken(name) && isSet(v, name)
+  const usable = givenIn(written)
+  const given = (name: string) => usable(name) && isSet(v, name)
   if (url === undefined)
     return written.broken('k3s_platform_git_url')
       ? []
@@ -227,7 +229,7 @@ export function sourceFindings(v: LoginVars, context: RoleContext, written: Writ
           ...['k3s_platform_git_auth_mode', ...Object.keys(USED)]
             .filter((name) => given(name) && !(name === 'k3s_platform_git_auth_mode' && v[name] === 'public'))
             .map((name) => ({
-              ...idle(name, 'no repository is named'),
+              ...idle(name, 'no repository is set'),
               hint: 'set k3s_platform_git_url, or remove it',
             })),
         ]
@@ -235,14 +237,14 @@ export function sourceFindings(v: LoginVars, context: RoleContext, written: Writ
   const asked: Asked = { v, url: new URL(url), mode: v.k3s_platform_git_auth_mode, context, given }
   if (asked.url.protocol === 'ssh:' && asked.mode !== 'ssh')
     return written.broken('k3s_platform_git_auth_mode') ? [] : [notBySsh(asked)]
-  return rules.filter(({ reads }) => !reads.some((name) => written.broken(name))).flatMap(({ find }) => find(asked))
+  return findingsOf(rules, asked, written)
 }
 
 /** It may come from the environment of each run, and the tree is made without it. */
 function noUrl(v: LoginVars): Finding[] {
   const by = handoffBy(v)
   if (by === 'none') return []
-  const what = `${by === 'flux' ? 'Flux' : 'Argo CD'} needs the URL of the repository`
+  const what = `${by === 'flux' ? 'Flux' : 'Argo CD'} requires the URL of the repository`
   const hint = 'set k3s_platform_git_url, or GITOPS_REPO in the environment'
   return [{ path: ['k3s_platform_handoff'], what, hint, missing: true }]
 }
@@ -252,7 +254,7 @@ function notBySsh({ url, mode, given }: Asked): Finding {
   const said = given('k3s_platform_git_auth_mode')
   return {
     path: [said ? 'k3s_platform_git_auth_mode' : 'k3s_platform_git_url'],
-    what: `the repository has an ssh URL, and the login is ${mode}`,
+    what: `the repository has an ssh URL, but the authentication mode is ${mode}`,
     hint: `k3s_platform_git_auth_mode: ssh, or the URL https://${url.hostname}${url.pathname}`,
     ...(!said && { missing: true }),
   }

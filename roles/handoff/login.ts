@@ -1,4 +1,4 @@
-// How the cluster reads the repository: the login that the variables give, the Secrets that it becomes, and what is checked of it.
+// Creates the Secrets with which the cluster reads the repository, from the credentials in the variables.
 
 import { absent } from '../../src/cluster/kinds/absent.ts'
 import { type Kept, keptSecret } from '../../src/cluster/kinds/kept-secret.ts'
@@ -9,7 +9,7 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import { Secret } from '../../src/engine/secret.ts'
 import { keyText, newKey, publicKeyOf } from '../../src/gitops/deploy-key.ts'
-import { hostOf } from '../../src/gitops/git-words.ts'
+import { hostOf } from '../../src/gitops/git-errors.ts'
 import { knows, prints, scanCommand, scanned } from '../../src/gitops/known-hosts.ts'
 import { ARGO_LABELS, argoLogin, argoTrust, fluxLogin, type Login } from '../../src/gitops/login.ts'
 import type { RepositoryCheck, RoleContext } from '../role.ts'
@@ -31,7 +31,7 @@ export function hasLogin(v: SourceVars): boolean {
 export function admitting(v: SourceVars & TreeVars): string | undefined {
   if (v.k3s_platform_git_auth_mode !== 'ssh' || !v.k3s_platform_git_generate_key) return undefined
   const secret = `-n ${v.k3s_platform_flux_namespace} get secret ${v.k3s_platform_flux_source_name}`
-  return `let the deploy key that was made read the repository, then run the same command again; its public part: kubectl ${secret} -o go-template='{{index .data "identity.pub" | base64decode}}'`
+  return `grant the generated deploy key read access to the repository, then run the same command again; its public key: kubectl ${secret} -o go-template='{{index .data "identity.pub" | base64decode}}'`
 }
 
 /** undefined: something that it needs is not given. */
@@ -105,7 +105,7 @@ export function argoLoginResources(v: LoginVars, context: RoleContext): readonly
             key: trust.key,
             text: trust.text,
             blocks: tls ? certificatesIn : linesIn,
-            hint: `give it there: in Argo CD's chart it is configs.${tls ? 'tls.certificates' : 'ssh.extraHosts'}`,
+            hint: `set it in Argo CD: configs.${tls ? 'tls.certificates' : 'ssh.extraHosts'} of its chart`,
           }),
         ]),
     written(
@@ -137,8 +137,8 @@ function keptOf(
       return { [privateKey]: made.identity, ...(publicKey !== undefined && { [publicKey]: `${made.publicKey}\n` }) }
     },
     told: (made) => ({
-      what: `a deploy key was made: ${publicKeyOf(made[privateKey] ?? '', undefined)}`,
-      hint: `let it read the repository at ${hostOf(url)}, then run the same command again`,
+      what: `a deploy key was generated: ${publicKeyOf(made[privateKey] ?? '', undefined)}`,
+      hint: `grant it read access to the repository at ${hostOf(url)}, then run the same command again`,
     }),
   }
   const hosts: Kept = {
@@ -147,12 +147,12 @@ function keptOf(
     make: async ({ host, signal }) => {
       const shown = await scanned(url, { env: context.env ?? {}, signal })
       if (shown !== '') return { known_hosts: shown }
-      const what = `${hostOf(url)} shows this workstation no host key`
-      throw new ProblemError({ kind: 'failed', where: host, what, hint: `try it: ${scanCommand(url)}` })
+      const what = `${hostOf(url)} offered no host key to this workstation`
+      throw new ProblemError({ kind: 'failed', where: host, what, hint: `check with: ${scanCommand(url)}` })
     },
     told: ({ known_hosts = '' }) => ({
-      what: `the host keys of ${hostOf(url)} were taken as it showed them: ${prints(known_hosts).join(', ')}`,
-      hint: 'compare them with what its owner says; they are kept from now on',
+      what: `the host keys of ${hostOf(url)} were trusted on first use: ${prints(known_hosts).join(', ')}`,
+      hint: "compare them with the fingerprints that the server's operator publishes; later runs require these keys",
     }),
   }
   return [

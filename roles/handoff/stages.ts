@@ -1,4 +1,4 @@
-// The handoff itself: who reads the repository, the object that stands for the tree, and what is Git's from then on.
+// The stages of the handoff: the source, the object that represents the tree, and the ownership of its objects.
 
 import { object } from '../../src/cluster/kinds/object.ts'
 import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../../src/cluster/object.ts'
@@ -149,9 +149,9 @@ export function driftWarnings(
         const where = `${host} ${titleOf(ref)}`
         const render = 'k3s-platform render --tree DIR --commit, then git push'
         if (seen.actual === null) {
-          const hint = `put it back into Git (${render}), or take it out of the inventory`
-          const what = `is in the inventory and not in the cluster: ${seen.owner} does not have it`
-          return [{ kind: 'warning', where, what, why: `in Git it would be ${file}`, hint }]
+          const hint = `add it to Git again (${render}), or remove it from the inventory`
+          const what = `is in the inventory but not in the cluster: ${seen.owner} does not manage it`
+          return [{ kind: 'warning', where, what, why: `its path in Git is ${file}`, hint }]
         }
         const deltas = diff(seen.actual, seen.desired)
         if (deltas.length === 0) return []
@@ -159,9 +159,7 @@ export function driftWarnings(
           .map(({ field, from, to }) => `${field}: ${textOf(from)} in Git, ${textOf(to)} in the inventory`)
           .join('\n')
         const hint = `change the inventory, or ${file} in Git: ${render}`
-        return [
-          { kind: 'warning', where, what: `differs between Git and the inventory; ${seen.owner} owns it`, why, hint },
-        ]
+        return [{ kind: 'warning', where, what: `Git and the inventory differ; ${seen.owner} owns it`, why, hint }]
       }),
     ),
   )

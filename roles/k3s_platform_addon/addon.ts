@@ -1,4 +1,4 @@
-// What an addon is, and how a declaration and the variables become a HelmChart and the gate that waits for it.
+// Defines an addon, and builds its HelmChart and its gate from the declaration and the variables.
 
 import { chartReady } from '../../src/cluster/kinds/chart.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
@@ -7,16 +7,17 @@ import type { Proof } from '../../src/cluster/proofs.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
+import type { JsonMap } from '../../src/engine/state.ts'
 import { fluxApplier } from '../../src/gitops/applier.ts'
 import { helmRelease } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT } from '../../src/gitops/handover.ts'
-import { gitsOwn, keeperOf, keptChart, type Release, retired } from '../../src/gitops/kinds/adopted.ts'
+import { type AdoptedRelease, gitsOwn, keeperOf, keptChart, retired } from '../../src/gitops/kinds/adopted.ts'
 import { type ChartSource, ociReference } from '../../src/supply/chart-source.ts'
-import { type JsonMap, layerValues } from '../../src/supply/values.ts'
+import { layerValues } from '../../src/supply/values.ts'
 import { handoffBy } from '../handoff/vars.ts'
 import type { RoleContext } from '../role.ts'
-import { type Path, valuesText } from './values.ts'
-import type { Vars } from './vars.ts'
+import { type ValuePath, valuesText } from './values.ts'
+import type { AddonVars } from './vars.ts'
 
 /** As in `k3s_platform_<key>_chart_version`. */
 type AddonKey = 'cert_manager' | 'external_secrets' | 'caddy' | 'external_dns' | 'reloader' | 'apisix'
@@ -24,7 +25,7 @@ type AddonKey = 'cert_manager' | 'external_secrets' | 'caddy' | 'external_dns' |
 export interface Addon {
   readonly key: AddonKey
   /** In `k3s_platform_values.components`. */
-  readonly component: keyof NonNullable<NonNullable<Vars['k3s_platform_values']>['components']>
+  readonly component: keyof NonNullable<NonNullable<AddonVars['k3s_platform_values']>['components']>
   /** Its stages, and its release where no other name is given. */
   readonly name: string
   /** Of its chart. */
@@ -35,48 +36,51 @@ export interface Addon {
   /** How long until it must work, seconds. */
   readonly boundSeconds: number
   /** What the inventory's values are merged over. */
-  values(v: Vars, context: AddonContext): JsonMap
+  values(v: AddonVars, context: AddonContext): JsonMap
   /** Values that variables of their own make: said in both, they must agree. */
-  readonly made?: { readonly [variable: `k3s_platform_${string}`]: Path }
+  readonly made?: { readonly [variable: `k3s_platform_${string}`]: ValuePath }
   /** Where its values say how many there are of each workload, and what each may use. */
   readonly workloads: readonly Workload[]
   /** That it works, not only runs. */
-  proof?(v: Vars, release: string): Proof
+  proof?(v: AddonVars, release: string): Proof
+  /** What is done before its HelmChart changes. */
+  before?(setting: AddonSetting): readonly ClusterResource[]
   /** What is done once it is ready: `gate` is its id. */
-  after?(v: Vars, release: string, gate: string): readonly ClusterResource[]
+  after?(v: AddonVars, release: string, gate: string): readonly ClusterResource[]
   /** What is lost when it is turned off, and what stays. */
   readonly goesWith: string
 }
 
 interface Workload {
-  readonly replicas?: Path
-  readonly resources: Path
+  readonly replicas?: ValuePath
+  readonly resources: ValuePath
 }
 
 export type AddonContext = Pick<RoleContext, 'host' | 'address' | 'boundSeconds' | 'supply' | 'chartContent'>
 
 /** An addon as the inventory wants it. */
-export interface Setting {
+export interface AddonSetting {
   readonly enabled: boolean
   readonly release: string
   readonly version: string
   readonly values: JsonMap
+  /** Of these, what the inventory gives. */
+  readonly given: JsonMap
   readonly source: ChartSource
 }
 
-export function settingOf(addon: Addon, v: Vars, context: AddonContext): Setting {
+export function settingOf(addon: Addon, v: AddonVars, context: AddonContext): AddonSetting {
   const { key } = addon
-  const given = v.k3s_platform_values?.components?.[addon.component]
+  const component = v.k3s_platform_values?.components?.[addon.component]
+  const given = layerValues(component?.values ?? {}, v[`k3s_platform_${key}_values` as const] ?? {})
   const version = v[`k3s_platform_${key}_chart_version` as const]
   const file = v[`k3s_platform_${key}_chart_file` as const]
   return {
-    enabled: v[`k3s_platform_${key}_enabled` as const] ?? given?.enabled ?? addon.on,
-    release: given?.releaseName ?? addon.name,
+    enabled: v[`k3s_platform_${key}_enabled` as const] ?? component?.enabled ?? addon.on,
+    release: component?.releaseName ?? addon.name,
     version,
-    values: layerValues(
-      layerValues(addon.values(v, context), given?.values ?? {}),
-      v[`k3s_platform_${key}_values` as const] ?? {},
-    ),
+    values: layerValues(addon.values(v, context), given),
+    given,
     source: {
       name: addon.chart,
       version,
@@ -94,7 +98,7 @@ const CHARTS = 'kube-system'
 const ROLE = 'k3s_platform_addon'
 
 /** spec: https://github.com/k3s-io/helm-controller v0.17, pkg/apis/helm.cattle.io/v1/types.go. */
-export function helmChart(addon: Addon, v: Vars, context: AddonContext): Manifest {
+export function helmChart(addon: Addon, v: AddonVars, context: AddonContext): Manifest {
   const { release, version, values, source } = settingOf(addon, v, context)
   const { url, name, ca, plainHttp, file } = source
   const at = url.startsWith('oci://') ? { chart: ociReference(source) } : { chart: name, repo: url }
@@ -129,16 +133,19 @@ function contentOf(file: string, { key }: Addon, { chartContent, supply }: Addon
 }
 
 /** The HelmCharts, a stage each: applied one after the other, they install side by side. */
-export function chartStages(addons: readonly Addon[], v: Vars, context: AddonContext): Stage<ClusterResource>[] {
+export function chartStages(addons: readonly Addon[], v: AddonVars, context: AddonContext): Stage<ClusterResource>[] {
   return enabled(addons, v, context).map((addon) => ({
     role: ROLE,
     name: addon.name,
-    resources: [keptBy(addon, v, context, object(helmChart(addon, v, context)))],
+    resources: [
+      ...(addon.before?.(settingOf(addon, v, context)) ?? []),
+      keptBy(addon, v, context, object(helmChart(addon, v, context))),
+    ],
   }))
 }
 
 /** Their gates, with what is made beside a chart once it is there. */
-export function gateStages(addons: readonly Addon[], v: Vars, context: AddonContext): Stage<ClusterResource>[] {
+export function gateStages(addons: readonly Addon[], v: AddonVars, context: AddonContext): Stage<ClusterResource>[] {
   return enabled(addons, v, context).map((addon) => {
     const { release, version, values } = settingOf(addon, v, context)
     const chart = object(helmChart(addon, v, context))
@@ -158,40 +165,40 @@ export function gateStages(addons: readonly Addon[], v: Vars, context: AddonCont
   })
 }
 
-function keptBy(addon: Addon, v: Vars, context: AddonContext, chart: ClusterResource): ClusterResource {
+function keptBy(addon: Addon, v: AddonVars, context: AddonContext, chart: ClusterResource): ClusterResource {
   if (handoffBy(v) !== 'flux') return chart
   const [, manifest] = releaseManifests(addon, v, context)
   return underGit(addon, v, context, keptChart(chart, releaseOf(addon, v, context), object(manifest)))
 }
 
-function underGit(addon: Addon, v: Vars, context: AddonContext, resource: ClusterResource): ClusterResource {
+function underGit(addon: Addon, v: AddonVars, context: AddonContext, resource: ClusterResource): ClusterResource {
   if (handoffBy(v) !== 'flux' || !v.k3s_platform_handoff_addons || v.k3s_platform_git_url === undefined) return resource
   return gitsOwn(resource, releaseOf(addon, v, context), fluxApplier(v.k3s_platform_flux_namespace, FLUX_ROOT))
 }
 
 /** What Git has of an addon: where its chart is, and the HelmRelease. */
-export function releaseManifests(addon: Addon, v: Vars, context: AddonContext): [Manifest, Manifest] {
+export function releaseManifests(addon: Addon, v: AddonVars, context: AddonContext): [Manifest, Manifest] {
   const { release: name, source, values } = settingOf(addon, v, context)
   const { namespace, boundSeconds } = addon
   return helmRelease({ name, namespace, source, values, boundSeconds }, v.k3s_platform_flux_namespace)
 }
 
 /** HelmCharts of releases that Flux keeps by now. */
-export function retiredCharts(addons: readonly Addon[], v: Vars, context: AddonContext): ClusterResource[] {
+export function retiredCharts(addons: readonly Addon[], v: AddonVars, context: AddonContext): ClusterResource[] {
   return enabled(addons, v, context).map((addon) => retired(releaseOf(addon, v, context)))
 }
 
-function releaseOf(addon: Addon, v: Vars, context: AddonContext): Release {
+function releaseOf(addon: Addon, v: AddonVars, context: AddonContext): AdoptedRelease {
   const { release: name } = settingOf(addon, v, context)
   return { name, namespace: addon.namespace, fluxNamespace: v.k3s_platform_flux_namespace }
 }
 
 /** What is lost and what stays when a HelmChart of ours goes, for the plan. */
-export function goesWith(addons: readonly Addon[], { name }: Ref, v: Vars, context: AddonContext): string {
+export function goesWith(addons: readonly Addon[], { name }: Ref, v: AddonVars, context: AddonContext): string {
   const addon = addons.find((one) => [one.name, settingOf(one, v, context).release].includes(name))
   return addon?.goesWith ?? `uninstalls the release ${name}`
 }
 
-export function enabled(addons: readonly Addon[], v: Vars, context: AddonContext): Addon[] {
+export function enabled(addons: readonly Addon[], v: AddonVars, context: AddonContext): Addon[] {
   return addons.filter((addon) => settingOf(addon, v, context).enabled)
 }

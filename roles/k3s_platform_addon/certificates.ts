@@ -1,4 +1,4 @@
-// The Certificates: one in each namespace that consumes it, issued there, never copied.
+// Creates a Certificate in each namespace that consumes it. Certificates are never copied.
 
 import { isIP } from 'node:net'
 import { DUPLICATES_A_WEEK, duplicates } from '../../src/certificates/limits.ts'
@@ -6,18 +6,20 @@ import { certificateReady } from '../../src/cluster/kinds/issuance.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import type { Manifest } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
+import { goDuration } from '../../src/engine/duration.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { goDuration } from '../shapes.ts'
 import { exposureOf } from './addons/caddy.ts'
 import { annotationPrefix } from './addons/external_dns.ts'
+import { servedGates } from './caddy-reload.ts'
+import { serviceIngress } from './custom-domains.ts'
 import { issuerOf, issuers, LETS_ENCRYPT, provesBy, serverOf } from './issuers.ts'
-import { CERT_MANAGER, certManagerOn, DNS01, PLATFORM } from './materials.ts'
-import { placeholder } from './placeholder.ts'
+import { CERT_MANAGER, certManagerOn, DNS01 } from './materials.ts'
+import { hasPlaceholder, placeholder, placeholderNamespace, secretOf } from './placeholder.ts'
 import { secretTargets } from './secrets.ts'
-import type { Certificate } from './vars/certificates.ts'
-import type { Vars } from './vars.ts'
+import type { CertificateEntry } from './vars/certificates.ts'
+import type { AddonVars } from './vars.ts'
 
 const VARIABLE = 'k3s_platform_certificates'
 const CERTIFICATE_SECONDS = 300
@@ -30,11 +32,11 @@ const COMMON_NAME = 64
 /** Marks what was issued in place of what the inventory asks for. */
 const FALLBACK = 'k3s-platform/fallback'
 
-const secretOf = ({ name, secretName }: Certificate) => secretName ?? name
-const all = (v: Vars) => v.k3s_platform_certificates.map((certificate, i) => ({ certificate, path: [VARIABLE, i] }))
+const all = (v: AddonVars) =>
+  v.k3s_platform_certificates.map((certificate, i) => ({ certificate, path: [VARIABLE, i] }))
 
 /** After the issuers. All are made first, so that they are issued side by side; then each is waited for. */
-export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterResource>[] {
+export function certificateStages(v: AddonVars, context: RoleContext): Stage<ClusterResource>[] {
   if (!certManagerOn(v) || v.k3s_platform_certificates.length === 0) return []
   const made = v.k3s_platform_certificates.flatMap((certificate) =>
     certificate.namespaces.map((namespace) => ({
@@ -59,6 +61,14 @@ export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterR
               certificateReady({ namespace, name, inputs: [resource.id], ...gate }),
             )
           : []),
+        ...(v.k3s_platform_certificates_wait ? v.k3s_platform_certificates : []).flatMap((one) =>
+          servedGates(
+            v,
+            context,
+            one,
+            made.filter(({ name }) => name === one.name).map(({ resource }) => resource.id),
+          ),
+        ),
       ],
     },
   ]
@@ -66,7 +76,7 @@ export function certificateStages(v: Vars, context: RoleContext): Stage<ClusterR
 
 /** Each Certificate with the placeholder of its host, as it is applied. */
 export function certificateManifests(
-  v: Vars,
+  v: AddonVars,
   context: At,
 ): { readonly certificate: Manifest; readonly namespace: string; readonly placeholder: readonly Manifest[] }[] {
   return v.k3s_platform_certificates.flatMap((one) =>
@@ -78,12 +88,14 @@ export function certificateManifests(
   )
 }
 
-/** PostgreSQL speaks no HTTP: no application's Ingress lists its host. */
-function placeholderOf(v: Vars, certificate: Certificate, context: At): readonly Manifest[] {
-  const { name, namespaces, dnsNames } = certificate
+function placeholderOf(v: AddonVars, certificate: CertificateEntry, context: At): readonly Manifest[] {
+  const { name, dnsNames } = certificate
   const secretName = secretOf(certificate)
-  const namespace = namespaces.find((one) => one === PLATFORM) ?? namespaces[0]
-  if (!(certificate.placeholder ?? secretName === 'postgresql-tls') || namespace === undefined) return []
+  const namespace = placeholderNamespace(certificate)
+  // The application's Ingress lists the hosts under tls, as the placeholder does for others.
+  if (certificate.service !== undefined && namespace !== undefined)
+    return [serviceIngress(certificate, namespace, v.k3s_platform_acme_ingress_class, leadingTo(v, context))]
+  if (!hasPlaceholder(v, certificate) || namespace === undefined) return []
   const ingressClass = v.k3s_platform_acme_ingress_class
   return placeholder({ name, namespace, dnsNames, secretName, ingressClass, annotations: leadingTo(v, context) })
 }
@@ -91,17 +103,17 @@ function placeholderOf(v: Vars, certificate: Certificate, context: At): readonly
 type At = Pick<RoleContext, 'address'>
 
 /** Caddy on the node's own ports has no Service that tells Ingresses their address: external-dns is told it here. */
-function leadingTo(v: Vars, { address }: At): Readonly<Record<string, string>> {
+function leadingTo(v: AddonVars, { address }: At): Readonly<Record<string, string>> {
   const target = v.k3s_platform_external_dns_target ?? (isIP(address) > 0 ? address : undefined)
   if (exposureOf(v) !== 'hostport' || target === undefined) return {}
   return { [`${annotationPrefix(v)}target`]: target }
 }
 
-function remarkOf(v: Vars, certificate: Certificate): { readonly remark?: string } {
+function remarkOf(v: AddonVars, certificate: CertificateEntry): { readonly remark?: string } {
   return issuerOf(v, certificate).fallback ? { remark: `self-signed in place of ${certificate.issuer}` } : {}
 }
 
-function manifest(v: Vars, certificate: Certificate, namespace: string): Manifest {
+function manifest(v: AddonVars, certificate: CertificateEntry, namespace: string): Manifest {
   const { name, dnsNames, duration, renewBefore, privateKey, usages, secretTemplate } = certificate
   const issuer = issuerOf(v, certificate)
   const commonName = dnsNames.find((one) => one.length <= COMMON_NAME)
@@ -138,18 +150,19 @@ function given<T>(map: { readonly [key: string]: T | undefined }): { readonly [k
 }
 
 /** What is wrong with certificates, before anything is touched. */
-export function certificateFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
-  if ([VARIABLE, 'k3s_platform_issuers'].some((name) => written.broken(name))) return []
+export function certificateFindings(v: AddonVars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
+  const asking = [VARIABLE, 'k3s_platform_custom_domains']
+  if ([...asking, 'k3s_platform_issuers'].some((name) => written.broken(name))) return []
   if (!certManagerOn(v)) {
-    return written.given(VARIABLE) && v.k3s_platform_certificates.length > 0
-      ? [
-          {
-            path: [VARIABLE],
-            what: 'certificates need cert-manager, which is turned off',
-            hint: `remove them: ${VARIABLE}: []`,
-          },
-        ]
-      : []
+    const custom = v.k3s_platform_custom_domains.length
+    const counts = [v.k3s_platform_certificates.length - custom, custom]
+    return asking
+      .filter((name, i) => written.given(name) && counts[i] !== 0)
+      .map((name) => ({
+        path: [name],
+        what: 'certificates require cert-manager, which is disabled',
+        hint: `remove them: ${name}: []`,
+      }))
   }
   return [
     ...all(v).flatMap(({ certificate, path }) => [
@@ -158,21 +171,26 @@ export function certificateFindings(v: Vars, _context: Pick<RoleContext, 'host'>
       ...key(certificate, path),
     ]),
     ...twice(v),
+    ...atCaddy(v),
     ...limits(v),
     ...fallback(v),
   ]
 }
 
-function issuerOfFindings(v: Vars, { issuer, dnsNames }: Certificate, path: readonly PropertyKey[]): Finding[] {
+function issuerOfFindings(
+  v: AddonVars,
+  { issuer, dnsNames }: CertificateEntry,
+  path: readonly PropertyKey[],
+): Finding[] {
   const at = [...path, 'issuer']
   const ways = provesBy(v, issuer)
   if (ways === undefined && v.k3s_platform_issuers[issuer] !== 'existing') {
     if (issuer === DNS01) {
       const hint = 'set CLOUDFLARE_API_TOKEN, or k3s_platform_cloudflare_mode'
-      return [{ path: at, what: `${issuer} is not made: it has no token of Cloudflare`, hint }]
+      return [{ path: at, what: `${issuer} is not created: it has no Cloudflare token`, hint }]
     }
     const near = nearest(issuer, Object.keys(issuers(v)))
-    const declare = `one that is in the cluster already: k3s_platform_issuers: { ${issuer}: existing }`
+    const declare = `if it already exists in the cluster: k3s_platform_issuers: { ${issuer}: existing }`
     return [{ path: at, what: `no issuer "${issuer}" is declared`, hint: near ? `did you mean ${near}?` : declare }]
   }
   if (ways === undefined || ways.includes('none') || ways.includes('dns01')) return []
@@ -183,35 +201,40 @@ function issuerOfFindings(v: Vars, { issuer, dnsNames }: Certificate, path: read
   )
 }
 
-function times({ duration = DEFAULT_DURATION, renewBefore }: Certificate, path: readonly PropertyKey[]): Finding[] {
+function times(
+  { duration = DEFAULT_DURATION, renewBefore }: CertificateEntry,
+  path: readonly PropertyKey[],
+): Finding[] {
   const short: Finding[] =
-    duration < SHORTEST_DURATION ? [{ path: [...path, 'duration'], what: 'cert-manager takes one hour or more' }] : []
+    duration < SHORTEST_DURATION
+      ? [{ path: [...path, 'duration'], what: 'cert-manager requires one hour or more' }]
+      : []
   if (renewBefore === undefined) return short
   const at = [...path, 'renewBefore']
-  if (renewBefore < SHORTEST_RENEWAL) return [...short, { path: at, what: 'cert-manager takes 5 minutes or more' }]
+  if (renewBefore < SHORTEST_RENEWAL) return [...short, { path: at, what: 'cert-manager requires 5 minutes or more' }]
   if (renewBefore < duration) return short
-  const what = `renewal ${goDuration(renewBefore)} before the end of ${goDuration(duration)} never stops`
+  const what = `renewing ${goDuration(renewBefore)} before the end of ${goDuration(duration)} never stops`
   return [...short, { path: at, what, hint: 'renewBefore must be shorter than duration, whose default is 90d' }]
 }
 
 /** internal/apis/certmanager/validation/certificate.go */
-function key({ privateKey }: Certificate, path: readonly PropertyKey[]): Finding[] {
+function key({ privateKey }: CertificateEntry, path: readonly PropertyKey[]): Finding[] {
   const { algorithm = 'RSA', size } = privateKey ?? {}
   if (size === undefined) return []
   const at = [...path, 'privateKey', 'size']
-  if (algorithm === 'Ed25519') return [{ path: at, what: 'an Ed25519 key has one size', hint: 'remove it' }]
+  if (algorithm === 'Ed25519') return [{ path: at, what: 'an Ed25519 key has a fixed size', hint: 'remove it' }]
   if (algorithm === 'RSA')
     return size >= 2048 && size <= 8192 ? [] : [{ path: at, what: `RSA: expected 2048 to 8192, got ${size}` }]
   return [256, 384, 521].includes(size) ? [] : [{ path: at, what: `ECDSA: expected 256, 384 or 521, got ${size}` }]
 }
 
 /** One name or one Secret that two ask for. */
-function twice(v: Vars): Finding[] {
+function twice(v: AddonVars): Finding[] {
   const accounts = Object.keys(issuers(v)).map((name) => ({
     path: ['k3s_platform_issuers', name],
     target: `${CERT_MANAGER}/${name}-account-key`,
   }))
-  const of = (pick: (one: Certificate) => string, field: string) =>
+  const of = (pick: (one: CertificateEntry) => string, field: string) =>
     all(v).flatMap(({ certificate, path }) =>
       certificate.namespaces.map((namespace) => ({
         path: [...path, field],
@@ -227,18 +250,30 @@ function twice(v: Vars): Finding[] {
     }
     return [...at.values()]
   }
-  const named = again(names, (target) => `another certificate is ${target}, too`)
+  const named = again(names, (target) => `another certificate has the same name: ${target}`)
   const taken = new Set(named.map(({ path }) => String(path[1])))
   return [
     ...named,
-    ...again(secrets, (target) => `the Secret ${target} is written by another, too`).filter(
+    ...again(secrets, (target) => `another certificate writes the same Secret: ${target}`).filter(
       ({ path }) => path[0] !== VARIABLE || !taken.has(String(path[1])),
     ),
   ]
 }
 
+/** Caddy keeps certificates in files by the name of their Secret alone; of one Certificate in several namespaces it reads one. */
+function atCaddy(v: AddonVars): Finding[] {
+  const served = all(v).filter(({ certificate }) => hasPlaceholder(v, certificate))
+  return served.flatMap(({ certificate, path }, i): Finding[] => {
+    const secret = secretOf(certificate)
+    const other = served.slice(0, i).find((one) => secretOf(one.certificate) === secret)
+    if (other === undefined || placeholderNamespace(other.certificate) === placeholderNamespace(certificate)) return []
+    const what = `Caddy stores certificates by the name of their Secret: ${secret} in ${placeholderNamespace(certificate)} and in ${placeholderNamespace(other.certificate)} overwrite each other`
+    return [{ path: [...path, 'secretName'], what, hint: 'change the secretName of one of them' }]
+  })
+}
+
 /** Each namespace's certificate counts on its own: that is what no copies costs. */
-function limits(v: Vars): Finding[] {
+function limits(v: AddonVars): Finding[] {
   const wanted = all(v).flatMap(({ certificate, path }) => {
     const server = serverOf(v, issuerOf(v, certificate).name)
     const { dnsNames, namespaces } = certificate
@@ -248,8 +283,8 @@ function limits(v: Vars): Finding[] {
     .filter(({ count }) => count > DUPLICATES_A_WEEK)
     .map(({ dnsNames, count }) => ({
       path: wanted.findLast((one) => same(one.dnsNames, dnsNames))?.path ?? [VARIABLE],
-      what: `${count} certificates for ${dnsNames.join(', ')}: Let's Encrypt issues ${DUPLICATES_A_WEEK} a week for the same names`,
-      hint: 'fewer namespaces, another name in each, or k3s_platform_acme_server: staging',
+      what: `${count} certificates for ${dnsNames.join(', ')}: Let's Encrypt issues at most ${DUPLICATES_A_WEEK} per week for the same names`,
+      hint: 'use fewer namespaces, a different name in each, or k3s_platform_acme_server: staging',
       warning: true,
     }))
 }
@@ -257,14 +292,14 @@ function limits(v: Vars): Finding[] {
 const same = (some: readonly string[], others: readonly string[]) =>
   [...new Set(some)].toSorted().join() === [...others].toSorted().join()
 
-function fallback(v: Vars): Finding[] {
+function fallback(v: AddonVars): Finding[] {
   const replaced = v.k3s_platform_certificates.filter((one) => issuerOf(v, one).fallback).map(({ name }) => name)
   if (replaced.length === 0) return []
   return [
     {
       path: ['k3s_platform_certificates_fallback'],
-      what: `${replaced.join(', ')}: self-signed as a recovery, clients that check it will refuse it`,
-      hint: 'the next run without it asks the issuer again',
+      what: `${replaced.join(', ')}: self-signed as a fallback; clients that verify it will reject it`,
+      hint: 'the next run without this flag requests it from the issuer again',
       warning: true,
     },
   ]

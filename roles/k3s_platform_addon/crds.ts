@@ -1,11 +1,11 @@
-// What an addon that is turned off leaves behind, its CRDs with all objects of their kinds: taken away where that is asked for.
+// Deletes the CRDs of disabled addons with all their objects, if --delete-crds is set.
 
 import { z } from 'zod'
 import type { Cluster } from '../../src/cluster/cluster.ts'
 import { stuck } from '../../src/cluster/kinds/object.ts'
 import { type Live, refOf } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
-import { deleted } from '../../src/cluster/until.ts'
+import { deleted } from '../../src/cluster/wait.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 
 /** All objects of a kind go with it, some of them by finalizers. */
@@ -30,7 +30,7 @@ export function crdsGone({
       return release === of.release && namespace === of.namespace
     })
   }
-  const title = `CRDs of ${name}, with all objects of their kinds`
+  const title = `CRDs of ${name} and all their objects`
   return {
     id: `crds:${of.namespace}/${of.release}`,
     title,

@@ -1,17 +1,18 @@
-// What GitOps shall own of the platform, in the order in which it is applied, and what keeps it from that.
+// Builds the GitOps tree of the platform in the order in which it is applied, and reports what prevents the handoff.
 
 import { type Manifest, refOf } from '../../src/cluster/object.ts'
 import { caSecret } from '../../src/gitops/flux.ts'
-import { AGE_SECRET, type GivenSecret, type Handover, type Part } from '../../src/gitops/handover.ts'
+import { AGE_SECRET, type GivenSecret, type Handover, type HandoverPart } from '../../src/gitops/handover.ts'
 import { handoffBy } from '../handoff/vars.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { type Addon, type AddonContext, enabled, releaseManifests, settingOf } from './addon.ts'
+import { reloadManifests } from './caddy-reload.ts'
 import { certificateManifests } from './certificates.ts'
 import { issuerManifests } from './issuers.ts'
 import { CERT_MANAGER, certManagerOn } from './materials.ts'
 import { givenSecrets, namespacesOf } from './secrets.ts'
-import { isMap, type Values } from './values.ts'
-import type { Vars } from './vars.ts'
+import { isMap, mapsIn, type Values } from './values.ts'
+import type { AddonVars } from './vars.ts'
 import { vaultManifests } from './vault.ts'
 
 export interface Addons {
@@ -36,8 +37,8 @@ const SECONDS = 300
 const LABEL_VALUE = 63
 
 /** Certificates are those of the inventory also in a recovery: self-signed ones are for one run, not for Git. */
-export function handover(given: Vars, addons: Addons, context: AddonContext): Handover {
-  const v: Vars = { ...given, k3s_platform_certificates_fallback: undefined }
+export function handover(given: AddonVars, addons: Addons, context: AddonContext): Handover {
+  const v: AddonVars = { ...given, k3s_platform_certificates_fallback: undefined }
   return {
     cluster: context.host,
     by: handoffBy(v),
@@ -53,14 +54,17 @@ export function handover(given: Vars, addons: Addons, context: AddonContext): Ha
   }
 }
 
-const decrypts = (v: Vars) => v.k3s_platform_sops_age_recipients.length > 0 || v.k3s_platform_sops_age_key !== undefined
+const decrypts = (v: AddonVars) =>
+  v.k3s_platform_sops_age_recipients.length > 0 || v.k3s_platform_sops_age_key !== undefined
 
-function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
+function partsOf(v: AddonVars, addons: Addons, context: AddonContext): HandoverPart[] {
   const released = (some: readonly Addon[]) => (v.k3s_platform_handoff_addons ? enabled(some, v, context) : [])
   const [first, others] = [released(addons.first), released(addons.others)]
   const { stores, secrets } = vaultManifests(v)
   const namespaces = [...new Set([...[...first, ...others].map((one) => one.namespace), ...namespacesOf(v)])].toSorted()
   const boundSeconds = SECONDS
+  // Where Caddy is not in Git, it stays with the run, as Caddy does.
+  const reload = v.k3s_platform_handoff_addons ? reloadManifests(v, context) : []
   const releases = (some: readonly Addon[]) => ({
     files: some.map((addon) => ({ name: addon.name, manifests: releaseManifests(addon, v, context) })),
     waitsFor: 'all' as const,
@@ -70,21 +74,21 @@ function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
     {
       name: NAMESPACES,
       folder: 'namespaces',
-      about: 'the namespaces that the rest is in; none is ever deleted',
+      about: 'the namespaces of the other objects; they are never deleted',
       files: namespaces.map((name) => ({ name, manifests: [namespace(name, handoffBy(v))] })),
       ...{ after: [], waitsFor: 'all' as const, boundSeconds },
     },
     {
       name: CONTROLLERS,
       folder: 'controllers',
-      about: 'what brings the kinds that the rest is made of, as releases of Helm',
+      about: 'the addons that install the CRDs of the other objects, as Helm releases',
       after: [NAMESPACES],
       ...releases(first),
     },
     {
       name: SECRETS,
       folder: 'secrets',
-      about: 'where external-secrets reads Vault, and the Secrets that it makes',
+      about: 'the stores through which external-secrets reads Vault, and the ExternalSecrets',
       files: [
         ...stores.map((one) => ({ name: fileOf('store', one), manifests: [one] })),
         ...secrets.map((one) => ({ name: fileOf(one.metadata.name, one), manifests: [one] })),
@@ -94,35 +98,49 @@ function partsOf(v: Vars, addons: Addons, context: AddonContext): Part[] {
     {
       name: ADDONS,
       folder: 'addons',
-      about: 'the other addons, as releases of Helm',
+      about: 'the other addons, as Helm releases',
       after: [NAMESPACES, CONTROLLERS, SECRETS],
       ...releases(others),
     },
+    ...(reload.length > 0
+      ? [
+          {
+            name: 'caddy-reload',
+            folder: 'caddy-reload',
+            about: 'the CronJob that makes Caddy load renewed certificates',
+            files: [{ name: 'caddy-reload', manifests: reload }],
+            ...{ after: [NAMESPACES, ADDONS], waitsFor: 'all' as const, boundSeconds },
+          },
+        ]
+      : []),
     ...(certManagerOn(v) ? issuance(v, context) : []),
   ]
 }
 
-function issuance(v: Vars, context: AddonContext): Part[] {
+function issuance(v: AddonVars, context: AddonContext): HandoverPart[] {
   const issuers = issuerManifests(v)
   return [
     {
       name: ISSUERS,
       folder: 'issuers',
-      about: 'who issues certificates',
+      about: 'the issuers of certificates',
       files: issuers.map(({ manifest }) => ({ name: manifest.metadata.name, manifests: [manifest] })),
       after: [NAMESPACES, CONTROLLERS, SECRETS],
       waitsFor: issuers.filter(({ needed }) => needed).map(({ manifest }) => refOf(manifest)),
       boundSeconds: SECONDS,
     },
-    ...certificateManifests(v, context).map(({ certificate, namespace: space, placeholder }): Part => {
+    ...certificateManifests(v, context).map(({ certificate, namespace: space, placeholder }): HandoverPart => {
       const { name } = certificate.metadata
+      // A placeholder has a Service of its own, the route to an application has not.
+      const isRoute = placeholder.length === 1
+      const beside = placeholder.length === 0 ? '' : ` and its ${isRoute ? 'Ingress' : 'placeholder Ingress for Caddy'}`
       return {
         name: `${name}-${space}`,
         folder: `certificates/${space}/${name}`,
-        about: `the certificate ${space}/${name}${placeholder.length > 0 ? ' and what holds its host at Caddy' : ''}`,
+        about: `the certificate ${space}/${name}${beside}`,
         files: [
           { name: 'certificate', manifests: [certificate] },
-          ...(placeholder.length > 0 ? [{ name: 'placeholder', manifests: placeholder }] : []),
+          ...(placeholder.length > 0 ? [{ name: isRoute ? 'ingress' : 'placeholder', manifests: placeholder }] : []),
         ],
         after: [ISSUERS, ADDONS],
         waitsFor: v.k3s_platform_certificates_wait ? 'all' : 'none',
@@ -140,7 +158,7 @@ function namespace(name: string, handoff: Handover['by']): Manifest {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, ...(annotations && { annotations }) } }
 }
 
-function givenOf(v: Vars, { first, others }: Addons, context: AddonContext): GivenSecret[] {
+function givenOf(v: AddonVars, { first, others }: Addons, context: AddonContext): GivenSecret[] {
   const own = givenSecrets(v).flatMap(({ title, name, namespaces, keys }) =>
     namespaces.map((one) => ({ namespace: one, name, keys, title })),
   )
@@ -149,12 +167,12 @@ function givenOf(v: Vars, { first, others }: Addons, context: AddonContext): Giv
   const cas = charts.flatMap((addon): GivenSecret[] => {
     const { release, source } = settingOf(addon, v, context)
     if (source.ca === undefined) return []
-    const title = `the CA of where the chart of ${addon.name} is`
+    const title = `the CA of the chart repository of ${addon.name}`
     return [{ namespace: v.k3s_platform_flux_namespace, name: caSecret(release), keys: ['ca.crt'], title }]
   })
   const age = {
     ...{ namespace: v.k3s_platform_flux_namespace, name: AGE_SECRET, keys: ['age.agekey'] },
-    title: 'the private age key',
+    title: 'the age private key',
   }
   const all = [...own, ...issuers, ...cas, ...(handoffBy(v) === 'flux' && decrypts(v) ? [age] : [])]
   const same = (a: GivenSecret, b: GivenSecret) => a.namespace === b.namespace && a.name === b.name
@@ -162,7 +180,7 @@ function givenOf(v: Vars, { first, others }: Addons, context: AddonContext): Giv
 }
 
 /** Secrets that an issuer of the inventory's own names; cert-manager reads them from its own namespace. */
-function refsIn({ metadata, spec }: Manifest, v: Vars): GivenSecret[] {
+function refsIn({ metadata, spec }: Manifest, v: AddonVars): GivenSecret[] {
   if (v.k3s_platform_issuers[metadata.name] === undefined) return []
   const found: GivenSecret[] = []
   const walk = (value: Values, at: string) => {
@@ -171,13 +189,15 @@ function refsIn({ metadata, spec }: Manifest, v: Vars): GivenSecret[] {
       const title = `the CA of the issuer ${metadata.name}`
       found.push({ namespace: CERT_MANAGER, name: secretName, keys: ['tls.crt', 'tls.key'], title })
     }
-    if (/SecretRef$/i.test(at) && typeof name === 'string' && !/^privateKeySecretRef$/.test(at)) {
+    // A webhook's `config` calls its Secrets as it likes, `applicationKeyRef` for one.
+    const isSecretRef = /SecretRef$/i.test(at) || (/Ref$/.test(at) && typeof key === 'string')
+    if (isSecretRef && typeof name === 'string' && !/^privateKeySecretRef$/.test(at)) {
       const keys = typeof key === 'string' ? [key] : []
-      found.push({ namespace: CERT_MANAGER, name, keys, title: `what the issuer ${metadata.name} needs` })
+      found.push({ namespace: CERT_MANAGER, name, keys, title: `the secret that the issuer ${metadata.name} requires` })
     }
     for (const [field, inner] of Object.entries(value)) {
       if (isMap(inner)) walk(inner, field)
-      else if (Array.isArray(inner)) for (const one of inner) if (isMap(one)) walk(one, field)
+      else if (Array.isArray(inner)) for (const one of mapsIn(inner)) walk(one, field)
     }
   }
   if (isMap(spec)) walk(spec, 'spec')
@@ -185,7 +205,7 @@ function refsIn({ metadata, spec }: Manifest, v: Vars): GivenSecret[] {
 }
 
 /** What the tree cannot be made of. */
-export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, written: Written): Finding[] {
+export function handoffFindings(v: AddonVars, addons: Addons, context: RoleContext, written: Written): Finding[] {
   const said = written.given('k3s_platform_handoff') ? 'k3s_platform_handoff' : 'k3s_platform_handoff_addons'
   const all = [...addons.first, ...addons.others]
   return [
@@ -193,7 +213,7 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
       ? [
           {
             path: ['k3s_platform_handoff'],
-            what: 'Argo CD needs the URL of the repository',
+            what: 'Argo CD requires the URL of the repository',
             hint: 'set k3s_platform_git_url, or GITOPS_REPO in the environment',
           },
         ]
@@ -202,7 +222,7 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
       ? [
           {
             path: [said],
-            what: 'the addons can only be handed to Flux: nobody else goes on with a release of Helm',
+            what: 'the addons can only be handed over to Flux: no other controller adopts an existing Helm release',
             hint: 'k3s_platform_handoff: flux, or k3s_platform_handoff_addons: false',
           },
         ]
@@ -211,14 +231,14 @@ export function handoffFindings(v: Vars, addons: Addons, context: RoleContext, w
       const file = `k3s_platform_${key}_chart_file` as const
       if (v[file] === undefined) return []
       const hint = `k3s_platform_handoff_addons: false, or k3s_platform_${key}_chart_repo_url`
-      return [{ path: [file], what: `Flux cannot fetch the chart of ${name}: it is a file of the workstation`, hint }]
+      return [{ path: [file], what: `Flux cannot fetch the chart of ${name}: it is a file on the workstation`, hint }]
     }),
     ...names(v),
   ]
 }
 
 /** Kustomizations of Flux that would have one name, or one that is too long. */
-function names(v: Vars): Finding[] {
+function names(v: AddonVars): Finding[] {
   if (handoffBy(v) !== 'flux') return []
   const taken = new Map<string, string>([NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS].map((one) => [one, one]))
   return v.k3s_platform_certificates.flatMap(({ name, namespaces }, i) =>
@@ -227,7 +247,7 @@ function names(v: Vars): Finding[] {
       const path = ['k3s_platform_certificates', i, 'name']
       const other = taken.get(one)
       taken.set(one, `${space}/${name}`)
-      const hint = 'give it another name; its Secret keeps its own by secretName'
+      const hint = 'rename it; set secretName to keep the name of its Secret'
       if (other !== undefined && other !== `${space}/${name}`)
         return [{ path, what: `the Kustomizations of ${other} and ${space}/${name} would both be ${one}`, hint }]
       if (one.length <= LABEL_VALUE) return []

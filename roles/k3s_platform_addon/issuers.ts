@@ -1,4 +1,4 @@
-// The ClusterIssuers: one per way to prove a name, so that what one of them lacks does not stop the others.
+// Creates the ClusterIssuers: one per solver, so that a missing Secret of one does not affect the others.
 
 import { issuerReady } from '../../src/cluster/kinds/issuance.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
@@ -6,14 +6,13 @@ import { present } from '../../src/cluster/kinds/present.ts'
 import type { Manifest } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
-import { nearest } from '../../src/engine/suggest.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { base64 } from '../shapes.ts'
 import { CLOUDFLARE_SECRET, caddyOn, certManagerOn, DNS01 } from './materials.ts'
 import { cloudflareIs } from './secrets.ts'
-import { isMap, type Values } from './values.ts'
-import type { Certificate } from './vars/certificates.ts'
-import type { Vars } from './vars.ts'
+import { isMap, mapsIn, type Values } from './values.ts'
+import type { CertificateEntry } from './vars/certificates.ts'
+import type { AddonVars } from './vars.ts'
 
 const API = 'cert-manager.io/v1'
 const SELF_SIGNED = 'svc-plus-selfsigned'
@@ -33,12 +32,12 @@ const ISSUER_SECONDS = 120
 const PLAIN_HTTP = { 'caddy.ingress.kubernetes.io/disable-ssl-redirect': 'true' }
 
 /** URL of the ACME directory that the role's own issuers use. */
-export function directory(v: Vars): string {
+export function directory(v: AddonVars): string {
   const given = v.k3s_platform_acme_server ?? v.k3s_platform_environment
   return DIRECTORIES[given] ?? given
 }
 
-function acme(v: Vars, name: string, solver: Values): Values {
+function acme(v: AddonVars, name: string, solver: Values): Values {
   const { k3s_platform_acme_email: email, k3s_platform_acme_ca_bundle: ca } = v
   return {
     acme: {
@@ -52,7 +51,7 @@ function acme(v: Vars, name: string, solver: Values): Values {
 }
 
 /** Name to spec of every issuer that is made. A missing Secret makes a whole issuer not ready: no token, no DNS-01. */
-export function issuers(v: Vars): Readonly<Record<string, Values>> {
+export function issuers(v: AddonVars): Readonly<Record<string, Values>> {
   const ingress = {
     // Caddy compares it as text; no object of kind IngressClass is needed.
     ingressClassName: v.k3s_platform_acme_ingress_class,
@@ -74,7 +73,7 @@ export function issuers(v: Vars): Readonly<Record<string, Values>> {
 }
 
 /** How an issuer has names proven; undefined: it is known to the cluster only. */
-export function provesBy(v: Vars, issuer: string): readonly ('http01' | 'dns01' | 'none')[] | undefined {
+export function provesBy(v: AddonVars, issuer: string): readonly ('http01' | 'dns01' | 'none')[] | undefined {
   const spec = issuers(v)[issuer]
   if (spec === undefined) return undefined
   if (!isMap(spec.acme)) return ['none']
@@ -82,7 +81,7 @@ export function provesBy(v: Vars, issuer: string): readonly ('http01' | 'dns01' 
 }
 
 /** The ACME server that an issuer of ours asks; undefined: it asks none, or is none of ours. */
-export function serverOf(v: Vars, issuer: string): string | undefined {
+export function serverOf(v: AddonVars, issuer: string): string | undefined {
   const server = isMap(issuers(v)[issuer]?.acme) ? acmeOf(issuers(v)[issuer]).server : undefined
   return typeof server === 'string' ? server : undefined
 }
@@ -90,11 +89,11 @@ export function serverOf(v: Vars, issuer: string): string | undefined {
 const acmeOf = (spec: Values | undefined): Values => (isMap(spec?.acme) ? spec.acme : {})
 const solversOf = (spec: Values): Values[] => {
   const { solvers } = acmeOf(spec)
-  return Array.isArray(solvers) ? solvers.filter(isMap) : []
+  return Array.isArray(solvers) ? mapsIn(solvers) : []
 }
 
 /** Every issuer that is made, and whether something asks it. */
-export function issuerManifests(v: Vars): { readonly manifest: Manifest; readonly needed: boolean }[] {
+export function issuerManifests(v: AddonVars): { readonly manifest: Manifest; readonly needed: boolean }[] {
   return Object.entries(issuers(v)).map(([name, spec]) => ({ manifest: manifest(name, spec), needed: needed(v, name) }))
 }
 
@@ -106,7 +105,7 @@ const manifest = (name: string, spec: Values): Manifest => ({
 })
 
 /** After cert-manager works. All are made first, so that their accounts are registered side by side. */
-export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResource>[] {
+export function issuerStages(v: AddonVars, _context: RoleContext): Stage<ClusterResource>[] {
   if (!certManagerOn(v)) return []
   const made = issuerManifests(v).map((one) => ({
     ...one,
@@ -122,7 +121,7 @@ export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResou
         ...existing.map((name) =>
           present({
             ref: { apiVersion: API, kind: 'ClusterIssuer', name },
-            hint: `make it, or give its spec: k3s_platform_issuers: { ${name}: { ... } }`,
+            hint: `create it, or set its spec: k3s_platform_issuers: { ${name}: { ... } }`,
           }),
         ),
         ...made.map(({ resource }) => resource),
@@ -136,15 +135,15 @@ export function issuerStages(v: Vars, _context: RoleContext): Stage<ClusterResou
 
 /** The issuer that is asked: the recovery takes the place of whatever has names proven to it. */
 export function issuerOf(
-  v: Vars,
-  { issuer }: Pick<Certificate, 'issuer'>,
+  v: AddonVars,
+  { issuer }: Pick<CertificateEntry, 'issuer'>,
 ): { readonly name: string; readonly fallback: boolean } {
   const fallback = v.k3s_platform_certificates_fallback === 'selfsigned' && !provesBy(v, issuer)?.includes('none')
   return { name: fallback ? SELF_SIGNED : issuer, fallback }
 }
 
 /** An ACME server that no certificate asks may be down, as in a recovery: its issuer is made, and not waited for. */
-function needed(v: Vars, issuer: string): boolean {
+function needed(v: AddonVars, issuer: string): boolean {
   const asked = v.k3s_platform_certificates.some((certificate) => issuerOf(v, certificate).name === issuer)
   return asked || provesBy(v, issuer)?.includes('none') === true
 }
@@ -153,29 +152,28 @@ function needed(v: Vars, issuer: string): boolean {
 const NO_MAIL = /@(.+\.)?example\.(com|net|org)$/i
 
 /** What is wrong with the issuers by themselves. */
-export function issuerFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
+export function issuerFindings(v: AddonVars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
   const variable = 'k3s_platform_issuers'
   const email = v.k3s_platform_acme_email
-  const found = Object.entries(v.k3s_platform_issuers).flatMap(([name, spec]): Finding[] => {
-    if ([SELF_SIGNED, HTTP01, DNS01].includes(name)) {
-      return [{ path: [variable, name], what: `${name} is an issuer that the role makes`, hint: 'take another name' }]
-    }
-    return spec === 'existing'
-      ? []
-      : specFindings(spec).map(({ path, ...rest }) => ({ ...rest, path: [variable, name, ...path] }))
-  })
+  const found = [SELF_SIGNED, HTTP01, DNS01]
+    .filter((name) => v.k3s_platform_issuers[name] !== undefined)
+    .map((name) => ({
+      path: [variable, name],
+      what: `${name} is an issuer that the role creates`,
+      hint: 'choose another name',
+    }))
   const letsEncrypt = Object.values(DIRECTORIES).includes(directory(v)) && !written.broken('k3s_platform_acme_server')
   return [
     ...found,
     ...(email !== undefined && letsEncrypt && NO_MAIL.test(email)
-      ? [{ path: ['k3s_platform_acme_email'], what: `Let's Encrypt takes no account with the address ${email}` }]
+      ? [{ path: ['k3s_platform_acme_email'], what: `Let's Encrypt rejects accounts with the address ${email}` }]
       : []),
     ...(written.given('k3s_platform_acme_ca_bundle') && letsEncrypt
       ? [
           {
             path: ['k3s_platform_acme_ca_bundle'],
-            what: "it is the only CA that is trusted for the ACME server, which is Let's Encrypt",
-            hint: 'remove it, or name the server: k3s_platform_acme_server',
+            what: "it replaces all trusted CAs for the ACME server, which is Let's Encrypt",
+            hint: 'remove it, or set the server: k3s_platform_acme_server',
           },
         ]
       : []),
@@ -186,54 +184,11 @@ export function issuerFindings(v: Vars, _context: Pick<RoleContext, 'host'>, wri
               v.k3s_platform_caddy_enabled === undefined
                 ? ['k3s_platform_values', 'components', 'caddy', 'enabled']
                 : ['k3s_platform_caddy_enabled'],
-            what: 'Caddy is turned off: nothing of the class caddy answers HTTP-01',
-            hint: 'name the class of the controller that is there: k3s_platform_acme_ingress_class',
+            what: 'Caddy is disabled: no controller of the class caddy answers HTTP-01',
+            hint: 'set the class of the installed controller: k3s_platform_acme_ingress_class',
             warning: true as const,
           },
         ]
       : []),
-  ]
-}
-
-const TYPES = ['acme', 'ca', 'selfSigned', 'vault', 'venafi']
-
-function specFindings(spec: Values): Finding[] {
-  const types = TYPES.filter((type) => spec[type] !== undefined)
-  if (types.length !== 1) {
-    const unknown = Object.keys(spec).find((key) => !TYPES.includes(key))
-    const near = unknown === undefined ? undefined : nearest(unknown, TYPES)
-    return [{ path: [], what: `expected one of ${TYPES.join(', ')}`, ...(near && { hint: `did you mean ${near}?` }) }]
-  }
-  if (!types.includes('acme')) return []
-  const { server, solvers } = acmeOf(spec)
-  const url: Finding[] =
-    typeof server === 'string' && /^https:\/\/[^\s/]+/.test(server)
-      ? []
-      : [{ path: ['acme', 'server'], what: 'expected the https URL of an ACME directory' }]
-  const list = Array.isArray(solvers) ? solvers : []
-  if (list.length === 0) {
-    return [
-      ...url,
-      { path: ['acme', 'solvers'], what: 'no solver: no name can be proven', hint: 'give http01 or dns01' },
-    ]
-  }
-  return [
-    ...url,
-    ...list.flatMap((one, i): Finding[] => {
-      const path = ['acme', 'solvers', i]
-      const solver = isMap(one) ? one : {}
-      if ((solver.http01 === undefined) === (solver.dns01 === undefined)) {
-        return [{ path, what: 'expected one of http01 and dns01' }]
-      }
-      const ingress = isMap(solver.http01) ? solver.http01.ingress : null
-      if (solver.http01 === undefined || !isMap(ingress)) return []
-      const classes = ['ingressClassName', 'class', 'name'].filter((key) => ingress[key] !== undefined)
-      if (classes.length === 1) return []
-      const what =
-        classes.length === 0
-          ? 'HTTP-01 has no class: no controller would answer'
-          : `${classes.join(' and ')} exclude each other`
-      return [{ path: [...path, 'http01', 'ingress'], what, hint: 'ingressClassName: caddy' }]
-    }),
   ]
 }

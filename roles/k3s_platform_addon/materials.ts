@@ -1,10 +1,10 @@
-// What each Secret of the platform consists of, where it comes from, and which namespaces need it.
+// Specifies each Secret of the platform: its keys, its source, and the namespaces that require it.
 
 import { Secret } from '../../src/engine/secret.ts'
 import type { Json } from '../../src/engine/state.ts'
 import { base64 } from '../shapes.ts'
-import type { Mode } from './vars/secrets.ts'
-import type { Vars } from './vars.ts'
+import type { SecretMode } from './vars/secrets.ts'
+import type { AddonVars } from './vars.ts'
 
 /** Where everything but cert-manager is; external-dns reads its token there. */
 export const PLATFORM = 'platform'
@@ -12,7 +12,7 @@ export const PLATFORM = 'platform'
 export const CERT_MANAGER = 'cert-manager'
 export const CLOUDFLARE_SECRET = { name: 'cloudflare-api-token', key: 'api-token' } as const
 export const VAULT_ACCESS = 'vault-access'
-/** The issuer that needs the token of Cloudflare. */
+/** The issuer that needs the Cloudflare token. */
 export const DNS01 = 'svc-plus-acme-dns01-cloudflare'
 
 /** What is in one Secret, wherever it comes from. */
@@ -23,7 +23,7 @@ export interface Material {
   /** None: nothing needs it. */
   readonly namespaces: readonly string[]
   readonly type?: string
-  readonly mode: Mode
+  readonly mode: SecretMode
   readonly modeVariable: 'k3s_platform_cloudflare_mode' | 'k3s_platform_ghcr_mode' | 'k3s_platform_vault_mode'
   /** Variables of its value, each with the environment variable that stands for it. */
   readonly from: Readonly<Record<string, string | null>>
@@ -42,12 +42,12 @@ export interface External {
   readonly template?: { readonly [field: string]: Json } | undefined
 }
 
-const modeOf = (mode: Mode | undefined, given: boolean): Mode => mode ?? (given ? 'input' : 'none')
+const modeOf = (mode: SecretMode | undefined, given: boolean): SecretMode => mode ?? (given ? 'input' : 'none')
 
-export function cloudflare(v: Vars): Material {
+export function cloudflare(v: AddonVars): Material {
   const token = v.k3s_platform_cloudflare_api_token
   return {
-    title: 'the token of Cloudflare',
+    title: 'the Cloudflare token',
     name: CLOUDFLARE_SECRET.name,
     namespaces: [...(certManagerOn(v) ? [CERT_MANAGER] : []), ...(externalDnsOn(v) ? [PLATFORM] : [])],
     mode: modeOf(v.k3s_platform_cloudflare_mode, token !== undefined),
@@ -60,10 +60,10 @@ export function cloudflare(v: Vars): Material {
 
 const DOCKER_CONFIG = { type: 'kubernetes.io/dockerconfigjson', key: '.dockerconfigjson' } as const
 
-export function ghcr(v: Vars): Material {
+export function ghcr(v: AddonVars): Material {
   const { k3s_platform_ghcr_username: username, k3s_platform_ghcr_token: token } = v
   return {
-    title: `the login of ${v.k3s_platform_ghcr_registry}`,
+    title: `the credentials of ${v.k3s_platform_ghcr_registry}`,
     name: v.k3s_platform_ghcr_secret,
     namespaces: v.k3s_platform_ghcr_namespaces,
     type: DOCKER_CONFIG.type,
@@ -90,7 +90,7 @@ const dockerTemplate = (registry: string) =>
   `{"auths":{${JSON.stringify(registry)}:{"username":{{ .username | toJson }},"password":{{ .token | toJson }},"auth":{{ printf "%s:%s" .username .token | b64enc | toJson }}}}}`
 
 /** What Vault is asked for. */
-export function externals(v: Vars): External[] {
+export function externals(v: AddonVars): External[] {
   const { key, ...ghcrKeys } = v.k3s_platform_ghcr_remote
   const own: [Material, Pick<External, 'data' | 'template'>][] = [
     [cloudflare(v), { data: [{ secretKey: CLOUDFLARE_SECRET.key, ...v.k3s_platform_cloudflare_remote }] }],
@@ -124,7 +124,7 @@ function templateOf({
   type,
   labels,
   annotations,
-}: Pick<Vars['k3s_platform_external_secrets'][number], 'type' | 'labels' | 'annotations'>) {
+}: Pick<AddonVars['k3s_platform_external_secrets'][number], 'type' | 'labels' | 'annotations'>) {
   if (type === undefined && labels === undefined && annotations === undefined) return undefined
   return {
     ...(type === undefined ? {} : { type }),
@@ -133,13 +133,13 @@ function templateOf({
 }
 
 /** How external-secrets logs in to Vault. */
-export function vaultAuth(v: Vars): 'kubernetes' | 'token' | 'approle' {
+export function vaultAuth(v: AddonVars): 'kubernetes' | 'token' | 'approle' {
   const byValue = v.k3s_platform_vault_token ? 'token' : v.k3s_platform_vault_role_id ? 'approle' : 'kubernetes'
   return v.k3s_platform_vault_auth ?? byValue
 }
 
 /** The login itself, where it needs a Secret. */
-export function vaultAccess(v: Vars): Material {
+export function vaultAccess(v: AddonVars): Material {
   const auth = vaultAuth(v)
   const all = externals(v)
   const values: Readonly<Record<string, Secret | undefined>> =
@@ -149,7 +149,7 @@ export function vaultAccess(v: Vars): Material {
   const given = Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]))
   const keys = Object.keys(values)
   return {
-    title: 'the login of Vault',
+    title: 'the Vault credentials',
     name: VAULT_ACCESS,
     namespaces:
       v.k3s_platform_vault_store_kind === 'SecretStore'
@@ -169,10 +169,10 @@ export function vaultAccess(v: Vars): Material {
 
 const on = (own: boolean | undefined, former: { readonly enabled?: boolean | undefined } | undefined) =>
   own ?? former?.enabled ?? true
-export const certManagerOn = (v: Vars) =>
+export const certManagerOn = (v: AddonVars) =>
   on(v.k3s_platform_cert_manager_enabled, v.k3s_platform_values?.components?.certManager)
-export const externalSecretsOn = (v: Vars) =>
+export const externalSecretsOn = (v: AddonVars) =>
   on(v.k3s_platform_external_secrets_enabled, v.k3s_platform_values?.components?.externalSecrets)
-const externalDnsOn = (v: Vars) =>
+const externalDnsOn = (v: AddonVars) =>
   on(v.k3s_platform_external_dns_enabled, v.k3s_platform_values?.components?.externalDns)
-export const caddyOn = (v: Vars) => on(v.k3s_platform_caddy_enabled, v.k3s_platform_values?.components?.caddy)
+export const caddyOn = (v: AddonVars) => on(v.k3s_platform_caddy_enabled, v.k3s_platform_values?.components?.caddy)

@@ -1,12 +1,21 @@
-// An Ingress that lists a certificate's hosts under tls, so that Caddy takes the Secret and asks no CA for them itself.
+// Creates an Ingress that lists a certificate's hosts under tls, so that Caddy uses the Secret and requests no certificate.
 
 import type { Manifest } from '../../src/cluster/object.ts'
+import { provesBy } from './issuers.ts'
+import { caddyOn, PLATFORM } from './materials.ts'
+import type { CertificateEntry } from './vars/certificates.ts'
+import type { AddonVars } from './vars.ts'
 
 const PORT = 80
 
+/** Nothing else routes this path, and it takes none of an application: Caddy goes by the order in which Ingresses came. */
+const PATH = '/.well-known/k3s-platform/placeholder'
+/** Caddy publishes the addresses of all Services whose selector fits it as those of its Ingresses; one without any fits. */
+const NO_PODS = { 'k3s-platform/placeholder': 'none' }
+
 /**
- * For a host that Caddy routes nothing for: its Service has no pods, https answers 502. Where an application has its own
- * Ingress with tls.hosts, none is needed. Caddy knows backends by port number only, and the class as text.
+ * For a host that nothing else may list under tls. It routes one path, to a Service without pods. Caddy knows backends by port
+ * number only, and the class as text.
  */
 export function placeholder(of: {
   readonly name: string
@@ -25,7 +34,11 @@ export function placeholder(of: {
       apiVersion: 'v1',
       kind: 'Service',
       metadata,
-      spec: { type: 'ClusterIP', ports: [{ name: 'http', port: PORT, protocol: 'TCP', targetPort: PORT }] },
+      spec: {
+        type: 'ClusterIP',
+        selector: NO_PODS,
+        ports: [{ name: 'http', port: PORT, protocol: 'TCP', targetPort: PORT }],
+      },
     },
     {
       apiVersion: 'networking.k8s.io/v1',
@@ -34,8 +47,26 @@ export function placeholder(of: {
       spec: {
         ingressClassName: of.ingressClass,
         tls: [{ hosts: of.dnsNames, secretName: of.secretName }],
-        rules: of.dnsNames.map((host) => ({ host, http: { paths: [{ path: '/', pathType: 'Prefix', backend }] } })),
+        rules: of.dnsNames.map((host) => ({ host, http: { paths: [{ path: PATH, pathType: 'Exact', backend }] } })),
       },
     },
   ]
+}
+
+export const secretOf = ({ name, secretName }: Pick<CertificateEntry, 'name' | 'secretName'>) => secretName ?? name
+
+/** Where it is made: the namespace whose Secret Caddy serves. */
+export const placeholderNamespace = ({ namespaces }: Pick<CertificateEntry, 'namespaces'>) =>
+  namespaces.find((one) => one === PLATFORM) ?? namespaces[0]
+
+/**
+ * Every certificate that Caddy proves by HTTP-01: it would order one of its own for a host that it routes a challenge for, and
+ * that nothing lists under tls. And that of PostgreSQL, which speaks no HTTP: no application's Ingress lists its host. Where a
+ * Service is named, the Ingress to it is in the placeholder's place.
+ */
+export function hasPlaceholder(v: AddonVars, certificate: CertificateEntry): boolean {
+  const proven =
+    caddyOn(v) && v.k3s_platform_acme_ingress_class === 'caddy' && provesBy(v, certificate.issuer)?.includes('http01')
+  if (certificate.service !== undefined) return true
+  return certificate.placeholder ?? (proven === true || secretOf(certificate) === 'postgresql-tls')
 }

@@ -1,4 +1,4 @@
-// From a k3s node to the platform: read the stages from top to bottom.
+// The role that installs the platform on a k3s node. Read the stages from top to bottom.
 
 import type { ClusterFacts } from '../../src/cluster/backend.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
@@ -15,15 +15,17 @@ import { type AddonContext, chartStages, gateStages, goesWith, retiredCharts, se
 import { certManager } from './addons/cert_manager.ts'
 import { externalSecrets } from './addons/external_secrets.ts'
 import { addons } from './addons/index.ts'
+import { caddyWarnings, reloadStages } from './caddy-reload.ts'
 import { certificateFindings, certificateStages } from './certificates.ts'
-import { chartChecks, chartLocks } from './charts.ts'
+import { chartChecks, chartFindings, chartLocks } from './charts.ts'
 import { copyFindings } from './copies.ts'
 import { crdsGone } from './crds.ts'
+import { locateFindings, withCustomDomains } from './custom-domains.ts'
 import { handoffFindings, handover } from './handoff.ts'
 import { issuerFindings, issuerStages } from './issuers.ts'
 import { addonFindings } from './rules.ts'
 import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
-import { type Vars, vars } from './vars.ts'
+import { type AddonVars, vars } from './vars.ts'
 import { externalSecretStages } from './vault.ts'
 import { vaultInitFindings, vaultInitStages } from './vault-init.ts'
 
@@ -34,24 +36,31 @@ const others = addons.filter((addon) => !first.includes(addon))
 export const addon: Role<typeof vars, ClusterResource> = {
   name: 'k3s_platform_addon',
   vars,
-  rules: (v, context, written) => [
-    ...addonFindings(v, context, written),
-    ...secretFindings(v, context, written),
-    ...vaultInitFindings(v, context, written),
-    ...issuerFindings(v, context, written),
-    ...certificateFindings(v, context, written),
-    ...copyFindings(v),
-    ...handoffFindings(v, { first, others }, context, written),
-  ],
-  tree: (v, context) => handover(v, { first, others }, context),
+  rules: (given, context, written) => {
+    const v = withCustomDomains(given)
+    return locateFindings(given, [
+      ...addonFindings(v, context, written),
+      ...chartFindings(v, context),
+      ...secretFindings(v, context, written),
+      ...vaultInitFindings(v, context, written),
+      ...issuerFindings(v, context, written),
+      ...certificateFindings(v, context, written),
+      ...copyFindings(v),
+      ...handoffFindings(v, { first, others }, context, written),
+    ])
+  },
+  tree: (v, context) => handover(withCustomDomains(v), { first, others }, context),
   preflight: (v, look, context) => [
     ...apiProblems(look.facts.api, look.observations.has('k3s:ready'), context.host),
-    ...driftWarnings(look, handover(v, { first, others }, context), context),
+    ...driftWarnings(look, handover(withCustomDomains(v), { first, others }, context), context),
+    // A run mends what these tell.
+    ...(context.supply === undefined ? caddyWarnings(look, context.host) : []),
   ],
   checks: 1,
   locks: chartLocks,
   charts: chartChecks,
-  stages: (v, context) => {
+  stages: (given, context) => {
+    const v = withCustomDomains(given)
     const role = addon.name
     const stages = [
       { role, name: 'namespaces', resources: namespaces(v, context).map((name) => object(namespace(name))) },
@@ -62,6 +71,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
       ...vaultInitStages(v, context, 'pre_flux'),
       ...externalSecretStages(v, context),
       ...gateStages(others, v, context),
+      ...reloadStages(v, context),
       ...issuerStages(v, context),
       ...certificateStages(v, context),
     ]
@@ -100,22 +110,23 @@ export const addon: Role<typeof vars, ClusterResource> = {
 
 /** `coming`: this run sees to k3s, too. */
 function apiProblems(api: ClusterFacts, coming: boolean, host: string): Problem[] {
-  const hint = 'run both roles: k3s-platform apply, without naming one'
+  const hint = 'run both roles: k3s-platform apply, without a role name'
   if (coming) return []
-  if (api.is === 'none') return [{ kind: 'failed', where: host, what: 'there is no k3s for the addons', hint }]
+  if (api.is === 'none')
+    return [{ kind: 'failed', where: host, what: 'k3s, which the addons require, is not installed', hint }]
   if (api.is !== 'silent') return []
-  return [{ kind: 'failed', where: host, what: 'the API of k3s does not answer', why: api.why, hint }]
+  return [{ kind: 'failed', where: host, what: 'the k3s API does not answer', why: api.why, hint }]
 }
 
 const written = (stages: readonly Stage<ClusterResource>[]): Ref[] =>
   stages.flatMap(({ resources }) => resources).flatMap(({ writes }) => writes ?? [])
 
-function namespaces(v: Vars, context: AddonContext): string[] {
+function namespaces(v: AddonVars, context: AddonContext): string[] {
   const charts = addons.filter((one) => settingOf(one, v, context).enabled).map((one) => one.namespace)
   return [...new Set([...charts, ...namespacesOf(v)])].toSorted()
 }
 
-const leftBehind = (v: Vars, context: AddonContext) =>
+const leftBehind = (v: AddonVars, context: AddonContext) =>
   addons.flatMap((one) => {
     const { enabled, release } = settingOf(one, v, context)
     return enabled ? [] : [crdsGone({ name: one.name, release, namespace: one.namespace })]
@@ -129,9 +140,9 @@ function makerOf({ kind, namespace, name }: Ref): Ref | null {
 }
 
 /** What is lost and what stays when an object goes. */
-function lost(ref: Ref, v: Vars, context: AddonContext): string | null {
+function lost(ref: Ref, v: AddonVars, context: AddonContext): string | null {
   if (ref.kind === 'HelmChart') return goesWith(addons, ref, v, context)
-  if (ref.kind === 'Certificate') return 'its Secret stays, and is not renewed any more'
-  if (ref.kind === 'ExternalSecret') return 'the Secret that it made goes with it'
+  if (ref.kind === 'Certificate') return 'its Secret remains, but is no longer renewed'
+  if (ref.kind === 'ExternalSecret') return 'the Secret that it created is deleted too'
   return null
 }

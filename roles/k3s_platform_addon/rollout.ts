@@ -1,4 +1,4 @@
-// The rollout of a Deployment whose pods take ports of their node: the old pod goes before the new one comes.
+// Sets what charts cannot: the rollout strategy of pods with host ports, and whether a Service has an address.
 
 import { fieldsOf } from '../../src/cluster/fields.ts'
 import { type Ref, titleOf } from '../../src/cluster/object.ts'
@@ -28,11 +28,32 @@ export function portsFirst(name: string, namespace: string, inputs: readonly str
     },
     make: async (_, cluster, { host }) => {
       if ((await cluster.get(ref)) === null) {
-        const what = `there is no ${titleOf(ref)}`
-        const hint = `if the chart of this version names it otherwise: kubectl -n ${namespace} get deployments`
+        const what = `${titleOf(ref)} does not exist`
+        const hint = `if this chart version uses another name, find it: kubectl -n ${namespace} get deployments`
         throw new ProblemError({ kind: 'failed', where: `${host} ${title}`, what, hint })
       }
       await cluster.patch(ref, { spec: { strategy: { type: 'RollingUpdate', rollingUpdate: WANTED } } })
     },
+  }
+}
+
+/**
+ * A Service keeps its address, or that it has none, as long as it lives: Helm's upgrade would be refused. It goes before, and
+ * Helm recreates it.
+ */
+export function replacedService(name: string, namespace: string, headless: boolean): ClusterResource {
+  const ref: Ref = { apiVersion: 'v1', kind: 'Service', namespace, name }
+  const wanted = { headless }
+  return {
+    id: `address:${namespace}/${name}`,
+    title: titleOf(ref),
+    before: { actual: wanted, desired: wanted },
+    action: () => `delete ${titleOf(ref)}: clusterIP None is immutable, so Helm recreates it`,
+    look: async (cluster) => {
+      const address = fieldsOf(await cluster.get(ref))['spec.clusterIP']
+      const actual = typeof address === 'string' ? { headless: address === 'None' } : wanted
+      return { actual, desired: wanted }
+    },
+    make: (_, cluster) => cluster.delete(ref),
   }
 }

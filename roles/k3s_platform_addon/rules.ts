@@ -1,40 +1,34 @@
-// What well-formed variables of the addons may still not say: each rule reads some variables and tells of all it finds.
+// Rules for well-formed variables of the addons. Each rule reads some variables and reports all findings.
 
 import type { Json } from '../../src/engine/state.ts'
-import { quoted } from '../k3s_platform_bootstrap/rules/rule.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { type Addon, type AddonContext, type Setting, settingOf } from './addon.ts'
+import { findingsOf, givenIn, quoted, type RoleRule } from '../rules/rule.ts'
+import { type Addon, type AddonContext, type AddonSetting, settingOf } from './addon.ts'
 import { caddy, exposureOf, hasServicelb } from './addons/caddy.ts'
 import { externalDns, ownerId } from './addons/external_dns.ts'
 import { addons } from './addons/index.ts'
 import { formerly, placeOf } from './charts.ts'
 import { cloudflareIs } from './secrets.ts'
-import { at, isFrom, leaves, type Path } from './values.ts'
-import type { Vars } from './vars.ts'
+import { at, isFrom, leaves, type ValuePath } from './values.ts'
+import type { AddonVars } from './vars.ts'
 
-type Name = keyof Vars & `k3s_platform_${string}`
+type Name = keyof AddonVars & `k3s_platform_${string}`
 
 interface Asked {
-  readonly v: Vars
+  readonly v: AddonVars
   readonly context: AddonContext
   given(variable: string): boolean
   /** The addon as it is wanted. */
-  of(addon: Addon): Setting
+  of(addon: Addon): AddonSetting
   /** Where the inventory says the value at that path of an addon's values, or as much of it as it says. */
-  place(addon: Addon, path: Path): Finding['path']
-}
-
-interface Rule {
-  /** The rule has nothing to say while one of these is ill-formed by itself. */
-  readonly reads: readonly Name[]
-  find(asked: Asked): readonly Finding[]
+  place(addon: Addon, path: ValuePath): Finding['path']
 }
 
 const VALUES = addons.map(({ key }) => `k3s_platform_${key}_values` as const)
 const each = (find: (addon: Addon, asked: Asked) => readonly Finding[]) => (asked: Asked) =>
   addons.filter((addon) => asked.of(addon).enabled).flatMap((addon) => find(addon, asked))
 
-const rules: readonly Rule[] = [
+const rules: readonly RoleRule<Name, Asked>[] = [
   // One setting, two values.
   {
     reads: ['k3s_platform_values', ...VALUES],
@@ -82,7 +76,13 @@ const rules: readonly Rule[] = [
         const path = v[file] === undefined ? undefined : context.supply?.locate(v[file])
         return [
           ...(given(file) && given(url)
-            ? [{ path: [file], what: `two places for the chart of ${name}: this file and ${v[url]}`, hint: 'keep one' }]
+            ? [
+                {
+                  path: [file],
+                  what: `two sources for the chart of ${name}: this file and ${v[url]}`,
+                  hint: 'keep one',
+                },
+              ]
             : []),
           ...(path !== undefined && context.supply?.digestOf(path) === undefined
             ? [{ path: [file], what: `${path} cannot be read`, hint: 'relative paths start at the inventory' }]
@@ -91,8 +91,8 @@ const rules: readonly Rule[] = [
             ? [
                 {
                   path: [plain],
-                  what: `the chart of ${name} is not in a registry: ${v[url]}`,
-                  hint: 'http is said by the URL',
+                  what: `the chart of ${name} is not in an OCI registry: ${v[url]}`,
+                  hint: 'the URL already selects http',
                 },
               ]
             : []),
@@ -108,7 +108,7 @@ const rules: readonly Rule[] = [
             {
               path: ['k3s_platform_cert_manager_chart_version'],
               what: `cert-manager ${v.k3s_platform_cert_manager_chart_version} is too old: issuers need 1.11 or newer`,
-              hint: 'remove the line to get the version that this release was tested with',
+              hint: 'remove the line to use the version that this release was tested with',
             },
           ],
   },
@@ -120,7 +120,13 @@ const rules: readonly Rule[] = [
         const other = addons.slice(0, i).find((one) => settingOf(one, v, context).release === release)
         if (other === undefined) return []
         const path = ['k3s_platform_values', 'components', addon.component, 'releaseName']
-        return [{ path, what: `${other.name} is the release ${release} already`, hint: 'give each addon its own' }]
+        return [
+          {
+            path,
+            what: `${other.name} already uses the release name ${release}`,
+            hint: 'use a different release name for each addon',
+          },
+        ]
       }),
   },
   // Workloads.
@@ -137,7 +143,7 @@ const rules: readonly Rule[] = [
                 {
                   path: place(addon, replicas),
                   what: `${replicas.join('.')}: expected at least 1, got ${quoted(count ?? null)}`,
-                  hint: `to leave ${addon.name} out: k3s_platform_${addon.key}_enabled: false`,
+                  hint: `to disable ${addon.name}: k3s_platform_${addon.key}_enabled: false`,
                 },
               ]
             : []),
@@ -145,8 +151,8 @@ const rules: readonly Rule[] = [
             ? [
                 {
                   path: place(addon, limits),
-                  what: `${addon.name}: ${limits.join('.')} says no memory`,
-                  hint: 'a workload without a limit can take the node with it: give memory, such as 256Mi',
+                  what: `${addon.name}: ${limits.join('.')} sets no memory`,
+                  hint: 'a workload without a memory limit can exhaust the node: set memory, such as 256Mi',
                 },
               ]
             : []),
@@ -170,8 +176,8 @@ const rules: readonly Rule[] = [
         ? [
             {
               path: ['k3s_platform_caddy_exposure'],
-              what: 'nothing gives a LoadBalancer its address: k3s leaves servicelb out',
-              hint: 'use hostport, take servicelb out of k3s_platform_disable_components, or say that another one does it: k3s_platform_caddy_external_loadbalancer: true',
+              what: 'no controller assigns LoadBalancer addresses: servicelb is disabled',
+              hint: 'use hostport, remove servicelb from k3s_platform_disable_components, or, if another controller assigns addresses, set k3s_platform_caddy_external_loadbalancer: true',
             },
           ]
         : [],
@@ -183,8 +189,19 @@ const rules: readonly Rule[] = [
       const { enabled, values } = of(caddy)
       const count = Number(at(values, path))
       if (!enabled || exposureOf(v) !== 'hostport' || !(count > 1)) return []
-      const what = `${count} replicas of Caddy need ${count} nodes: each takes ports 80 and 443 of its node`
-      return [{ path: place(caddy, path), what, hint: 'keep 1 on a single node', warning: true }]
+      const what = `${count} replicas of Caddy require ${count} nodes: each uses ports 80 and 443 of its node`
+      return [{ path: place(caddy, path), what, hint: 'use 1 on a single node', warning: true }]
+    },
+  },
+  {
+    reads: ['k3s_platform_caddy_values', 'k3s_platform_values', 'k3s_platform_caddy_exposure'],
+    find: ({ v, of, place }) => {
+      const path = ['ingressController', 'config', 'metrics']
+      const { enabled, values } = of(caddy)
+      if (!enabled || exposureOf(v) !== 'hostport' || at(values, path) !== true) return []
+      const what =
+        "Caddy's metrics are readable by anyone who can reach the node: with host ports the chart also opens port 9765"
+      return [{ path: place(caddy, path), what, hint: 'remove it, or close port 9765 in a firewall', warning: true }]
     },
   },
   // external-dns.
@@ -200,15 +217,15 @@ const rules: readonly Rule[] = [
           : [
               {
                 path: place(externalDns, ['txtOwnerId']),
-                what: 'external-dns needs a txtOwnerId: without one it takes the records of other clusters for its own',
-                hint: `remove it to get ${ownerId(v, context)}`,
+                what: 'external-dns requires a txtOwnerId: without one it treats the records of other clusters as its own',
+                hint: `remove it to use ${ownerId(v, context)}`,
               },
             ]),
         ...(registry === 'noop' && policy === 'sync'
           ? [
               {
                 path: place(externalDns, ['registry']),
-                what: 'without a registry the policy sync deletes DNS records that external-dns never made',
+                what: 'without a registry the policy sync deletes DNS records that external-dns did not create',
                 hint: 'use registry txt, or the policy upsert-only',
               },
             ]
@@ -224,9 +241,9 @@ const rules: readonly Rule[] = [
       return [
         {
           path: ['k3s_platform_external_dns_enabled'],
-          what: 'external-dns needs the token of Cloudflare, and none is given or promised',
+          what: 'external-dns requires a Cloudflare token, but none is set or configured',
           missing: true,
-          hint: 'set CLOUDFLARE_API_TOKEN or k3s_platform_cloudflare_mode, or turn it off: k3s_platform_external_dns_enabled: false',
+          hint: 'set CLOUDFLARE_API_TOKEN or k3s_platform_cloudflare_mode, or disable external-dns: k3s_platform_external_dns_enabled: false',
         },
       ]
     },
@@ -240,19 +257,18 @@ function two(
   there: Json | undefined,
   here: Json | undefined,
 ): Finding {
-  const text = `two values for ${what}: ${quoted(there)} by ${where}, here ${quoted(here)}`
+  const text = `two values for ${what}: ${quoted(there)} from ${where}, here ${quoted(here)}`
   return { path, what: text, hint: 'keep one' }
 }
 
 /** All findings of all rules. */
-export function addonFindings(v: Vars, context: RoleContext, written: Written): Finding[] {
-  const given = (name: string) => written.given(name) && !written.broken(name)
+export function addonFindings(v: AddonVars, context: RoleContext, written: Written): Finding[] {
   const asked: Asked = {
     v,
     context,
-    given,
+    given: givenIn(written),
     of: (addon) => settingOf(addon, v, context),
     place: (addon, path) => placeOf(v, addon, path),
   }
-  return rules.filter(({ reads }) => !reads.some((name) => written.broken(name))).flatMap(({ find }) => find(asked))
+  return findingsOf(rules, asked, written)
 }

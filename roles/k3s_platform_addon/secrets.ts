@@ -1,4 +1,4 @@
-// The secrets that the platform is given: made in each namespace from their source itself, before the addons.
+// Creates the platform's Secrets in each namespace from their source, before the addons.
 
 import { present } from '../../src/cluster/kinds/present.ts'
 import { secret } from '../../src/cluster/kinds/secret.ts'
@@ -16,16 +16,16 @@ import {
   type Material,
   vaultAccess,
 } from './materials.ts'
-import type { Mode } from './vars/secrets.ts'
-import type { Vars } from './vars.ts'
+import type { SecretMode } from './vars/secrets.ts'
+import type { AddonVars } from './vars.ts'
 
-const materials = (v: Vars): readonly Material[] => [cloudflare(v), ghcr(v), vaultAccess(v)]
+const materials = (v: AddonVars): readonly Material[] => [cloudflare(v), ghcr(v), vaultAccess(v)]
 
 /** Whether DNS-01 has its token, or is promised one. */
-export const cloudflareIs = (v: Vars): Mode => cloudflare(v).mode
+export const cloudflareIs = (v: AddonVars): SecretMode => cloudflare(v).mode
 
 /** Secrets that are written before the addons, and those of which only their presence is asked. */
-export function secretStages(v: Vars, _context: RoleContext): Stage<ClusterResource>[] {
+export function secretStages(v: AddonVars, _context: RoleContext): Stage<ClusterResource>[] {
   const resources = materials(v).flatMap(({ name, namespaces, mode, type, data, keys, title }) =>
     namespaces.flatMap((namespace): ClusterResource[] => {
       if (mode === 'input' && data !== undefined) return [secret({ namespace, name, ...(type && { type }), data })]
@@ -36,7 +36,7 @@ export function secretStages(v: Vars, _context: RoleContext): Stage<ClusterResou
         present({
           ref: { apiVersion: 'v1', kind: 'Secret', namespace, name },
           keys,
-          hint: `${title} is said to exist: kubectl -n ${namespace} create secret ${kind} ${name}${files}`,
+          hint: `the inventory declares that ${title} exists; create it: kubectl -n ${namespace} create secret ${kind} ${name}${files}`,
         }),
       ]
     }),
@@ -45,12 +45,14 @@ export function secretStages(v: Vars, _context: RoleContext): Stage<ClusterResou
 }
 
 /** Secrets that no manifest makes: whoever applies the rest finds them there, or has to make them. */
-export function givenSecrets(v: Vars): Pick<Material, 'title' | 'name' | 'namespaces' | 'keys' | 'type' | 'mode'>[] {
+export function givenSecrets(
+  v: AddonVars,
+): Pick<Material, 'title' | 'name' | 'namespaces' | 'keys' | 'type' | 'mode'>[] {
   return materials(v).filter(({ mode, namespaces }) => ['input', 'existing'].includes(mode) && namespaces.length > 0)
 }
 
 /** `namespace/name` of every Secret that this half writes, with the variable that asks for it. */
-export function secretTargets(v: Vars): { readonly path: readonly PropertyKey[]; readonly target: string }[] {
+export function secretTargets(v: AddonVars): { readonly path: readonly PropertyKey[]; readonly target: string }[] {
   const own = materials(v).filter(({ mode }) => mode === 'input' || mode === 'external-secret')
   return [
     ...own.map(({ name, namespaces, modeVariable }) => ({ name, namespaces, path: [modeVariable] })),
@@ -66,7 +68,7 @@ export function secretTargets(v: Vars): { readonly path: readonly PropertyKey[];
  * What an earlier run made of a secret, and this one leaves alone: the mode makes it somebody else's, or nothing was said at
  * all. A token that is missing in the environment of one run is no wish to be without it; `none` is.
  */
-export function leftAlone(v: Vars): Ref[] {
+export function leftAlone(v: AddonVars): Ref[] {
   const silent = ({ mode, modeVariable }: Material) => mode === 'none' && v[modeVariable] === undefined
   const secrets = materials(v)
     .filter((one) => ['existing', 'external-secret'].includes(one.mode) || silent(one))
@@ -78,7 +80,7 @@ export function leftAlone(v: Vars): Ref[] {
 }
 
 /** Modes that do not fit what was given. */
-export function secretFindings(v: Vars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
+export function secretFindings(v: AddonVars, _context: Pick<RoleContext, 'host'>, written: Written): Finding[] {
   const all = [...materials(v).flatMap((one) => misfits(one, written)), ...halves(v), ...vaultFindings(v, written)]
   return all.filter(({ path }) => !written.broken(String(path[0])))
 }
@@ -94,7 +96,7 @@ function misfits({ title, mode, modeVariable, from, data, namespaces }: Material
     return [
       {
         path: [said ?? modeVariable],
-        what: `${title} is to come from the input, and none was given`,
+        what: `${title} must come from the input, but none was set`,
         hint,
         missing: true,
       },
@@ -111,7 +113,7 @@ function misfits({ title, mode, modeVariable, from, data, namespaces }: Material
     }))
 }
 
-function halves(v: Vars): Finding[] {
+function halves(v: AddonVars): Finding[] {
   const [user, token] = [v.k3s_platform_ghcr_username, v.k3s_platform_ghcr_token]
   if ((user === undefined) === (token === undefined) || ghcr(v).mode !== 'none') return []
   const [has, lacks] =
@@ -119,24 +121,24 @@ function halves(v: Vars): Finding[] {
   return [
     {
       path: [has],
-      what: `the login of ${v.k3s_platform_ghcr_registry} lacks ${lacks}`,
-      hint: 'user and token belong together',
+      what: `the credentials of ${v.k3s_platform_ghcr_registry} lack ${lacks}`,
+      hint: 'set both user and token',
     },
   ]
 }
 
-function vaultFindings(v: Vars, written: Written): Finding[] {
+function vaultFindings(v: AddonVars, written: Written): Finding[] {
   const list = 'k3s_platform_external_secrets'
   const asking = [
     ...[cloudflare(v), ghcr(v)].filter(({ mode }) => mode === 'external-secret').map((one) => [one.modeVariable]),
     ...v[list].map((_, i) => [list, i]),
   ]
   const off = {
-    what: 'needs external-secrets, which is turned off',
+    what: 'it requires external-secrets, which is disabled',
     hint: 'k3s_platform_external_secrets_enabled: true',
   }
   const nowhere = {
-    what: 'needs Vault, and none is named',
+    what: 'it requires Vault, but no Vault is set',
     hint: 'set k3s_platform_vault_server, or VAULT_URL in the environment',
   }
   const lacks = [
@@ -146,13 +148,13 @@ function vaultFindings(v: Vars, written: Written): Finding[] {
   const empty = v[list].flatMap(({ data, dataFrom }, i): Finding[] =>
     Object.keys(data).length + dataFrom.length > 0
       ? []
-      : [{ path: [list, i], what: 'it asks Vault for nothing', hint: 'give data or dataFrom' }],
+      : [{ path: [list, i], what: 'it reads nothing from Vault', hint: 'set data or dataFrom' }],
   )
   return [...empty, ...asking.flatMap((path) => lacks.map((lack) => ({ path, ...lack })))]
 }
 
 /** Namespaces that the role makes: of its own Secrets and of the certificates. */
-export function namespacesOf(v: Vars): string[] {
+export function namespacesOf(v: AddonVars): string[] {
   const own = materials(v).filter(({ mode }) => mode !== 'none')
   const certificates = certManagerOn(v) ? v.k3s_platform_certificates : []
   return [...new Set([...own, ...externals(v), ...certificates].flatMap(({ namespaces }) => namespaces))].toSorted()

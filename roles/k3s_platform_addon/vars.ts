@@ -17,4 +17,4 @@ export const vars = z.object({
   ...treeVars,
 })
 
-export type Vars = z.output<typeof vars>
+export type AddonVars = z.output<typeof vars>

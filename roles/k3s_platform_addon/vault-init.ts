@@ -1,18 +1,19 @@
-// The cluster's own Vault: initialised or taken over, before what reads it or after what brings it.
+// Initializes the cluster's Vault or takes it over, before its readers or after Flux has deployed it.
 
 import { object } from '../../src/cluster/kinds/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Stage } from '../../src/engine/resource.ts'
+import { ownFile } from '../../src/kubeconfig/path.ts'
 import { isNear } from '../../src/vault/address.ts'
 import { vaultInitialised } from '../../src/vault/initialised.ts'
-import { BOOTSTRAP, bootstrapSecret } from '../../src/vault/kept.ts'
+import { BOOTSTRAP, bootstrapSecret } from '../../src/vault/key-secret.ts'
 import { vaultMigrated } from '../../src/vault/migrated.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { externals } from './materials.ts'
 import { namespacesOf } from './secrets.ts'
-import type { Vars } from './vars.ts'
+import type { AddonVars } from './vars.ts'
 
-type Phase = NonNullable<Vars['k3s_platform_vault_init_phase']>
+type Phase = NonNullable<AddonVars['k3s_platform_vault_init_phase']>
 
 const ROLE = 'k3s_platform_addon'
 const NAME = 'vault-init'
@@ -21,10 +22,10 @@ const THERE = 60
 /** Flux has to fetch and apply it, and its image comes over the net, seconds. */
 const COMING = 600
 
-const phaseOf = (v: Vars): Phase => v.k3s_platform_vault_init_phase ?? 'pre_flux'
+const phaseOf = (v: AddonVars): Phase => v.k3s_platform_vault_init_phase ?? 'pre_flux'
 
 /** Empty where nothing is to be done with Vault, or in the other phase. */
-export function vaultInitStages(v: Vars, context: RoleContext, phase: Phase): Stage<ClusterResource>[] {
+export function vaultInitStages(v: AddonVars, context: RoleContext, phase: Phase): Stage<ClusterResource>[] {
   const server = v.k3s_platform_vault_server
   if (v.k3s_platform_vault_bootstrap_mode === undefined || server === undefined || phaseOf(v) !== phase) return []
   const at = { server, ca: v.k3s_platform_vault_ca, boundSeconds: phase === 'pre_flux' ? THERE : COMING }
@@ -37,7 +38,7 @@ interface At {
   readonly boundSeconds: number
 }
 
-function vault(v: Vars, at: At, context: RoleContext): ClusterResource[] {
+function vault(v: AddonVars, at: At, context: RoleContext): ClusterResource[] {
   const { k3s_platform_vault_init_json: keys, k3s_platform_vault_root_token: root } = v
   if (v.k3s_platform_vault_bootstrap_mode === 'migrate') {
     // Without both the rules have told of it, where something is installed.
@@ -45,7 +46,7 @@ function vault(v: Vars, at: At, context: RoleContext): ClusterResource[] {
     return [vaultMigrated({ ...at, keys, root }), bootstrapSecret(root, keys.json)]
   }
   const recipients = v.k3s_platform_vault_init_recipients
-  const path = v.k3s_platform_vault_init_file ?? `~/.kube/k3s-platform/${context.host}-vault-init.age`
+  const path = v.k3s_platform_vault_init_file ?? ownFile(`${context.host}-vault-init.age`)
   return [
     vaultInitialised({
       ...at,
@@ -60,7 +61,7 @@ function vault(v: Vars, at: At, context: RoleContext): ClusterResource[] {
 }
 
 /** Not held as ours: with it the keys would go. Where others need it, too, the stage of the namespaces makes it. */
-function namespace(v: Vars): ClusterResource[] {
+function namespace(v: AddonVars): ClusterResource[] {
   const name = BOOTSTRAP.namespace
   if (namespacesOf(v).includes(name)) return []
   const { writes: _, ...made } = object({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })
@@ -74,7 +75,7 @@ const THRESHOLD = 'k3s_platform_vault_key_threshold'
 const JSON_VARIABLE = 'k3s_platform_vault_init_json'
 
 /** What the mode needs and was not given, and what does not go together. */
-export function vaultInitFindings(v: Vars, context: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
+export function vaultInitFindings(v: AddonVars, context: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
   const mode = v[MODE]
   if (mode === undefined) return []
   const found = [
@@ -84,24 +85,24 @@ export function vaultInitFindings(v: Vars, context: Pick<RoleContext, 'terminal'
   return found.filter(({ path }) => !written.broken(String(path[0])))
 }
 
-function serverFindings(v: Vars, written: Written): Finding[] {
+function serverFindings(v: AddonVars, written: Written): Finding[] {
   const server = v.k3s_platform_vault_server
   if (server === undefined) {
     if (written.broken('k3s_platform_vault_server')) return []
     const hint = 'set k3s_platform_vault_server, or VAULT_URL in the environment'
-    return [{ path: [MODE], what: 'no Vault is named', hint, missing: true }]
+    return [{ path: [MODE], what: 'no Vault is set', hint, missing: true }]
   }
   const url = new URL(server)
   const plain: Finding = {
     path: ['k3s_platform_vault_server'],
-    what: `keys and root token go from the node to ${url.hostname} in clear text`,
+    what: `key shares and root token travel unencrypted from the node to ${url.hostname}`,
     hint: 'use https',
     warning: true,
   }
   const early: Finding = {
     path: ['k3s_platform_vault_init_phase'],
-    what: 'Vault is opened last, and Secrets are read from it before: a first run waits for them in vain',
-    hint: 'leave what is read from Vault to the tree, or initialise Vault as pre_flux',
+    what: 'Vault is unsealed last, but Secrets are read from it earlier: a first run cannot succeed',
+    hint: 'move the resources that read Vault to the tree, or initialize Vault with pre_flux',
     warning: true,
   }
   return [
@@ -110,28 +111,28 @@ function serverFindings(v: Vars, written: Written): Finding[] {
   ]
 }
 
-function initFindings(v: Vars, { terminal }: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
+function initFindings(v: AddonVars, { terminal }: Pick<RoleContext, 'terminal'>, written: Written): Finding[] {
   const { k3s_platform_vault_key_shares: shares, k3s_platform_vault_key_threshold: threshold } = v
   const nowhere: Finding = {
     path: [MODE],
-    what: 'a new Vault tells its keys once, and there is no place for them',
+    what: 'a new Vault returns its key shares only once, and nowhere to store them is configured',
     hint: `set ${RECIPIENTS} to public age keys, or ${OUTPUT}: true`,
     missing: true,
   }
   const tooMany: Finding = {
     path: [THRESHOLD],
-    what: `${threshold} keys shall open it, and it gets ${shares}`,
-    hint: 'k3s_platform_vault_key_shares is how many there are',
+    what: `the threshold is ${threshold} key shares, but only ${shares} are created`,
+    hint: 'k3s_platform_vault_key_shares sets how many are created',
   }
   const alone: Finding = {
     path: [THRESHOLD],
-    what: `one of ${shares} keys would open it: Vault does not make that`,
+    what: `the threshold is 1 of ${shares} key shares: Vault does not support that`,
     hint: 'use 2 or more, or k3s_platform_vault_key_shares: 1',
   }
   const unused: Finding = {
     path: ['k3s_platform_vault_init_file'],
-    what: `has no effect: there are no ${RECIPIENTS}`,
-    hint: 'name public age keys, or remove it',
+    what: `it has no effect without ${RECIPIENTS}`,
+    hint: 'set public age keys, or remove it',
     warning: true,
   }
   const recipients = v[RECIPIENTS].length > 0 || written.broken(RECIPIENTS)
@@ -140,7 +141,7 @@ function initFindings(v: Vars, { terminal }: Pick<RoleContext, 'terminal'>, writ
       ? [
           {
             path: [OUTPUT],
-            what: `has no effect here: ${terminal.refused}`,
+            what: `it has no effect here: ${terminal.refused}`,
             hint: `use ${RECIPIENTS}`,
             warning: true,
           } as const,
@@ -155,18 +156,18 @@ function initFindings(v: Vars, { terminal }: Pick<RoleContext, 'terminal'>, writ
   ]
 }
 
-function migrateFindings(v: Vars, written: Written): Finding[] {
+function migrateFindings(v: AddonVars, written: Written): Finding[] {
   const keys = v[JSON_VARIABLE]
   const lacking = (variable: string, env: string, what: string): Finding => ({
     path: [written.given(MODE) ? MODE : variable],
-    what: `migrate takes a Vault over by ${what}, which was not given`,
+    what: `migrate requires ${what}, which is not set`,
     hint: `set ${env} in the environment, or ${variable} in an encrypted vars file`,
     missing: true,
   })
   const few: Finding = {
     path: [JSON_VARIABLE],
-    what: `it has ${keys?.unseal.length} keys, and says that ${keys?.threshold} open it`,
-    hint: 'give the whole of what vault operator init printed',
+    what: `it has ${keys?.unseal.length} key shares and a threshold of ${keys?.threshold}`,
+    hint: 'set the complete output of vault operator init',
   }
   return [
     ...(v.k3s_platform_vault_root_token || written.broken('k3s_platform_vault_root_token')
@@ -174,7 +175,7 @@ function migrateFindings(v: Vars, written: Written): Finding[] {
       : [lacking('k3s_platform_vault_root_token', 'VAULT_ROOT_TOKEN', 'its root token')]),
     ...(keys || written.broken(JSON_VARIABLE)
       ? []
-      : [lacking(JSON_VARIABLE, 'VAULT_INIT_JSON', 'what vault operator init printed')]),
+      : [lacking(JSON_VARIABLE, 'VAULT_INIT_JSON', 'the output of vault operator init')]),
     ...(keys?.threshold !== undefined && keys.unseal.length > 0 && keys.unseal.length < keys.threshold ? [few] : []),
   ]
 }

@@ -1,20 +1,21 @@
-// What external-secrets reads from Vault: the stores, the ExternalSecrets, and the wait for each.
+// Creates the stores and ExternalSecrets for Vault, and waits for each.
 
 import { object } from '../../src/cluster/kinds/object.ts'
 import { secretSynced, storeReady } from '../../src/cluster/kinds/synced.ts'
 import type { Manifest } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
+import { goDuration } from '../../src/engine/duration.ts'
 import type { Stage } from '../../src/engine/resource.ts'
 import type { Json } from '../../src/engine/state.ts'
 import type { RoleContext } from '../role.ts'
-import { base64, goDuration } from '../shapes.ts'
+import { base64 } from '../shapes.ts'
 import { type External, externals, PLATFORM, VAULT_ACCESS, vaultAuth } from './materials.ts'
-import type { Vars } from './vars.ts'
+import type { AddonVars } from './vars.ts'
 
 const API = 'external-secrets.io/v1'
 
 /** After the addon external-secrets, before what needs these Secrets. Empty where nothing comes from Vault. */
-export function externalSecretStages(v: Vars, _context: RoleContext): Stage<ClusterResource>[] {
+export function externalSecretStages(v: AddonVars, _context: RoleContext): Stage<ClusterResource>[] {
   const wanted = externals(v)
   if (wanted.length === 0) return []
   const { k3s_platform_vault_store: name, k3s_platform_vault_store_kind: kind } = v
@@ -36,7 +37,7 @@ export function externalSecretStages(v: Vars, _context: RoleContext): Stage<Clus
 }
 
 /** The stores and the ExternalSecrets, as they are applied. Both empty where nothing comes from Vault. */
-export function vaultManifests(v: Vars): {
+export function vaultManifests(v: AddonVars): {
   readonly stores: readonly Manifest[]
   readonly secrets: readonly Manifest[]
 } {
@@ -44,16 +45,16 @@ export function vaultManifests(v: Vars): {
   return { stores: secrets.length === 0 ? [] : storeSpaces(v).map((one) => store(v, one)), secrets }
 }
 
-const secretManifests = (v: Vars) =>
+const secretManifests = (v: AddonVars) =>
   externals(v).flatMap((one) => one.namespaces.map((namespace) => externalSecret(v, one, namespace)))
 
 /** The namespaces of the stores; undefined: one for the cluster. */
-function storeSpaces(v: Vars): (string | undefined)[] {
+function storeSpaces(v: AddonVars): (string | undefined)[] {
   if (v.k3s_platform_vault_store_kind === 'ClusterSecretStore') return [undefined]
   return [...new Set(externals(v).flatMap(({ namespaces }) => namespaces))]
 }
 
-function store(v: Vars, namespace: string | undefined): Manifest {
+function store(v: AddonVars, namespace: string | undefined): Manifest {
   const { k3s_platform_vault_ca: ca, k3s_platform_vault_namespace: vaultNamespace } = v
   return {
     apiVersion: API,
@@ -75,7 +76,7 @@ function store(v: Vars, namespace: string | undefined): Manifest {
 }
 
 /** In a ClusterSecretStore every reference names its namespace. */
-function auth(v: Vars, namespace: string | undefined): Json {
+function auth(v: AddonVars, namespace: string | undefined): Json {
   const ref = (key: string) => ({ name: VAULT_ACCESS, key, ...(namespace ? {} : { namespace: PLATFORM }) })
   const how = vaultAuth(v)
   const path = v.k3s_platform_vault_auth_path ?? how
@@ -85,7 +86,7 @@ function auth(v: Vars, namespace: string | undefined): Json {
   return { kubernetes: { mountPath: path, role: v.k3s_platform_vault_role } }
 }
 
-function externalSecret(v: Vars, wanted: External, namespace: string): Manifest {
+function externalSecret(v: AddonVars, wanted: External, namespace: string): Manifest {
   const { name, data, dataFrom, template } = wanted
   return {
     apiVersion: API,

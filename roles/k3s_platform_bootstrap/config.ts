@@ -1,19 +1,18 @@
-// config.yaml of k3s, made from data.
+// Renders the config.yaml of k3s.
 
 import { parse, stringify } from 'yaml'
+import { type Config, dropins, merge } from '../k3s/config.ts'
 import type { RoleContext } from '../role.ts'
-import type { Vars } from './vars.ts'
-
-export type Config = Record<string, unknown>
+import type { BootstrapVars } from './vars.ts'
 
 /** The first line of every file of ours begins so: by it we know them again. */
 export const OURS = '# Managed by k3s-platform'
-const HEADER = `${OURS} (k3s_platform_bootstrap); changes here are put back.\n`
+const HEADER = `${OURS} (k3s_platform_bootstrap); manual changes are reverted.\n`
 
 const DEFAULT_DIRECTORY = '/etc/rancher/k3s'
 
 /** Files beside config.yaml. */
-export function paths({ k3s_platform_k3s_config_path: config }: Vars) {
+export function paths({ k3s_platform_k3s_config_path: config }: BootstrapVars) {
   const directory = config.slice(0, config.lastIndexOf('/'))
   return {
     directory,
@@ -27,9 +26,9 @@ export function paths({ k3s_platform_k3s_config_path: config }: Vars) {
 interface Own {
   readonly key: string
   /** The variables that it is made from; a later one wins. */
-  readonly from: readonly (keyof Vars)[]
+  readonly from: readonly (keyof BootstrapVars)[]
   /** undefined: k3s decides. */
-  value(vars: Vars, context: Pick<RoleContext, 'address'>): unknown
+  value(vars: BootstrapVars, context: Pick<RoleContext, 'address'>): unknown
 }
 
 const filled = <T>(list: readonly T[]) => (list.length > 0 ? list : undefined)
@@ -90,7 +89,7 @@ export const own: readonly Own[] = [
 ]
 
 /** What variables make, then what `k3s_platform_k3s_config` adds. */
-export function configOf(vars: Vars, context: Pick<RoleContext, 'address'>): Config {
+export function configOf(vars: BootstrapVars, context: Pick<RoleContext, 'address'>): Config {
   const config: Config = {}
   for (const { key, value } of own) {
     const made = value(vars, context)
@@ -101,49 +100,15 @@ export function configOf(vars: Vars, context: Pick<RoleContext, 'address'>): Con
 }
 
 /** What k3s reads in the end: config.yaml and the drop-ins in the order of their names. */
-export function wholeConfigOf(vars: Vars, context: Pick<RoleContext, 'address'>): Config {
+export function wholeConfigOf(vars: BootstrapVars, context: Pick<RoleContext, 'address'>): Config {
   const config = configOf(vars, context)
   for (const [, more] of dropins(vars)) merge(config, more)
   return config
 }
 
-function merge(config: Config, more: Config): void {
-  for (const [key, value] of Object.entries(more)) {
-    const name = key.replace(/\+$/, '')
-    config[name] = key.endsWith('+') ? [...listOf(config[name]), ...listOf(value)] : value
-  }
-}
-
 /** Where k3s keeps its data, from all variables that can say so. */
-export function dataDirOf(vars: Vars): string {
+export function dataDirOf(vars: BootstrapVars): string {
   return String(wholeConfigOf(vars, { address: '' })['data-dir'])
-}
-
-/** Packaged components that k3s leaves out, from all variables that can say so. */
-export function disabledOf(
-  vars: Pick<Vars, 'k3s_platform_disable_components' | 'k3s_platform_k3s_config' | 'k3s_platform_k3s_config_dropins'>,
-): string[] {
-  const config: Config = { disable: vars.k3s_platform_disable_components }
-  for (const more of [vars.k3s_platform_k3s_config, ...dropins(vars).map(([, map]) => map)]) merge(config, more)
-  return listOf(config.disable).flatMap((one) =>
-    String(one)
-      .split(',')
-      .map((name) => name.trim()),
-  )
-}
-
-/** By file name with its ending, sorted as k3s reads them. */
-export function dropins({
-  k3s_platform_k3s_config_dropins: given,
-}: Pick<Vars, 'k3s_platform_k3s_config_dropins'>): [string, Config][] {
-  return Object.entries(given)
-    .map(([name, map]): [string, Config] => [dropinFile(name), map])
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** `name` and `name.yaml` are the same file. */
-export function dropinFile(name: string): string {
-  return `${name.replace(/\.ya?ml$/, '')}.yaml`
 }
 
 export function configText(config: Config): string {
@@ -166,10 +131,4 @@ export function canonical(config: unknown): string {
       ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : value,
   )
-}
-
-/** A list, one value for a list of one, or nothing. */
-export function listOf(value: unknown): readonly unknown[] {
-  if (value === undefined || value === null) return []
-  return Array.isArray(value) ? value : [value]
 }

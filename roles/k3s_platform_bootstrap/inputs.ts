@@ -1,26 +1,17 @@
-// The files that k3s is started with, besides its binary and its unit: path and content of each, as data.
+// Lists the files that k3s starts with, besides its binary and its unit, with their content.
 
 import { isIP } from 'node:net'
 import { Secret } from '../../src/engine/secret.ts'
 import type { FileSpec } from '../../src/host/kinds/file.ts'
 import environment from '../../templates/environment.hbs'
+import { type Config, dropins, listOf } from '../k3s/config.ts'
 import type { RoleContext } from '../role.ts'
-import {
-  type Config,
-  canonical,
-  configOf,
-  configText,
-  dropins,
-  listOf,
-  meaningOfConfig,
-  OURS,
-  paths,
-  wholeConfigOf,
-} from './config.ts'
-import type { Vars } from './vars.ts'
+import { canonical, configOf, configText, meaningOfConfig, OURS, paths, wholeConfigOf } from './config.ts'
+import { environmentValue } from './unit-quoting.ts'
+import type { BootstrapVars } from './vars.ts'
 
 /** config.yaml is the first. */
-export function inputFiles(v: Vars, context: RoleContext, envFile: string): FileSpec[] {
+export function inputFiles(v: BootstrapVars, context: RoleContext, envFile: string): FileSpec[] {
   const at = paths(v)
   const yaml = (path: string, config: Config): FileSpec => {
     const content = configText(config)
@@ -43,7 +34,7 @@ export function inputFiles(v: Vars, context: RoleContext, envFile: string): File
 }
 
 /** Where files of ours may lie that are not wanted any more, as shell patterns below a directory. */
-export function inputPlaces(v: Vars): { readonly directory: string; readonly pattern: string }[] {
+export function inputPlaces(v: BootstrapVars): { readonly directory: string; readonly pattern: string }[] {
   const at = paths(v)
   return [
     { directory: at.dropins, pattern: '*.y*ml' },
@@ -53,7 +44,7 @@ export function inputPlaces(v: Vars): { readonly directory: string; readonly pat
 
 const KUBELET = { apiVersion: 'kubelet.config.k8s.io/v1beta1', kind: 'KubeletConfiguration' }
 
-type Registries = NonNullable<Vars['k3s_platform_registries']>
+type Registries = NonNullable<BootstrapVars['k3s_platform_registries']>
 
 /** An own CA lies beside registries.yaml: `ca_file` is all that containerd knows. */
 function caFile(directory: string, registry: string): string {
@@ -81,7 +72,7 @@ function revealed(of: Readonly<Record<string, unknown>>): Config {
   )
 }
 
-function environmentOf(v: Vars, context: RoleContext): { name: string; value: string }[] {
+function environmentOf(v: BootstrapVars, context: RoleContext): { name: string; value: string }[] {
   const own: [string, string | undefined][] = [
     ['K3S_DATASTORE_ENDPOINT', v.k3s_platform_datastore_endpoint?.reveal()],
     ['HTTP_PROXY', v.k3s_platform_http_proxy?.reveal()],
@@ -91,11 +82,11 @@ function environmentOf(v: Vars, context: RoleContext): { name: string; value: st
   return [
     ...own.flatMap(([name, value]) => (value === undefined ? [] : { name, value })),
     ...v.k3s_platform_k3s_env.map(({ name, value }) => ({ name, value: value.reveal() })),
-  ].map(({ name, value }) => ({ name, value: systemdQuote(value) }))
+  ].map(({ name, value }) => ({ name, value: environmentValue(value) }))
 }
 
 /** Without the cluster's own networks and names in it, a proxy cuts k3s off from itself. The cluster's domain is the last. */
-export function noProxy(v: Vars, context: Pick<RoleContext, 'address'>): string | undefined {
+export function noProxy(v: BootstrapVars, context: Pick<RoleContext, 'address'>): string | undefined {
   const given = v.k3s_platform_no_proxy
   if (!v.k3s_platform_http_proxy && !v.k3s_platform_https_proxy && given.length === 0) return undefined
   const config = wholeConfigOf(v, context)
@@ -105,9 +96,4 @@ export function noProxy(v: Vars, context: Pick<RoleContext, 'address'>): string 
   const node = isIP(context.address) ? [context.address] : []
   const domain = `.${String(config['cluster-domain'] ?? 'cluster.local')}`
   return [...new Set([...given, 'localhost', '127.0.0.0/8', ...networks, ...node, '.svc', domain])].join(',')
-}
-
-/** systemd.exec(5), EnvironmentFile: inside double quotes only backslash, double quote, backtick and dollar are special. */
-function systemdQuote(value: string): string {
-  return /^[A-Za-z0-9_/.:,@%+=-]*$/.test(value) ? value : `"${value.replace(/[\\"`$]/g, '\\$&')}"`
 }

@@ -1,13 +1,15 @@
-// What a cluster that has started once cannot be told any more: the config that it runs with against the one that is wanted.
+// Refuses changes that a running cluster does not support, by comparing its live config with the desired one.
 
 import { parse } from 'yaml'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look } from '../../src/engine/resource.ts'
 import type { Json } from '../../src/engine/state.ts'
+import { isSha256 } from '../../src/files/digest.ts'
 import type { Facts } from '../../src/host/facts.ts'
+import { type Config, listOf } from '../k3s/config.ts'
 import type { RoleContext } from '../role.ts'
-import { type Config, configOf, listOf, paths } from './config.ts'
-import type { Vars } from './vars.ts'
+import { configOf, paths } from './config.ts'
+import type { BootstrapVars } from './vars.ts'
 
 interface Fixed {
   readonly key: string
@@ -17,6 +19,8 @@ interface Fixed {
   /** The way out besides leaving it as it is. */
   readonly hint: string
   readonly warning?: true
+  /** A change to this value is one that k3s takes. */
+  readonly takes?: string
 }
 
 /** Settings that k3s reads at its first start, or that its data is made of. */
@@ -24,52 +28,53 @@ const fixed: readonly Fixed[] = [
   {
     key: 'data-dir',
     otherwise: '/var/lib/rancher/k3s',
-    why: 'k3s would start with no data: a new and empty cluster',
-    hint: 'to move the data: systemctl stop k3s, move the directory, write its new place into config.yaml, start k3s, run again',
+    why: 'k3s would start without data, as a new and empty cluster',
+    hint: 'to move the data: systemctl stop k3s, move the directory, set its new path in config.yaml, start k3s, run again',
   },
   {
     key: 'cluster-cidr',
     otherwise: '10.42.0.0/16',
-    why: 'nodes and pods keep their addresses of the old network',
-    hint: 'k3s-platform reset removes the cluster, apply then makes a new one',
+    why: 'nodes and pods keep their addresses from the old network',
+    hint: 'k3s-platform reset removes the cluster, apply then creates a new one',
   },
   {
     key: 'service-cidr',
     otherwise: '10.43.0.0/16',
-    why: 'services and the certificates of the API keep their addresses of the old network',
-    hint: 'k3s-platform reset removes the cluster, apply then makes a new one',
+    why: 'Services and the API certificates keep their addresses from the old network',
+    hint: 'k3s-platform reset removes the cluster, apply then creates a new one',
   },
   {
     key: 'cluster-init',
     otherwise: 'false',
-    why: 'it decides where the data is: in the embedded etcd or elsewhere',
-    hint: 'to stay as it is: k3s_platform_k3s_config: {cluster-init: LIVE}; sqlite becomes etcd when k3s is started once with cluster-init by hand',
+    why: 'it selects where the data is stored: in the embedded etcd or elsewhere',
+    hint: 'to keep it: k3s_platform_k3s_config: {cluster-init: LIVE}; to migrate sqlite to etcd, start k3s once with cluster-init by hand',
   },
   {
     key: 'secrets-encryption',
     otherwise: 'false',
-    why: 'k3s heeds it at its first start only',
-    hint: 'k3s secrets-encrypt status on the host says how it is; k3s secrets-encrypt enable (or disable), then reencrypt, changes it; then write it into config.yaml and run again',
+    takes: 'true',
+    why: 'without the key, k3s cannot read its encrypted Secrets and does not start',
+    hint: 'keep it: k3s_platform_secrets_encryption: true',
   },
   {
     key: 'node-label',
     otherwise: '',
-    why: 'k3s sets labels when a node joins, and not again',
+    why: 'k3s sets labels only when a node joins',
     hint: 'kubectl label node',
     warning: true,
   },
   {
     key: 'node-taint',
     otherwise: '',
-    why: 'k3s sets taints when a node joins, and not again',
+    why: 'k3s sets taints only when a node joins',
     hint: 'kubectl taint node',
     warning: true,
   },
   {
     key: 'node-name',
     otherwise: '',
-    why: 'the node joins a second time; the old one stays, not ready, with its pods',
-    hint: 'kubectl delete node, with its old name',
+    why: 'the node joins a second time; the old Node remains, NotReady, with its pods',
+    hint: 'kubectl delete node with its old name',
     warning: true,
   },
 ]
@@ -78,7 +83,7 @@ const fixed: readonly Fixed[] = [
 export const liveCount = fixed.length + 1
 
 export function liveProblems(
-  v: Vars,
+  v: BootstrapVars,
   { observations }: Pick<Look<Facts>, 'observations'>,
   context: Pick<RoleContext, 'host' | 'address'>,
   unit: string,
@@ -88,7 +93,7 @@ export function liveProblems(
   const actual = (id: string) => observations.get(id)?.actual ?? null
   const service = actual(`service:${unit}`)
   // A hash of inputs is written only after a start that went well.
-  const started = service?.active === true || /^[0-9a-f]{64}$/.test(String(service?.inputs))
+  const started = service?.active === true || isSha256(String(service?.inputs))
   const file = observations.get(`file:${at.config}`)
   const asWanted = file?.actual?.content === file?.desired?.content
   const live = started && !asWanted ? read(file?.actual?.content) : undefined
@@ -98,18 +103,23 @@ export function liveProblems(
   ]
 }
 
-function changed({ key, otherwise, why, hint, warning }: Fixed, live: Config, wanted: Config, host: string): Problem[] {
+function changed(
+  { key, otherwise, why, hint, warning, takes }: Fixed,
+  live: Config,
+  wanted: Config,
+  host: string,
+): Problem[] {
   const [from, to] = [live, wanted].map((config) => textOf(config[key] ?? otherwise))
-  if (from === to) return []
+  if (from === to || (takes !== undefined && to === takes)) return []
   if (warning) {
-    const what = `${key} changes from ${from || 'nothing'} to ${to || 'nothing'}, but the node has joined already`
+    const what = `${key} changes from ${from || 'nothing'} to ${to || 'nothing'}, but the node has already joined`
     return [{ kind: 'warning', where: `${host} config.yaml`, what, why, hint }]
   }
   return [
     {
       kind: 'failed',
       where: `${host} config.yaml`,
-      what: `${key} cannot change from ${from} to ${to}: the cluster runs already`,
+      what: `${key} cannot change from ${from} to ${to}: the cluster is already running`,
       why,
       hint: hint.replace('LIVE', from ?? ''),
     },
@@ -124,7 +134,7 @@ function overrides(foreign: Json | undefined, wanted: Config, host: string): Pro
       .map(String)
       .filter((key) => Object.hasOwn(wanted, key))
     if (ours.length === 0) return []
-    const what = `overrides ${ours.join(', ')} of the inventory`
+    const what = `this file overrides ${ours.join(', ')} of the inventory`
     const hint = 'move it into k3s_platform_k3s_config_dropins, or remove it'
     return [
       { kind: 'warning' as const, where: `${host} ${path}`, what, why: 'k3s-platform did not write this file', hint },

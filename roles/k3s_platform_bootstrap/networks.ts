@@ -1,30 +1,27 @@
-// Networks and addresses: which family they are of, and whether they share addresses.
+// Parses networks in CIDR notation, and compares them with addresses and with each other.
 
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
 
 export interface Network {
   readonly text: string
-  readonly address: string
-  readonly bits: number
   readonly family: 4 | 6
+  readonly range: readonly [address: ipaddr.IPv4 | ipaddr.IPv6, bits: number]
 }
 
-/** `10.42.0.0/16`; undefined for what is none. */
-export function network(text: string): Network | undefined {
-  const [address = '', bits = '', ...rest] = text.trim().split('/')
+/** `10.42.0.0/16`; undefined for what is none. ipaddr.js alone also takes `10.42/16` and octal numbers. */
+export function network(given: string): Network | undefined {
+  const text = given.trim()
+  const [address = ''] = text.split('/', 1)
   const family = isIP(address)
-  if ((family !== 4 && family !== 6) || rest.length > 0 || !/^\d{1,3}$/.test(bits)) return undefined
-  return Number(bits) <= (family === 4 ? 32 : 128)
-    ? { text: text.trim(), address, bits: Number(bits), family }
-    : undefined
+  if ((family !== 4 && family !== 6) || !ipaddr.isValidCIDR(text)) return undefined
+  return { text, family, range: ipaddr.parseCIDR(text) }
 }
 
-export function holds({ address, bits, family }: Network, other: string): boolean {
-  const list = new BlockList()
-  list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
-  return isIP(other) === family && list.check(other, family === 4 ? 'ipv4' : 'ipv6')
+export function holds({ range: [base, bits], family }: Network, address: string): boolean {
+  return isIP(address) === family && ipaddr.parse(address).match(base, bits)
 }
 
 export function overlap(a: Network, b: Network): boolean {
-  return holds(a, b.address) || holds(b, a.address)
+  return holds(a, b.range[0].toString()) || holds(b, a.range[0].toString())
 }

@@ -1,4 +1,4 @@
-// What must be true of a node before anything is changed on it; each finding says what, why it matters, and the way out.
+// Checks a node before anything on it is changed. Each finding has its cause and its fix.
 
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look } from '../../src/engine/resource.ts'
@@ -8,7 +8,7 @@ import type { Check } from './checks/check.ts'
 import { machineChecks } from './checks/machine.ts'
 import { networkChecks, nodeName } from './checks/network.ts'
 import { otherChecks, twins } from './checks/others.ts'
-import type { Vars } from './vars.ts'
+import type { BootstrapVars } from './vars.ts'
 
 const checks: readonly Check[] = [...machineChecks, ...networkChecks, ...otherChecks]
 
@@ -16,7 +16,7 @@ const checks: readonly Check[] = [...machineChecks, ...networkChecks, ...otherCh
 export const checkCount = checks.length + 1
 
 export function preflight(
-  vars: Vars,
+  vars: BootstrapVars,
   { facts }: Look<Facts>,
   { host, meet }: Pick<RoleContext, 'host' | 'meet'>,
 ): Problem[] {

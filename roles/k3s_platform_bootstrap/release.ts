@@ -1,4 +1,4 @@
-// Where k3s and its images come from: names of release assets, whose digest counts, and what is refused for lack of one.
+// Finds the k3s binary and its images: names of release assets, their expected digests, and the errors without one.
 
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look } from '../../src/engine/resource.ts'
@@ -6,11 +6,12 @@ import type { Facts } from '../../src/host/facts.ts'
 import { download } from '../../src/host/kinds/download.ts'
 import type { HostResource } from '../../src/host/resource.ts'
 import type { Asset } from '../../src/supply/asset.ts'
-import type { Entry } from '../../src/supply/lock.ts'
+import type { LockEntry } from '../../src/supply/lock.ts'
 import type { Lockable } from '../../src/supply/resolve.ts'
 import type { Supply } from '../../src/supply/supply.ts'
 import type { Finding, RoleContext } from '../role.ts'
-import type { Vars } from './vars.ts'
+import { plainMirror } from '../rules/plain-http.ts'
+import type { BootstrapVars } from './vars.ts'
 
 const ARCHES = ['amd64', 'arm64', 'arm'] as const
 type Arch = (typeof ARCHES)[number]
@@ -28,14 +29,14 @@ const PARTS = {
     file: 'k3s_platform_k3s_images_file',
   },
 } as const
-export type Part = keyof typeof PARTS
+export type ReleasePart = keyof typeof PARTS
 
 interface Supplied {
   readonly supply?: Supply | undefined
 }
 
 /** A pin in the inventory wins over the lock file, that over what the release publishes. */
-export function assetOf(part: Part, v: Vars, { supply }: Supplied, arch: string): Asset {
+export function assetOf(part: ReleasePart, v: BootstrapVars, { supply }: Supplied, arch: string): Asset {
   const base = `${v.k3s_platform_k3s_mirror_url}/${encodeURIComponent(v.k3s_platform_k3s_version)}`
   const name = PARTS[part].nameOn(arch)
   const pinned = pinOf(part, v, arch)
@@ -44,14 +45,14 @@ export function assetOf(part: Part, v: Vars, { supply }: Supplied, arch: string)
   const by = pinned !== undefined ? 'pinned' : locked !== undefined ? 'locked' : null
   const file = fileOf(part, v, supply)
   if (file !== undefined) {
-    return { urls: [], sums: null, file, sha256: known ?? supply?.digestOf(file) ?? null, by: by ?? 'of the file' }
+    return { urls: [], sums: null, file, sha256: known ?? supply?.digestOf(file) ?? null, by: by ?? 'from the file' }
   }
   const sums = { url: `${base}/sha256sum-${arch}.txt`, name }
   return { urls: [`${base}/${name}`], sums, sha256: known, by: by ?? 'as published' }
 }
 
 /** k3s imports what is there at its start; a later change waits for the next one, which a new version brings anyway. */
-export function imagesArchive(v: Vars, context: Supplied, dataDir: string): HostResource[] {
+export function imagesArchive(v: BootstrapVars, context: Supplied, dataDir: string): HostResource[] {
   if (!partsOf(v).includes('images')) return []
   return [
     download({
@@ -66,7 +67,7 @@ export function imagesArchive(v: Vars, context: Supplied, dataDir: string): Host
 }
 
 /** What `lock` writes down: every architecture, because which one a host is, is not in the inventory. */
-export function lockableOf(v: Vars): readonly Lockable[] {
+export function lockableOf(v: BootstrapVars): readonly Lockable[] {
   return partsOf(v).flatMap((part) =>
     ARCHES.filter((arch) => pinOf(part, v, arch) === undefined).map((arch): Lockable => {
       const { sums } = assetOf(part, { ...v, [PARTS[part].file]: undefined }, {}, arch)
@@ -76,9 +77,13 @@ export function lockableOf(v: Vars): readonly Lockable[] {
 }
 
 /** What is known to be wrong before any host is spoken to. */
-export function supplyRules(v: Vars, { supply }: Supplied): readonly Finding[] {
+export function supplyRules(v: BootstrapVars, { supply }: Supplied): readonly Finding[] {
   if (supply === undefined) return []
-  return partsOf(v).flatMap((part): Finding[] => {
+  const unprotected = partsOf(v).some(
+    (part) => fileOf(part, v, supply) === undefined && !ARCHES.some((arch) => digestKnown(part, v, supply, arch)),
+  )
+  const warnings = unprotected ? plainMirror('k3s_platform_k3s_mirror_url', v.k3s_platform_k3s_mirror_url, supply) : []
+  const faults = partsOf(v).flatMap((part): Finding[] => {
     const file = fileOf(part, v, supply)
     const absent = file !== undefined && supply.digestOf(file) === undefined
     const known = ARCHES.some((arch) => digestKnown(part, v, supply, arch))
@@ -91,11 +96,12 @@ export function supplyRules(v: Vars, { supply }: Supplied): readonly Finding[] {
         : []),
     ]
   })
+  return [...warnings, ...faults]
 }
 
 /** What the first look shows to be wrong: a digest missing for its architecture, a file of the workstation that is not it. */
 export function supplyProblems(
-  v: Vars,
+  v: BootstrapVars,
   look: Look<Facts>,
   { supply, host }: Pick<RoleContext, 'host' | 'supply'>,
 ): readonly Problem[] {
@@ -113,51 +119,51 @@ export function supplyProblems(
       {
         kind: 'failed',
         where: `${host} ${file}`,
-        what: `it is not ${PARTS[part].nameOn(arch)} of ${v.k3s_platform_k3s_version}: its digest is another one`,
-        why: `${`${by}   `.slice(0, 9)}${sha256}\ngot      ${got ?? 'nothing that can be read'}`,
-        hint: `get the file of that version for ${arch}, or correct the digest; nothing was touched`,
+        what: `it is not ${PARTS[part].nameOn(arch)} of ${v.k3s_platform_k3s_version}: its digest differs`,
+        why: `${`${by}   `.slice(0, 9)}${sha256}\ngot      ${got ?? 'an unreadable file'}`,
+        hint: `download the file of that version for ${arch}, or correct the digest; nothing was touched`,
       },
     ]
   })
 }
 
-const ID: Readonly<Record<Part, string>> = {
+const ID: Readonly<Record<ReleasePart, string>> = {
   binary: 'download:/usr/local/bin/k3s',
   images: `/agent/images/${PARTS.images.nameOn('*')}`,
 }
 
 function unlocked(
-  part: Part,
-  v: Vars,
+  part: ReleasePart,
+  v: BootstrapVars,
   { lock, lockShown }: Supply,
   arches: readonly string[],
 ): Pick<Problem, 'what' | 'hint'> {
   return {
     what: `${v.k3s_platform_k3s_version} (${part}, ${arches.join(', ')}) is not locked`,
-    hint: `${lock.text === null ? 'there is no' : 'it is missing in'} ${lockShown}: run k3s-platform lock -e k3s_platform_k3s_version=${v.k3s_platform_k3s_version} and commit the file (only what is locked or pinned is installed with --locked, and where CI=true)`,
+    hint: `${lock.text === null ? 'there is no' : 'no entry in'} ${lockShown}: run k3s-platform lock -e k3s_platform_k3s_version=${v.k3s_platform_k3s_version} and commit the file (only what is locked or pinned is installed with --locked, and where CI is set)`,
   }
 }
 
-function digestKnown(part: Part, v: Vars, supply: Supply, arch: string): boolean {
+function digestKnown(part: ReleasePart, v: BootstrapVars, supply: Supply, arch: string): boolean {
   return (pinOf(part, v, arch) ?? supply.locked(entryOf(part, v, arch))) !== undefined
 }
 
-function partsOf(v: Vars): readonly Part[] {
+function partsOf(v: BootstrapVars): readonly ReleasePart[] {
   const images = v.k3s_platform_airgap_images || v.k3s_platform_k3s_images_file !== undefined
   return images ? ['binary', 'images'] : ['binary']
 }
 
-function fileOf(part: Part, v: Vars, supply: Supply | undefined): string | undefined {
+function fileOf(part: ReleasePart, v: BootstrapVars, supply: Supply | undefined): string | undefined {
   const given = v[PARTS[part].file]
   return given === undefined ? undefined : (supply?.locate(given) ?? given)
 }
 
-function pinOf(part: Part, v: Vars, arch: string): string | undefined {
+function pinOf(part: ReleasePart, v: BootstrapVars, arch: string): string | undefined {
   const given = v[PARTS[part].pin]
   return typeof given === 'string' ? given : given && isArch(arch) ? given[arch] : undefined
 }
 
-function entryOf(part: Part, v: Vars, arch: string): Entry {
+function entryOf(part: ReleasePart, v: BootstrapVars, arch: string): LockEntry {
   return ['k3s', v.k3s_platform_k3s_version, part, arch]
 }
 

@@ -10,8 +10,9 @@ import { contextsFrom, without } from '../../src/kubeconfig/merge.ts'
 import type { RoleContext } from '../role.ts'
 import { dataDirOf, paths } from './config.ts'
 import { isOurs, kubeconfigDest } from './kubeconfig.ts'
+import { clusterGuard, snapshotGuard } from './reset-guards.ts'
 import * as list from './reset-lists.ts'
-import type { Vars } from './vars.ts'
+import type { BootstrapVars } from './vars.ts'
 
 const role = 'k3s_platform_bootstrap'
 const KEPT = ['/opt/cloud-neutral']
@@ -20,7 +21,7 @@ const UNITS = '/etc/systemd/system'
 const ETC = '/etc/rancher/k3s'
 
 /** Throws a usage ProblemError for a data directory that holds more than k3s's data. */
-export function reset(v: Vars, context: RoleContext): readonly Stage<HostResource>[] {
+export function reset(v: BootstrapVars, context: RoleContext): readonly Stage<HostResource>[] {
   const data = normal(dataDirOf(v))
   const danger = dangerOf(dataDirOf(v))
   if (danger !== null) throw new ProblemError({ kind: 'usage', ...refusal(context.host, dataDirOf(v), danger) })
@@ -32,6 +33,10 @@ export function reset(v: Vars, context: RoleContext): readonly Stage<HostResourc
   const stage = (name: string, resources: readonly HostResource[]): Stage<HostResource> => ({ role, name, resources })
 
   return [
+    stage('guards', [
+      clusterGuard({ host: context.host, binary: '/usr/local/bin/k3s', kubeconfig: v.k3s_platform_kubeconfig_path }),
+      ...(context.deleteSnapshots ? [] : [snapshotGuard(context.host, dirs)]),
+    ]),
     stage('services', [
       sweep({ id: 'reset:services', title: 'services of k3s', verb: 'stop', ...list.services }),
       sweep({ id: 'reset:processes', title: 'processes of k3s', verb: 'kill', ...list.processes(dirs) }),
@@ -46,7 +51,7 @@ export function reset(v: Vars, context: RoleContext): readonly Stage<HostResourc
       dataDirectories(context.host, dirs, keep),
       ...[...new Set([data, '/var/lib/rancher/k3s'])]
         .filter((path) => path.split('/').at(-2) === 'rancher')
-        .map((path) => gone({ path: parent(path), keep, only: { emptyBut: path.slice(parent(path).length + 1) } })),
+        .map((path) => gone({ path: parent(path), keep, only: { emptyBut: [path.slice(parent(path).length + 1)] } })),
       ...['/var/lib/kubelet', '/run/k3s'].map((path) => gone({ path, keep, unmounted: true })),
       remove('/var/log/k3s.log'),
     ]),
@@ -74,7 +79,9 @@ export function reset(v: Vars, context: RoleContext): readonly Stage<HostResourc
       ...(v.k3s_platform_kubeconfig_path.startsWith(`${ETC}/`) ? [] : [remove(v.k3s_platform_kubeconfig_path)]),
       ...(config.directory === ETC ? [] : [remove(config.config)]),
       remove(ETC),
-      gone({ path: '/etc/rancher', keep, only: { emptyBut: 'k3s' } }),
+      // By its password a node is known to a cluster; the one that it was made for is gone.
+      remove('/etc/rancher/node'),
+      gone({ path: '/etc/rancher', keep, only: { emptyBut: ['k3s', 'node'] } }),
     ]),
     stage('workstation', [ownKubeconfig(v, context), ...context.workstation.kubeconfigs.map(entries(context))]),
   ]
@@ -107,9 +114,9 @@ function dataDirectories(host: string, dirs: ReturnType<typeof list.dataDirs>, k
       const bad = found.flatMap(({ path, real, same, foreign }) => {
         const why =
           dangerOf(path) ??
-          (real === path ? null : `it is a link, or lies below one: it leads to ${real}`) ??
+          (real === path ? null : `it is a symbolic link or below one, and resolves to ${real}`) ??
           (same ? 'a part of the root file system is mounted there' : null) ??
-          (foreign === '' ? null : `what is in it is not of k3s: ${foreign}`)
+          (foreign === '' ? null : `it contains files that are not from k3s: ${foreign}`)
         return why === null ? [] : [{ kind: 'failed' as const, ...refusal(host, path, why) }]
       })
       if (bad.length > 0) throw new ProblemError(bad)
@@ -122,7 +129,7 @@ function refusal(host: string, path: string, why: string): Omit<Problem, 'kind'>
   return {
     where: `${host} data directory`,
     what: `${JSON.stringify(path)} is not removed: ${why}`,
-    hint: 'name the real data directory of k3s (k3s_platform_data_dir), or empty it by hand; nothing was touched',
+    hint: 'set the real data directory of k3s (k3s_platform_data_dir), or empty it by hand; nothing was touched',
   }
 }
 
@@ -134,10 +141,10 @@ const SHARED = ['var', 'home', 'run']
 export function dangerOf(path: string): string | null {
   if (!path.startsWith('/')) return 'it is not an absolute path'
   const parts = path.split('/').filter(Boolean)
-  if (parts.includes('..') || parts.includes('.')) return 'it has . or .. in it'
+  if (parts.includes('..') || parts.includes('.')) return 'it contains . or ..'
   const [top = ''] = parts
   if (SYSTEM.includes(top)) return 'it belongs to the operating system'
-  if (parts.length < (SHARED.includes(top) ? 3 : 2)) return 'others keep their files there, too'
+  if (parts.length < (SHARED.includes(top) ? 3 : 2)) return 'other software also keeps files there'
   if (KEPT.some((kept) => `${kept}/`.startsWith(`${normal(path)}/`) || normal(path).startsWith(`${kept}/`)))
     return 'it is always kept'
   return null
@@ -148,7 +155,7 @@ function normal(path: string): string {
 }
 
 /** The role's own file, unless somebody else wrote it. */
-function ownKubeconfig(v: Vars, context: RoleContext): HostResource {
+function ownKubeconfig(v: BootstrapVars, context: RoleContext): HostResource {
   const path = kubeconfigDest(v, context)
   const { workstation } = context
   return here(
@@ -178,6 +185,7 @@ function here(id: string, title: string, isThere: () => boolean, remove: () => P
   return {
     id: `workstation:${id}`,
     title,
+    workstation: true,
     probe: sh`:`,
     read: () => ({ actual: isThere() ? { there: true } : null }),
     desired: () => null,

@@ -1,4 +1,4 @@
-// From a bare machine to a working k3s: read the stages from top to bottom.
+// The role that turns a bare machine into a k3s node. Read the stages from top to bottom.
 
 import type { PlatformResource } from '../../src/cluster/backend.ts'
 import type { Problem } from '../../src/engine/problem.ts'
@@ -12,27 +12,32 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
+import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
-import { argocdRunning } from '../handoff/argocd.ts'
-import { controllerFindings, controllerLocks, controllerResources } from '../handoff/controllers.ts'
 import { admitting, argoLoginResources, hasLogin, loginResources, repositoryCheck } from '../handoff/login.ts'
 import { sourceFindings } from '../handoff/login-rules.ts'
 import { applierOf, needsOf, rootStages, sourceResources } from '../handoff/stages.ts'
 import { handoffBy } from '../handoff/vars.ts'
-import type { Role, RoleContext } from '../role.ts'
+import { listOf } from '../k3s/config.ts'
+import type { Membership, Role, RoleContext } from '../role.ts'
+import { argocdRunning } from './argocd.ts'
 import { OURS, paths, wholeConfigOf } from './config.ts'
+import { controllerFindings, controllerLocks, controllerResources } from './controllers.ts'
 import { inputFiles, inputPlaces } from './inputs.ts'
-import { access, kubeconfig, kubeconfigDest } from './kubeconfig.ts'
+import { access, kubeconfig, kubeconfigDest, wantsKubeconfig } from './kubeconfig.ts'
 import { liveCount, liveProblems } from './live.ts'
+import { oldBuilds, oldBuildWarnings } from './old-builds.ts'
 import { checkCount, preflight } from './preflight.ts'
 import { type ReadySpec, ready, readyCheck } from './ready.ts'
 import { assetOf, imagesArchive, lockableOf, supplyProblems, supplyRules } from './release.ts'
 import { reset } from './reset.ts'
 import { findings } from './rules.ts'
-import { SNAPSHOT_ID, snapshot, upgradeProblem } from './upgrade.ts'
+import { encryptSecrets, rememberPlainSecrets } from './secrets-encryption.ts'
+import { openrcArgument, unitArgument } from './unit-quoting.ts'
+import { SNAPSHOT_ID, type SnapshotSpec, snapshot, snapshotProblem, upgradeProblem } from './upgrade.ts'
 import { knownFlags } from './validate.ts'
-import { type Vars, vars } from './vars.ts'
+import { type BootstrapVars, vars } from './vars.ts'
 
 const UNIT = 'k3s.service'
 const BINARY = '/usr/local/bin/k3s'
@@ -58,7 +63,11 @@ export const bootstrap: Role<typeof vars> = {
     ...releaseProblems(v, look, context),
     ...liveProblems(v, look, context, UNIT),
     ...supplyProblems(v, look, context),
+    // A run removes what this finds.
+    ...(context.supply === undefined ? oldBuildWarnings(look, context.host) : []),
   ],
+  exclusive: clusterKeys,
+  membership,
   checks: checkCount + liveCount + 2,
   locks: (v) => [...lockableOf(v), ...controllerLocks(v)],
   access,
@@ -69,6 +78,10 @@ export const bootstrap: Role<typeof vars> = {
     const config = wholeConfigOf(v, context)
     const check = readySpec(v, context, config)
     const mark = disturbedMark(UNIT)
+    const { dataDir, port } = check
+    const encryption = isTrue(config['secrets-encryption'])
+      ? { binary: BINARY, dataDir, port, boundSeconds: context.boundSeconds }
+      : undefined
 
     const binary = download({
       path: BINARY,
@@ -93,9 +106,13 @@ export const bootstrap: Role<typeof vars> = {
       ours: OURS,
       mark,
     })
-    const started = { binary: BINARY, config: configPath === '/etc/rancher/k3s/config.yaml' ? null : configPath }
-    const systemdUnit = file({ path: UNIT_FILE, content: unitFile({ ...started, envFile: ENV_FILE }), mark })
-    const openrcScript = file({ path: OPENRC_FILE, content: openrcFile(started), mode: '755', mark })
+    const started = (quote: (path: string) => string) => ({
+      binary: BINARY,
+      config: configPath === '/etc/rancher/k3s/config.yaml' ? null : quote(configPath),
+    })
+    const unit = unitFile({ ...started(unitArgument), envFile: ENV_FILE })
+    const systemdUnit = file({ path: UNIT_FILE, content: unit, mark })
+    const openrcScript = file({ path: OPENRC_FILE, content: openrcFile(started(openrcArgument)), mode: '755', mark })
     const units = [
       { resource: onInit('systemd', systemdUnit), path: UNIT_FILE },
       { resource: onInit('openrc', openrcScript), path: OPENRC_FILE },
@@ -123,13 +140,9 @@ export const bootstrap: Role<typeof vars> = {
           directory({ path: parentOf(configPath) }),
           ...(Object.keys(v.k3s_platform_k3s_config_dropins).length > 0 ? [directory({ path: paths(v).dropins })] : []),
           directory({ path: check.dataDir }),
-          snapshot({
-            binary: BINARY,
-            stamps: stampsOf(BINARY),
-            dataDir: check.dataDir,
-            version: v.k3s_platform_k3s_version,
-            unit: UNIT,
-          }),
+          ...snapshotDirectory(config),
+          ...(encryption === undefined ? [] : [rememberPlainSecrets(encryption)]),
+          snapshot(snapshotSpec(v, context, check, config)),
           binary,
           ...imagesArchive(v, context, check.dataDir),
           ...files.map(({ resource }) => resource),
@@ -144,19 +157,29 @@ export const bootstrap: Role<typeof vars> = {
           }),
         ],
       },
-      { role, name: 'ready', resources: [ready(check)] },
+      {
+        role,
+        name: 'ready',
+        resources: [
+          ready(check),
+          ...(encryption === undefined ? [] : [encryptSecrets(encryption)]),
+          oldBuilds(dataDir),
+        ],
+      },
       {
         role,
         name: 'kubeconfig',
-        resources: [
-          kubeconfig({
-            source: v.k3s_platform_kubeconfig_path,
-            path: kubeconfigDest(v, context),
-            server: `https://${bracketed(context.address)}:${check.port}`,
-            name: context.host,
-            workstation: context.workstation,
-          }),
-        ],
+        resources: wantsKubeconfig(v, context)
+          ? [
+              kubeconfig({
+                source: v.k3s_platform_kubeconfig_path,
+                path: kubeconfigDest(v, context),
+                server: `https://${bracketed(context.address)}:${check.port}`,
+                name: context.host,
+                workstation: context.workstation,
+              }),
+            ]
+          : [],
       },
       ...gitStages(v, context),
     ]
@@ -164,7 +187,7 @@ export const bootstrap: Role<typeof vars> = {
 }
 
 /** The controllers and the repository; the tree itself is applied at once only where it needs none of the addons. */
-function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
+function gitStages(v: BootstrapVars, context: RoleContext): Stage<PlatformResource>[] {
   const role = bootstrap.name
   const git = handoffBy(v) === 'none' ? undefined : context.handover?.()
   if (git === undefined || applierOf(git) === null) return []
@@ -179,13 +202,32 @@ function gitStages(v: Vars, context: RoleContext): Stage<PlatformResource>[] {
   ]
 }
 
-function releaseProblems(v: Vars, look: Look<Facts>, { host }: RoleContext): Problem[] {
-  const found = look.observations.get(SNAPSHOT_ID)?.actual?.version
-  const problem = upgradeProblem(typeof found === 'string' ? found : null, v.k3s_platform_k3s_version)
+/** Servers of one cluster have the same authority. */
+function clusterKeys(_: BootstrapVars, { observations }: Look<Facts>): readonly string[] {
+  const authority = observations.get('k3s:ready')?.actual?.authority
+  return typeof authority === 'string' ? [`authority ${authority}`] : []
+}
+
+/** The addresses are those that its certificate has. */
+function membership(v: BootstrapVars, context: RoleContext): Membership {
+  const config = wholeConfigOf(v, context)
+  const port = Number(config['https-listen-port'] ?? 6443)
+  const names = ['tls-san', 'node-ip', 'node-external-ip', 'node-name'].flatMap((key) => listOf(config[key]))
+  const addresses = [context.host, context.address, ...names].map((name) =>
+    `https://${bracketed(String(name))}:${port}`.toLowerCase(),
+  )
+  const { server } = config
+  return { addresses, joins: typeof server === 'string' ? server.toLowerCase().replace(/\/+$/, '') : undefined }
+}
+
+function releaseProblems(v: BootstrapVars, look: Look<Facts>, { host }: RoleContext): Problem[] {
+  const found = look.observations.get(SNAPSHOT_ID)?.actual ?? null
+  const version = typeof found?.version === 'string' ? found.version : null
+  const problem = upgradeProblem(version, v.k3s_platform_k3s_version) ?? snapshotProblem(found, UNIT)
   return problem === undefined ? [] : [{ where: host, ...problem }]
 }
 
-function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown>): ReadySpec {
+function readySpec(v: BootstrapVars, context: RoleContext, config: Record<string, unknown>): ReadySpec {
   const name = config['node-name']
   return {
     dataDir: String(config['data-dir'] ?? v.k3s_platform_install_dir),
@@ -197,8 +239,41 @@ function readySpec(v: Vars, context: RoleContext, config: Record<string, unknown
   }
 }
 
+function ownSnapshots({ 'etcd-snapshot-dir': path }: Record<string, unknown>): string | undefined {
+  return typeof path === 'string' && path.startsWith('/') ? path : undefined
+}
+
+/** k3s never makes it: snapshots would fail, and only the journal would know. */
+function snapshotDirectory(config: Record<string, unknown>): HostResource[] {
+  const path = ownSnapshots(config)
+  return path === undefined ? [] : [directory({ path, mode: '700' })]
+}
+
+function snapshotSpec(
+  v: BootstrapVars,
+  { noSnapshot = false }: RoleContext,
+  { dataDir, port }: ReadySpec,
+  config: Record<string, unknown>,
+): SnapshotSpec {
+  return {
+    binary: BINARY,
+    stamps: stampsOf(BINARY),
+    dataDir,
+    config: v.k3s_platform_k3s_config_path,
+    directory: ownSnapshots(config) ?? null,
+    port,
+    version: v.k3s_platform_k3s_version,
+    unit: UNIT,
+    skip: noSnapshot,
+  }
+}
+
+function isTrue(value: unknown): boolean {
+  return String(value) === 'true'
+}
+
 function listText(entries: readonly string[]): string {
-  return `# Managed by k3s-platform; changes here are put back.\n${entries.map((entry) => `${entry}\n`).join('')}`
+  return `# Managed by k3s-platform; manual changes are reverted.\n${entries.map((entry) => `${entry}\n`).join('')}`
 }
 
 function parentOf(path: string): string {

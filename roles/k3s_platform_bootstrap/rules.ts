@@ -1,23 +1,25 @@
-// What well-formed variables may still not say, as one table: each rule reads some variables and tells of all it finds.
+// Rules for well-formed variables, as one table. Each rule reads some variables and reports all findings.
 
 import { isIP } from 'node:net'
 import { nearest } from '../../src/engine/suggest.ts'
+import { dropinFile } from '../k3s/config.ts'
+import { choices, components, deprecated, flags, formerChoices, formOf, renamed, secretKeys } from '../k3s/flags.ts'
 import type { Finding, Role, Written } from '../role.ts'
-import { dropinFile, paths } from './config.ts'
-import { choices, components, flags, formerChoices, formOf, renamed, secretKeys } from './k3s-flags.ts'
+import { DNS_NAME, findingsOf, givenIn, hintOf, quoted } from '../rules/rule.ts'
+import { paths } from './config.ts'
 import { dangerOf } from './reset.ts'
 import { networkFindings } from './rules/networks.ts'
 import { nodeRules } from './rules/node.ts'
 import { portRules } from './rules/ports.ts'
 import { registryFindings } from './rules/registries.ts'
-import { type Asked, CONFIG, DNS_NAME, hintOf, quoted, type Rule } from './rules/rule.ts'
+import { CONFIG, type VariableRule } from './rules/rule.ts'
 import { argument, asSetting, differ, expected, fits, forms, twice } from './rules/values.ts'
 import { Settings } from './settings.ts'
 import { unused, type vars } from './vars.ts'
 
 const LOST_AT_BOOT = /^\/+(run|tmp|var\/+run)(\/|$)/
 
-const rules: readonly Rule[] = [
+const rules: readonly VariableRule[] = [
   // Names that have gone or never were.
   {
     reads: [],
@@ -32,14 +34,16 @@ const rules: readonly Rule[] = [
       settings.all.flatMap(({ key, adds, own, path }): Finding[] => {
         if (own || v.k3s_platform_k3s_config_allow.includes(key)) return []
         const instead = renamed[key]
-        if (instead !== undefined) return [{ path, what: `k3s has no setting "${key}" any more`, hint: instead }]
+        if (instead !== undefined) return [{ path, what: `k3s no longer has the setting "${key}"`, hint: instead }]
         const shape = flags.get(key)
         if (shape === undefined) {
           const newer = `if k3s is newer than this program: k3s_platform_k3s_config_allow: [${key}]`
           return [{ path, what: `k3s has no setting "${key}"`, hint: hintOf(key, flags.keys(), newer) }]
         }
         if (adds && shape !== 'list')
-          return [{ path, what: `"${key}" takes one value, nothing can be added to it`, hint: `write ${key}` }]
+          return [{ path, what: `"${key}" has a single value and cannot be appended to`, hint: `write ${key}` }]
+        const better = deprecated[key]
+        if (better !== undefined) return [{ path, what: `"${key}" is deprecated in k3s`, hint: better, warning: true }]
         return []
       }),
   },
@@ -49,7 +53,7 @@ const rules: readonly Rule[] = [
       settings.all.flatMap(({ key, path }): Finding[] => {
         const instead = secretKeys[key]
         if (instead === undefined) return []
-        return [{ path, what: `"${key}" is a secret, and config.yaml is shown in plans`, hint: `use ${instead}` }]
+        return [{ path, what: `"${key}" is a secret, but config.yaml is shown in plans`, hint: `use ${instead}` }]
       }),
   },
   // The shape of values, and values that are one of a few.
@@ -97,8 +101,8 @@ const rules: readonly Rule[] = [
         .filter(({ text }) => !components.includes(text))
         .map(({ text, path }) => ({
           path,
-          what: `k3s brings no component "${text}" along`,
-          hint: hintOf(text, components, `there are: ${components.join(', ')}`),
+          what: `k3s has no packaged component "${text}"`,
+          hint: hintOf(text, components, `known: ${components.join(', ')}`),
         })),
   },
   // One setting, two values.
@@ -109,8 +113,8 @@ const rules: readonly Rule[] = [
         ? [
             {
               path: ['k3s_platform_data_dir'],
-              what: `k3s_platform_install_dir says ${v.k3s_platform_install_dir} and k3s_platform_data_dir ${v.k3s_platform_data_dir}`,
-              hint: 'both are the data directory of k3s: remove one',
+              what: `k3s_platform_install_dir is ${v.k3s_platform_install_dir}, but k3s_platform_data_dir is ${v.k3s_platform_data_dir}`,
+              hint: 'both set the data directory of k3s: remove one',
             },
           ]
         : []),
@@ -130,7 +134,7 @@ const rules: readonly Rule[] = [
           ? [
               {
                 path: ['k3s_platform_k3s_env', name ?? ''],
-                what: `${name} is what k3s_platform_${variable} sets`,
+                what: `${name} is also set by k3s_platform_${variable}`,
                 hint: 'remove one',
               },
             ]
@@ -145,7 +149,7 @@ const rules: readonly Rule[] = [
         .filter((name, i) => names.slice(0, i).some((other) => dropinFile(other) === dropinFile(name)))
         .map((name) => ({
           path: ['k3s_platform_k3s_config_dropins', name],
-          what: `"${name}" is the file ${dropinFile(name)} once more`,
+          what: `"${name}" is the file ${dropinFile(name)} again`,
         }))
     },
   },
@@ -175,7 +179,7 @@ const rules: readonly Rule[] = [
         .map(({ text, path }) => ({
           path,
           what: `expected a DNS name or an IP address, got "${text}"`,
-          ...(/^\w+:\/\/|:\d+$/.test(text) ? { hint: 'the name alone, without scheme and port' } : {}),
+          ...(/^\w+:\/\/|:\d+$/.test(text) ? { hint: 'write only the name, without scheme and port' } : {}),
         })),
   },
   {
@@ -200,10 +204,14 @@ const rules: readonly Rule[] = [
       const found = settings.of('data-dir')
       if (found === undefined) return []
       const path = String(found.value)
-      const why = LOST_AT_BOOT.test(path) ? 'it is lost at every boot' : dangerOf(path)
+      const why = /\p{Cc}/u.test(path)
+        ? 'its name contains control characters'
+        : LOST_AT_BOOT.test(path)
+          ? 'its content is lost on every boot'
+          : dangerOf(path)
       if (why === null) return []
-      const what = `the data of k3s cannot be in ${path}: ${why}`
-      return [{ path: found.path, what, hint: 'give it a directory of its own, such as /var/lib/rancher/k3s' }]
+      const what = `${path} cannot be the data directory of k3s: ${why}`
+      return [{ path: found.path, what, hint: 'use a dedicated directory, such as /var/lib/rancher/k3s' }]
     },
   },
   {
@@ -213,7 +221,7 @@ const rules: readonly Rule[] = [
       return (['k3s_platform_k3s_config_path', 'k3s_platform_kubeconfig_path'] as const).flatMap((name): Finding[] => {
         if (v[name].endsWith('/')) return [{ path: [name], what: `expected a file, got the directory ${v[name]}` }]
         const other = [registries, kubelet, ...(name === 'k3s_platform_kubeconfig_path' ? [paths(v).config] : [])]
-        return other.includes(v[name]) ? [{ path: [name], what: `another file of k3s is at ${v[name]}` }] : []
+        return other.includes(v[name]) ? [{ path: [name], what: `k3s already has another file at ${v[name]}` }] : []
       })
     },
   },
@@ -228,8 +236,10 @@ const rules: readonly Rule[] = [
         return [{ path: found.path, what, hint: 'in quotes, such as "0600"' }]
       }
       if (/[0-3]$/.test(mode)) return []
-      const what = `with mode ${mode} everybody on the host reads the key of the cluster's administrator`
-      return [{ path: found.path, what, hint: '"0640" and write-kubeconfig-group let a group read it', warning: true }]
+      const what = `with mode ${mode} every user on the host can read the cluster administrator's key`
+      return [
+        { path: found.path, what, hint: 'to let a group read it: "0640" and write-kubeconfig-group', warning: true },
+      ]
     },
   },
   // The node.
@@ -250,7 +260,7 @@ const rules: readonly Rule[] = [
     find: ({ v, settings }) => {
       const init = settings.all.find(({ key, value }) => key === 'cluster-init' && String(value) === 'true')
       if (v.k3s_platform_datastore_endpoint === undefined || init === undefined) return []
-      const what = 'cluster-init makes an embedded etcd, k3s_platform_datastore_endpoint names another datastore'
+      const what = 'cluster-init creates an embedded etcd, but k3s_platform_datastore_endpoint sets another datastore'
       return [{ path: init.path, what, hint: 'remove one' }]
     },
   },
@@ -259,7 +269,6 @@ const rules: readonly Rule[] = [
 
 /** All findings of all rules. */
 export const findings: NonNullable<Role<typeof vars>['rules']> = (v, context, written: Written) => {
-  const given = (name: string) => written.given(name) && !written.broken(name)
-  const asked: Asked = { v, context, settings: new Settings(v, { given }), given }
-  return rules.filter(({ reads }) => !reads.some((name) => written.broken(name))).flatMap(({ find }) => find(asked))
+  const given = givenIn(written)
+  return findingsOf(rules, { v, context, settings: new Settings(v, { given }), given }, written)
 }

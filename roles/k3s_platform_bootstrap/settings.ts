@@ -1,10 +1,12 @@
-// Every setting of k3s with the place in the inventory that it comes from: variables, the map, the drop-ins.
+// Lists every k3s setting with its position in the inventory: variables, the config map, the drop-ins.
 
+import { type Config, listOf } from '../k3s/config.ts'
+import { longName } from '../k3s/flags.ts'
 import type { Finding, Written } from '../role.ts'
-import { type Config, listOf, own } from './config.ts'
-import type { Vars } from './vars.ts'
+import { own } from './config.ts'
+import type { BootstrapVars } from './vars.ts'
 
-export interface Setting {
+export interface ConfigSetting {
   readonly key: string
   readonly value: unknown
   /** It adds to a list: `key+`. */
@@ -24,10 +26,10 @@ export interface Element {
 }
 
 export class Settings {
-  readonly all: readonly Setting[]
+  readonly all: readonly ConfigSetting[]
 
-  constructor(vars: Vars, { given }: Pick<Written, 'given'>) {
-    const made = own.flatMap(({ key, from, value }): Setting[] => {
+  constructor(vars: BootstrapVars, { given }: Pick<Written, 'given'>) {
+    const made = own.flatMap(({ key, from, value }): ConfigSetting[] => {
       const found = value(vars, { address: '' })
       const variable = from.findLast((name) => given(name)) ?? from[0]
       if (found === undefined || variable === undefined) return []
@@ -36,8 +38,8 @@ export class Settings {
     })
     const mapped = (map: Config, path: Finding['path']) =>
       Object.entries(map).map(
-        ([key, value]): Setting => ({
-          key: key.replace(/\+$/, ''),
+        ([key, value]): ConfigSetting => ({
+          key: longName(key.replace(/\+$/, '')),
           value,
           adds: key.endsWith('+'),
           path: [...path, key],
@@ -55,7 +57,7 @@ export class Settings {
   }
 
   /** The one that k3s goes by. */
-  of(key: string): Setting | undefined {
+  of(key: string): ConfigSetting | undefined {
     return this.all.findLast((setting) => setting.key === key && !setting.adds)
   }
 

@@ -1,96 +1,124 @@
-// From one k3s release to the next: never down, never past a minor release, and with a snapshot of the datastore first.
+// Guards k3s upgrades: no downgrade, no skipped minor release, and a datastore snapshot first.
 
+import type { SemVer } from 'semver'
+import parse from 'semver/functions/parse.js'
 import type { Problem } from '../../src/engine/problem.ts'
+import type { State } from '../../src/engine/state.ts'
+import { stateOf } from '../../src/host/kinds/init.ts'
 import type { HostResource } from '../../src/host/resource.ts'
-import { sh } from '../../src/host/sh.ts'
+import { script } from '../../src/host/sh.ts'
+import snapshotStateText from './shell/snapshot-state.sh'
+import snapshotTakeText from './shell/snapshot-take.sh'
 
 export interface SnapshotSpec {
   readonly binary: string
   /** The download's record of versions: lines of `<stamp> <sha256> <version>`. */
   readonly stamps: string
   readonly dataDir: string
+  /** Of config.yaml. */
+  readonly config: string
+  /** Where snapshots are kept; null: below the data directory. */
+  readonly directory: string | null
+  /** That the API server listens on. */
+  readonly port: number
   /** The release that is wanted. */
   readonly version: string
   readonly unit: string
+  /** `--no-snapshot`. */
+  readonly skip: boolean
 }
 
 export const SNAPSHOT_ID = 'k3s:snapshot'
 
 /**
  * Where an embedded etcd has data and the binary is to become another release: a snapshot, taken by the old one. One of the
- * last hour, from a try that failed, will do.
+ * last hour, from a try that failed, will do. `etcd-snapshot` asks 127.0.0.1:6443 and the default data directory unless it is
+ * told otherwise (pkg/cli/etcdsnapshot/etcd_snapshot.go; seen with k3s v1.36.3).
  */
-export function snapshot({ binary, stamps, dataDir, version, unit }: SnapshotSpec): HostResource {
+export function snapshot(spec: SnapshotSpec): HostResource {
+  const { binary, stamps, dataDir, config, version, unit, skip } = spec
   const name = `k3s-platform-before-${version}`
+  const snapshots = spec.directory ?? `${dataDir}/server/db/snapshots`
   return {
     id: SNAPSHOT_ID,
     title: 'datastore snapshot',
     asks: { stats: [binary] },
-    probe: sh`k_v=''
-if [ -x ${binary} ]; then
-  k_stat ${binary}; k_is=\${k_o##*|}
-  if [ -f ${stamps} ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || k_v=$k_n; done <${stamps}; fi
-  if [ -z "$k_v" ]; then k_v=$(timeout 10 ${binary} --version 2>/dev/null | sed -n 's/^k3s version \([^ ]*\).*/\1/p'); fi
-fi
-printf 'version=%s\n' "$k_v"
-if [ -n "$k_v" ] && [ "$k_v" != ${version} ] && [ -d ${`${dataDir}/server/db/etcd`} ]; then
-  [ -z "$(find ${`${dataDir}/server/db/snapshots`} -name ${`${name}-*`} -mmin -60 2>/dev/null)" ] || echo taken=yes
-  if systemctl is-active -q ${unit}; then echo running=yes; fi
-  echo etcd=yes
-fi`,
+    probe: script(snapshotStateText, {
+      binary,
+      stamps,
+      version,
+      etcd: `${dataDir}/server/db/etcd`,
+      snapshots,
+      name: `${name}-*`,
+      serviceState: stateOf(unit),
+    }),
     read: ({ text }) => {
       const has = (line: string) => text.split('\n').includes(line)
       const from = /^version=(.+)$/m.exec(text)?.[1] ?? null
-      const missing = has('etcd=yes') && has('running=yes') && !has('taken=yes')
-      return { actual: { version: from, snapshot: missing ? 'missing' : 'there, or not needed' } }
+      const missing = has('etcd=yes') && !has('taken=yes') && !skip
+      const state = /^ActiveState=(.+)$/m.exec(text)?.[1] ?? 'unknown'
+      const stopped = missing && state !== 'active' ? state : null
+      return { actual: { version: from, snapshot: missing ? 'missing' : 'exists, or not needed', stopped } }
     },
-    desired: () => ({ snapshot: 'there, or not needed' }),
+    desired: () => ({ snapshot: 'exists, or not needed' }),
     action: () => `snapshot the datastore before ${version}`,
     steps: () => [
       {
         title: `take the datastore snapshot ${name}`,
-        run: sh`timeout 300 ${binary} etcd-snapshot save --name ${name}`,
+        // The old release still listens where its own configuration says.
+        run: script(snapshotTakeText, { snapshots, config, binary, name, dataDir, port: spec.port }),
       },
     ],
     explain: ({ out, err }) => ({
-      what: 'the snapshot of the datastore could not be taken; nothing was upgraded',
+      what: 'The snapshot of the datastore failed; nothing was upgraded',
       why: `${out}\n${err}`.trim().split('\n').slice(-6).join('\n'),
-      hint: `look into it on the host: ${binary} etcd-snapshot save`,
+      // The server takes the token that it was started with, and `k3s token rotate` writes the new one at once.
+      hint: err.includes('not authorized')
+        ? `if the token was rotated, restart k3s on the host, then run again: systemctl restart ${unit}`
+        : `read the k3s log on the host: journalctl -u ${unit} -n 50; to upgrade without a snapshot: --no-snapshot`,
     }),
   }
 }
 
-type Release = readonly [major: number, minor: number, patch: number, k3s: number]
+/** Why the snapshot before an upgrade cannot be taken, from what was seen of it. */
+export function snapshotProblem(seen: State | null, unit: string): Omit<Problem, 'where'> | undefined {
+  if (typeof seen?.stopped !== 'string') return undefined
+  return {
+    kind: 'failed',
+    what: 'The datastore snapshot before the upgrade is not possible, because k3s is not running',
+    why: `${unit} is ${seen.stopped}`,
+    hint: `start the installed k3s release, then run again; to upgrade without a snapshot: --no-snapshot`,
+  }
+}
 
 /** `from` is null on a node without k3s. Pre-releases count as the release they lead to. */
 export function upgradeProblem(from: string | null, to: string): Omit<Problem, 'where'> | undefined {
   const old = releaseOf(from)
   const wanted = releaseOf(to)
   if (old === undefined || wanted === undefined) return undefined
-  if (compare(wanted, old) < 0) {
+  if ((wanted.version.compareMain(old.version) || wanted.k3s - old.k3s) < 0) {
     return {
       kind: 'failed',
-      what: `${to} is older than the ${from} that is there`,
-      why: 'k3s does not go back: the datastore may have been changed by the newer release',
-      hint: `set k3s_platform_k3s_version: ${from}; to go back for good, reset the node and restore a snapshot of the older release`,
+      what: `${to} is older than the installed ${from}`,
+      why: 'k3s does not support downgrades: the newer release may have changed the datastore',
+      hint: `keep ${from}: k3s_platform_k3s_version: ${from}`,
     }
   }
-  if (wanted[0] !== old[0] || wanted[1] > old[1] + 1) {
+  const { major, minor } = old.version
+  if (wanted.version.major !== major || wanted.version.minor > minor + 1) {
     return {
       kind: 'failed',
-      what: `${to} is ${wanted[1] - old[1]} minor releases after the ${from} that is there`,
-      why: 'Kubernetes is upgraded one minor release at a time',
-      hint: `go to the newest v${old[0]}.${old[1] + 1} first: k3s_platform_k3s_version: v${old[0]}.${old[1] + 1}.<patch>+k3s1`,
+      what: `${to} is ${wanted.version.minor - minor} minor releases newer than the installed ${from}`,
+      why: 'Kubernetes supports upgrades of one minor release at a time',
+      hint: `upgrade to the newest v${major}.${minor + 1} first: k3s_platform_k3s_version: v${major}.${minor + 1}.<patch>+k3s1`,
     }
   }
   return undefined
 }
 
-function releaseOf(version: string | null): Release | undefined {
-  const [, major, minor, patch, k3s] = /^v(\d+)\.(\d+)\.(\d+)[^+]*\+k3s(\d+)$/.exec(version ?? '') ?? []
-  return major === undefined ? undefined : [Number(major), Number(minor), Number(patch), Number(k3s)]
-}
-
-function compare(a: Release, b: Release): number {
-  return a.map((n, i) => n - (b[i] ?? 0)).find((d) => d !== 0) ?? 0
+/** `v1.36.3+k3s2`: SemVer gives build metadata no order, and as text k3s10 would come before k3s2. */
+function releaseOf(text: string | null): { readonly version: SemVer; readonly k3s: number } | undefined {
+  const version = parse(text)
+  const [, k3s] = /^k3s(\d+)$/.exec(version?.build.join('.') ?? '') ?? []
+  return version === null || k3s === undefined ? undefined : { version, k3s: Number(k3s) }
 }

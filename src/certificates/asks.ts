@@ -1,4 +1,4 @@
-// What to read from a cluster to tell the story of one Certificate.
+// Lists what to read from a cluster to explain one Certificate.
 
 /** One read: an object by name, or a list. A missing object or kind is no error: it is part of the story. */
 export interface Ask {
@@ -12,7 +12,7 @@ export interface Ask {
   readonly labels?: string
 }
 
-/** cert-manager sets it on the Pod, Service and Ingress of each HTTP-01 challenge. */
+/** cert-manager sets it on the Pod and the Service of each HTTP-01 challenge. */
 const SOLVER = 'acme.cert-manager.io/http01-solver=true'
 
 /**
@@ -31,7 +31,8 @@ export function asks(namespace: string, name: string, secretName = name): Ask[] 
     { apiVersion: certManager, kind: 'CertificateRequest', namespace },
     { apiVersion: acme, kind: 'Order', namespace },
     { apiVersion: acme, kind: 'Challenge', namespace },
-    { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', ...solver },
+    // Of all namespaces: one of an application may take what is for the solver's.
+    { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' },
     { apiVersion: 'v1', kind: 'Pod', ...solver },
     { apiVersion: 'v1', kind: 'Service', ...solver },
     { apiVersion: 'v1', kind: 'Secret', namespace, name: secretName },

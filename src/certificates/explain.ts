@@ -1,12 +1,13 @@
-// How far a Certificate is, and its story: the tree of objects, the cause, what shows it, and what to do.
+// Explains a Certificate: its status, the tree of its objects, the cause, the evidence and the fix.
 
 import type { Bundle, Pod } from './bundle.ts'
-import { challengeTitle, conditionOf, type Facts, factsOf } from './facts.ts'
+import { type CertificateFacts, challengeTitle, conditionOf, factsOf } from './facts.ts'
 import { issuerFacts, issuerReady } from './issuer.ts'
 import { times } from './row.ts'
-import { judge, type Readiness } from './rule.ts'
+import { type CertificateReadiness, judge } from './rule.ts'
 import { afterOf, RULES } from './rules.ts'
 import { annotated, classOf } from './self-check.ts'
+import { certificateState } from './state.ts'
 import { seconds, short, span } from './words.ts'
 
 export interface Line {
@@ -26,7 +27,7 @@ interface Because {
   readonly after: string
 }
 
-export interface Story {
+export interface Explanation {
   readonly tree: Line
   /** null: nothing is wrong; what is not done yet is under way. */
   readonly because: Because | null
@@ -37,12 +38,18 @@ export interface Story {
  * help, until somebody changes something or cert-manager's next try, which may be hours away. Else `waiting`, with where
  * it stands.
  */
-export function readiness(bundle: Bundle): Readiness {
+export function readiness(bundle: Bundle): CertificateReadiness {
   const facts = factsOf(bundle)
   if (facts.issued) {
     const recovery =
-      facts.issuer?.spec.selfSigned && `self-signed by ${facts.issuer.metadata.name}: a recovery, no browser trusts it`
-    return { is: 'ready', ...(recovery && { note: recovery }) }
+      facts.issuer?.spec.selfSigned &&
+      `self-signed by ${facts.issuer.metadata.name} as a fallback: browsers do not trust it`
+    const failing =
+      facts.certificate !== undefined &&
+      certificateState(facts.certificate, facts.now) === 'RenewalFailing' &&
+      `its renewal fails: ${judge(RULES, facts)?.words.cause ?? facts.stand}`
+    const note = failing || recovery
+    return { is: 'ready', ...(note && { note }) }
   }
   const found = judge(RULES, facts)
   if (found === null) return { is: 'waiting', why: facts.stand }
@@ -53,14 +60,15 @@ export function readiness(bundle: Bundle): Readiness {
 }
 
 /** The story of one Certificate, as `certs explain` tells it. */
-export function explain(bundle: Bundle): Story {
+export function explain(bundle: Bundle): Explanation {
   const facts = factsOf(bundle)
   const found = judge(RULES, facts)
   if (found === null) return { tree: treeOf(facts), because: null }
   const { cause, evidence = [], fix, after = afterOf(facts) } = found.words
   const { probe, here } = bundle
   const [there, too] = [probe && answer(probe), here && answer(here)]
-  const also = too === undefined ? '' : too === there ? ', and the same from here' : `; from here: ${too}`
+  const also =
+    too === undefined ? '' : too === there ? ', and the same from the workstation' : `; from the workstation: ${too}`
   const seen = [
     ...(there && facts.open
       ? [`GET http://${facts.open.spec.dnsName}/.well-known/acme-challenge/…: ${there}${also}`]
@@ -81,7 +89,7 @@ const line = (object: string, state: string, under: readonly (Line | null)[] = [
   under: under.filter((l) => l !== null),
 })
 
-function treeOf(f: Facts): Line {
+function treeOf(f: CertificateFacts): Line {
   const { bundle, certificate, order, request, secret, challenges } = f
   const title = `Certificate ${bundle.namespace}/${bundle.name}`
   if (certificate === undefined) return line(title, 'absent')
@@ -101,7 +109,7 @@ function treeOf(f: Facts): Line {
   ])
 }
 
-function stateOf({ issued, certificate, issuing, ready, backoff, now, faults }: Facts): string {
+function stateOf({ issued, certificate, issuing, ready, backoff, now, faults }: CertificateFacts): string {
   if (issued && certificate) {
     const { expires, renews } = times(certificate, now)
     const again = backoff && `renewal failed, next try in ${span(seconds(now, backoff.next) ?? 0)}`
@@ -115,24 +123,24 @@ function stateOf({ issued, certificate, issuing, ready, backoff, now, faults }: 
   return `not ready: ${ready?.status === 'True' ? (faults[0] ?? 'changed') : (ready?.reason ?? 'new')}`
 }
 
-function issuerState({ issuer, now }: Facts): string {
+function issuerState({ issuer, now }: CertificateFacts): string {
   if (issuer === undefined) return 'absent'
   const facts = issuerFacts(issuer, now)
   return issuerReady(facts) ? 'Ready' : `not ready: ${facts.ready?.reason ?? 'new'}`
 }
 
-function requestState({ on }: Facts): string {
+function requestState({ on }: CertificateFacts): string {
   const final = ['Denied', 'InvalidRequest'].find((type) => on[type]?.status === 'True')
   if (final) return final
   if (on.Ready?.status === 'True') return 'Issued'
   if (on.Ready?.reason === 'Failed') return 'Failed'
-  return on.Approved ? 'Approved' : 'waits for approval'
+  return on.Approved ? 'Approved' : 'waiting for approval'
 }
 
-const challengeState = ({ state, presented, processing }: Facts['challenges'][number]['status']) =>
-  state && state !== 'pending' ? state : presented ? 'Presented' : processing === false ? 'waits its turn' : 'pending'
+const challengeState = ({ state, presented, processing }: CertificateFacts['challenges'][number]['status']) =>
+  state && state !== 'pending' ? state : presented ? 'Presented' : processing === false ? 'queued' : 'pending'
 
-function solverOf(f: Facts): (Line | null)[] {
+function solverOf(f: CertificateFacts): (Line | null)[] {
   const { open, ingress, pods, check } = f
   if (open?.spec.type !== 'HTTP-01')
     return [check ? line(open?.status.presented ? 'propagation' : 'DNS provider', check) : null]
@@ -151,7 +159,8 @@ const podState = ({ status }: Pod) =>
   status.containerStatuses.map(({ state }) => state?.waiting?.reason).find((r) => r !== undefined) ??
   (conditionOf({ status }, 'PodScheduled')?.status === 'False' ? 'Unschedulable' : (status.phase ?? 'unknown'))
 
-function secretState({ faults, now, secret }: Facts, notAfter: Date | undefined): string {
-  if (faults.length === 0) return `valid pair by ${secret?.pair?.issuer}, for ${span(seconds(now, notAfter) ?? 0)} more`
+function secretState({ faults, now, secret }: CertificateFacts, notAfter: Date | undefined): string {
+  if (faults.length === 0)
+    return `valid key pair, issued by ${secret?.pair?.issuer}, expires in ${span(seconds(now, notAfter) ?? 0)}`
   return faults.join('; ').replace(/^is /, '')
 }

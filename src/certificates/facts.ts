@@ -1,20 +1,20 @@
-// What a bundle says about its Certificate: the newest chain, how far it is, and what is wrong with the Secret.
+// Derives the facts of a Certificate from its live objects: the newest request, its status, and faults of the Secret.
 
 import type {
   Bundle,
   Certificate,
+  CertificateRequest,
   Challenge,
   Condition,
   Ingress,
   Issuer,
   Order,
   Pod,
-  Request,
   Secret,
 } from './bundle.ts'
 import { seconds, short, span } from './words.ts'
 
-export interface Facts {
+export interface CertificateFacts {
   readonly bundle: Bundle
   readonly now: Date
   readonly certificate?: Certificate | undefined
@@ -24,7 +24,7 @@ export interface Facts {
   readonly issuerTitle: string
   readonly issuer?: Issuer | undefined
   /** Of the newest revision; its conditions by type. */
-  readonly request?: Request | undefined
+  readonly request?: CertificateRequest | undefined
   readonly on: { readonly [type: string]: Condition | undefined }
   readonly order?: Order | undefined
   readonly challenges: readonly Challenge[]
@@ -50,22 +50,22 @@ export interface Facts {
 export const conditionOf = (object: { status: { conditions: Condition[] } } | undefined, type: string) =>
   object?.status.conditions.find((c) => c.type === type)
 
-const owned = (object: Pick<Request, 'metadata'>, kind: string, name: string | undefined) =>
+const owned = (object: Pick<CertificateRequest, 'metadata'>, kind: string, name: string | undefined) =>
   name !== undefined && object.metadata.ownerReferences.some((o) => o.kind === kind && o.name === name)
 
-const newest = <T extends Pick<Request, 'metadata'>>(objects: readonly T[]) =>
+const newest = <T extends Pick<CertificateRequest, 'metadata'>>(objects: readonly T[]) =>
   objects.toSorted(
     (a, b) =>
       revision(b) - revision(a) ||
       +new Date(b.metadata.creationTimestamp ?? 0) - +new Date(a.metadata.creationTimestamp ?? 0),
   )[0]
-const revision = ({ metadata }: Pick<Request, 'metadata'>) =>
+const revision = ({ metadata }: Pick<CertificateRequest, 'metadata'>) =>
   Number(metadata.annotations['cert-manager.io/certificate-revision'] ?? 0)
 
 /** cert-manager's defaults: 1 h after the first failure, twice as long after each more, at most 32 h. */
 const BACKOFF_SECONDS = { first: 3_600, longest: 32 * 3_600 }
 
-export function factsOf(bundle: Bundle): Facts {
+export function factsOf(bundle: Bundle): CertificateFacts {
   const { now, name } = bundle
   const certificate = bundle.certificates.find((c) => c.metadata.name === name)
   const ref = certificate?.spec.issuerRef
@@ -73,7 +73,7 @@ export function factsOf(bundle: Bundle): Facts {
   const ready = conditionOf(certificate, 'Ready')
   const issuing = conditionOf(certificate, 'Issuing')
   // A request that failed before this issuance began is on its way out.
-  const past = ({ status }: Request) =>
+  const past = ({ status }: CertificateRequest) =>
     issuing?.status === 'True' && (seconds(status.failureTime, issuing.lastTransitionTime) ?? 0) > 0
   const request = newest(
     bundle.requests.filter(
@@ -88,7 +88,7 @@ export function factsOf(bundle: Bundle): Facts {
   const open =
     challenges.find((c) => ['invalid', 'errored', 'expired'].includes(c.status.state ?? '')) ??
     challenges.find((c) => c.status.state !== 'valid')
-  const ofOpen = (o: Pick<Request, 'metadata'>) => owned(o, 'Challenge', open?.metadata.name)
+  const ofOpen = (o: Pick<CertificateRequest, 'metadata'>) => owned(o, 'Challenge', open?.metadata.name)
   const secret = bundle.secrets.find((s) => s.name === certificate?.spec.secretName)
   const faults = certificate ? faultsOf(certificate, secret, issuer, now) : []
   const current = ready?.status === 'True' && (ready.observedGeneration ?? 0) >= (certificate?.metadata.generation ?? 0)
@@ -138,22 +138,22 @@ function faultsOf({ spec }: Certificate, secret: Secret | undefined, issuer: Iss
   const missing = ['tls.crt', 'tls.key'].filter((key) => !secret.keys.includes(key))
   if (missing.length > 0) return [`lacks ${missing.join(' and ')}`]
   const { pair } = secret
-  if (pair === undefined) return ['holds no readable certificate']
+  if (pair === undefined) return ['contains no readable certificate']
   const names = new Set(pair.names.map((n) => n.toLowerCase()))
   const unnamed = spec.dnsNames.filter((n) => !names.has(n.toLowerCase()))
   const by = secret.annotations['cert-manager.io/issuer-name']
   const foreign = by !== spec.issuerRef.name
   return [
-    !pair.keyFits && 'holds a key that does not fit its certificate',
-    unnamed.length > 0 && `does not name ${unnamed.join(', ')}`,
+    !pair.keyFits && 'contains a key that does not match its certificate',
+    unnamed.length > 0 && `does not include ${unnamed.join(', ')}`,
     pair.notAfter <= now && `expired ${span(seconds(pair.notAfter, now) ?? 0)} ago`,
-    pair.notBefore > now && `is valid only ${span(seconds(now, pair.notBefore) ?? 0)} from now`,
-    foreign && (by ? `was issued by ${by}, not by ${spec.issuerRef.name}` : "lacks cert-manager's marks"),
-    !foreign && pair.selfSigned && issuer?.spec.acme && 'holds a temporary self-signed certificate',
+    pair.notBefore > now && `becomes valid only in ${span(seconds(now, pair.notBefore) ?? 0)}`,
+    foreign && (by ? `was issued by ${by}, not by ${spec.issuerRef.name}` : "lacks cert-manager's annotations"),
+    !foreign && pair.selfSigned && issuer?.spec.acme && 'contains a temporary self-signed certificate',
   ].filter((fault) => typeof fault === 'string')
 }
 
-function backoffOf(certificate: Certificate | undefined, issuing: Condition | undefined): Facts['backoff'] {
+function backoffOf(certificate: Certificate | undefined, issuing: Condition | undefined): CertificateFacts['backoff'] {
   const { lastFailureTime, failedIssuanceAttempts: attempts = 1 } = certificate?.status ?? {}
   if (lastFailureTime === undefined || issuing?.status === 'True') return undefined
   // A Certificate that was changed after the failure is tried at once.
@@ -174,11 +174,11 @@ function checkOf({ probe }: Bundle, { status, spec }: Challenge): string {
     .replace(/^Waiting for \S+ challenge propagation: /, '')
     .replace(/^failed to perform self check GET request '[^']*': /, '')
     .replace(/^Get "http:[^"]*": /, '')
-    .replace(/^Get "https:[^"]*": /, 'sent to https, and there: ')
+    .replace(/^Get "https:[^"]*": /, 'redirected to https, which answers: ')
     .replace(/^Error accepting authorization: acme: authorization error for \S+ /, '')
 }
 
-type Chain = Omit<Facts, 'stand' | 'said'>
+type Chain = Omit<CertificateFacts, 'stand' | 'said'>
 
 /** `Challenge http-01 for NAME: pending, self check: ...`, of the deepest object that is not done. */
 function standOf(f: Chain, current: boolean): string {
@@ -208,8 +208,8 @@ function standOf(f: Chain, current: boolean): string {
   }
   const since = seconds(issuing?.lastTransitionTime, now)
   if (issuing?.status === 'True') return `Certificate: Issuing${since === undefined ? '' : ` for ${span(since)}`}`
-  if (ready?.status === 'True') return 'Certificate: changed, and cert-manager has not looked at it yet'
-  return line('Certificate', ready?.reason ?? 'new, nothing has happened to it yet', ready?.message)
+  if (ready?.status === 'True') return 'Certificate: changed, but not processed by cert-manager yet'
+  return line('Certificate', ready?.reason ?? 'new, not processed yet', ready?.message)
 }
 
 const checkWords = (open: Challenge, check: string) =>

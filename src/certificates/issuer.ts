@@ -1,9 +1,14 @@
-// Why an issuer is not ready.
+// Explains why an issuer is not ready.
 
+import { z } from 'zod'
+import { ACME_ISSUER, type IssuerRow, RESTART } from '../diagnosis/acme.ts'
+import { diagnose } from '../diagnosis/diagnose.ts'
+import { CA_ISSUER, VAULT_ISSUER, VENAFI_ISSUER } from '../diagnosis/issuers.ts'
+import { shellWords } from '../engine/shell-words.ts'
 import { type Condition, type Issuer, issuer as shape, whole } from './bundle.ts'
 import { conditionOf } from './facts.ts'
 import { limitWords } from './limits.ts'
-import { judge, type Readiness, type Rule } from './rule.ts'
+import { type CertificateReadiness, judge, type Rule } from './rule.ts'
 import { seconds, short } from './words.ts'
 
 /** The Secrets of the issuers' namespace (cert-manager's own for a ClusterIssuer): names and the names of their entries. */
@@ -21,27 +26,45 @@ const APPLY = 'k3s-platform apply -t issuers'
 /** A server that is away for a moment is tried again by cert-manager; after this long it is down. */
 const PATIENCE_SECONDS = 60
 const longEnough = ({ ready, now }: IssuerFacts) => (seconds(ready?.lastTransitionTime, now) ?? 0) >= PATIENCE_SECONDS
-/** cert-manager does not register again after a refusal (4xx), until the issuer or its Secrets change or it restarts. */
-const RESTART = 'kubectl rollout restart -n cert-manager deployment/cert-manager: it does not register again by itself'
+const SETTINGS = z.looseObject({ server: z.string() })
 
-/** A message of the issuer explained: the pattern's first group, if any, is put in place of `$1`, the server in place of `$server`. */
-const said = (
-  name: string,
-  says: RegExp,
-  cause: string,
-  fix: string,
-  more: { after?: string; fails?: Rule<IssuerFacts>['fails'] } = {},
-): Rule<IssuerFacts> => ({
-  name: `issuer-${name}`,
-  fails: more.fails ?? true,
-  match: ({ message, issuer }) => {
-    const found = says.exec(message)
-    if (found === null) return null
-    const fill = (words: string) =>
-      words.replaceAll('$1', found[1] ?? '').replaceAll('$server', issuer.spec.acme?.server ?? 'the ACME server')
-    return { cause: fill(cause), fix: fill(fix), ...(more.after !== undefined && { after: more.after }) }
-  },
-})
+/** A row about the message of an issuer of one type, as a rule. */
+const messageRule =
+  (type: keyof Issuer['spec'], prefix: string) =>
+  (row: IssuerRow): Rule<IssuerFacts> => ({
+    name: `issuer-${prefix}${row.name}`,
+    fails: row.passing === true ? longEnough : true,
+    match: ({ message, issuer }) => {
+      if (issuer.spec[type] === undefined) return null
+      const found = diagnose([row], { text: message, values: valuesOf(issuer, type) })
+      if (found === undefined) return null
+      const { cause, hint = describe(issuer), after } = found
+      return { cause, fix: hint, ...(after !== undefined && { after }) }
+    },
+  })
+
+function valuesOf(issuer: Issuer, type: keyof Issuer['spec']) {
+  const { metadata, spec } = issuer
+  const url = SETTINGS.safeParse(spec[type]).data?.server
+  const title = TITLES[String(type)] ?? 'the server'
+  return {
+    server: url === undefined ? title : `${title} ${url}`,
+    url: url ?? 'URL',
+    host: type === 'acme' ? 'of the ACME server' : `of ${title}`,
+    namespace: metadata.namespace ?? 'cert-manager',
+  }
+}
+
+const TITLES: Readonly<Record<string, string>> = { acme: 'the ACME server', vault: 'Vault' }
+
+/** Ours is put right by its stage; another one has to be looked at. */
+const describe = ({ kind, metadata, spec }: Issuer) =>
+  spec.acme !== undefined
+    ? APPLY
+    : shellWords([
+        ...['kubectl', 'describe', kind.toLowerCase(), metadata.name],
+        ...(metadata.namespace === undefined ? [] : ['-n', metadata.namespace]),
+      ])
 
 export const ISSUER_RULES: readonly Rule<IssuerFacts>[] = [
   {
@@ -64,86 +87,49 @@ export const ISSUER_RULES: readonly Rule<IssuerFacts>[] = [
         : (/(?:failed to get secret|the secret) "([^"]+)"(?:.* key "([^"]+)")?/.exec(message) ?? [])
       return (
         name !== undefined && {
-          cause: `the Secret ${name} of the DNS-01 solver is missing${key ? `, or its entry ${key}` : ''}; without it the whole issuer is not ready`,
-          fix: `${APPLY}: with the token as an input, or an ExternalSecret that has synced`,
+          cause: `the Secret ${name} of the DNS-01 solver is missing${key ? `, or its key ${key}` : ''}; without it the issuer does not become ready`,
+          fix: `${APPLY}: with the token set, or with an ExternalSecret that has synced`,
         }
       )
     },
   },
-  said(
-    'tls',
-    /(x509: .*|tls: failed to verify certificate.*)/,
-    'cert-manager does not trust the ACME server $server: $1',
-    'set k3s_platform_acme_ca_bundle to the CA of that server (PEM), then: k3s-platform apply -t issuers',
-    { fails: longEnough },
-  ),
-  said(
-    'server-unknown',
-    /(lookup .*: (?:no such host|server misbehaving|i\/o timeout).*)/,
-    "the ACME server's name does not resolve: $1",
-    "check k3s_platform_acme_server, and the cluster's DNS: kubectl logs -n kube-system deployment/coredns",
-    { fails: longEnough },
-  ),
-  said(
-    'server-down',
-    /(connection refused|i\/o timeout|context deadline exceeded|no route to host|network is unreachable|connection reset by peer|EOF)/,
-    'the ACME server $server cannot be reached: $1',
-    'curl -v $server, from the node; then nothing: cert-manager tries again by itself',
-    { fails: longEnough },
-  ),
-  said(
-    'email',
-    /(?:invalidContact|unsupportedContact|invalidEmail)(.*)/,
-    'the ACME server refuses the e-mail address of the account$1',
-    `set k3s_platform_acme_email to a real address, then: ${APPLY}`,
-  ),
-  said(
-    'eab',
-    /(externalAccountRequired|External Account Binding)/,
-    'the ACME server $server wants an account that was made with it beforehand (external account binding)',
-    'take another ACME server; this one needs keys that the issuer does not have',
-  ),
-  said(
-    'not-acme',
-    /(returned an HTTP \d+ response which is not an RFC 8555 problem document|v1 endpoint|\b40[45] )/,
-    '$server is not the directory of an ACME server',
-    'set k3s_platform_acme_server to production, staging or the URL of a directory',
-  ),
-  said(
-    'account-key',
-    /(Account private key is invalid.*|is not of type RSA|disableAccountKeyGeneration.*)/,
-    "the Secret with the ACME account's key is not usable: $1",
-    'delete that Secret: cert-manager registers a new account',
-  ),
-  said('acme', /Failed to \w+ ACME account: ?(.+)/, 'the ACME server refused the account: $1', APPLY, {
-    after: RESTART,
-  }),
+  ...ACME_ISSUER.map(messageRule('acme', '')),
+  ...CA_ISSUER.map(messageRule('ca', 'ca-')),
+  ...VAULT_ISSUER.map(messageRule('vault', 'vault-')),
+  ...VENAFI_ISSUER.map(messageRule('venafi', 'venafi-')),
   {
     name: 'issuer-not-ready',
     fails: longEnough,
-    match: ({ ready, message }) =>
-      ready && { cause: `the issuer is not ready: ${ready.reason}, ${short(message)}`, fix: APPLY },
+    match: ({ ready, message, issuer }) =>
+      ready && { cause: `the issuer is not ready: ${ready.reason}, ${short(message)}`, fix: describe(issuer) },
   },
   {
     name: 'issuer-new',
     match: () => ({
-      cause: 'the issuer is new or was changed, and cert-manager has not looked at it yet',
+      cause: 'the issuer is new or changed, and cert-manager has not processed it yet',
       fix: 'kubectl get pods -n cert-manager',
-      after: 'nothing: a new controller waits up to 75 s for the lease of the old one',
+      after: "no action: a new controller waits up to 75 s for the previous leader's lease",
     }),
   },
 ]
 
-/** What `apiTokenSecretRef: { name, key }` and its like in the DNS-01 solvers name. */
+/**
+ * What `apiTokenSecretRef: { name, key }` and its like in the DNS-01 solvers name, at any depth: a webhook's `config` calls
+ * them as it likes, `applicationKeyRef` for one.
+ */
 function secretsOf(issuer: Issuer): { name: string; key: string }[] {
-  return (issuer.spec.acme?.solvers ?? [])
-    .flatMap(({ dns01 }) => Object.values(dns01 ?? {}))
-    .flatMap((provider) => Object.entries(Object(provider)))
-    .flatMap(([field, ref]) => {
-      const { name, key } = Object(ref)
-      return /SecretRef$/.test(field) && typeof name === 'string' && typeof key === 'string' ? [{ name, key }] : []
-    })
+  const found: { name: string; key: string }[] = []
+  const walk = (value: unknown, field: string) => {
+    const { data: ref } = REF.safeParse(value)
+    if (ref !== undefined && /Ref$/.test(field)) found.push(ref)
+    else if (typeof value === 'object' && value !== null)
+      for (const [key, inner] of Object.entries(value)) walk(inner, Array.isArray(value) ? field : key)
+  }
+  for (const { dns01 } of issuer.spec.acme?.solvers ?? []) walk(dns01, '')
+  return found
 }
+
+const REF = z.object({ name: z.string(), key: z.string() })
 
 export function issuerFacts(issuer: Issuer, now: Date, secrets?: KnownSecrets): IssuerFacts {
   const told = conditionOf(issuer, 'Ready')
@@ -160,9 +146,9 @@ export const issuerReady = ({ ready }: IssuerFacts): boolean => ready?.status ==
  * How far a ClusterIssuer or Issuer (the API's JSON) is, and why not further. `secrets`, when given, are those of the
  * namespace where it looks for its own: a DNS-01 Secret that is missing there is told before cert-manager says it.
  */
-export function explainIssuer(live: unknown, now: Date, secrets?: KnownSecrets): Readiness {
+export function explainIssuer(live: unknown, now: Date, secrets?: KnownSecrets): CertificateReadiness {
   const { data } = shape.safeParse(whole(live))
-  if (data === undefined) return { is: 'waiting', why: 'the issuer is absent', hint: APPLY }
+  if (data === undefined) return { is: 'waiting', why: 'the issuer does not exist', hint: APPLY }
   const facts = issuerFacts(data, now, secrets)
   if (issuerReady(facts)) return { is: 'ready' }
   const found = judge(ISSUER_RULES, facts)

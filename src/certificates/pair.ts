@@ -1,6 +1,7 @@
-// The facts of a certificate and its key as they lie in a TLS Secret.
+// Reads the facts of a certificate and its key from a TLS Secret.
 
 import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { rootCertificates } from 'node:tls'
 
 export interface Pair {
   /** DNS names and IP addresses of the subject alternative names, in lower case. */
@@ -41,4 +42,47 @@ function fits(certificate: X509Certificate, key: string): boolean {
   } catch {
     return false
   }
+}
+
+export interface Chain {
+  /** Certificates in it, the leaf included. */
+  readonly length: number
+  /** Each is signed by the next one. */
+  readonly isOrdered: boolean
+  /** What the last one leads to: itself (it is self-signed), the Secret's `ca.crt`, an authority that Node.js trusts, or nothing known. */
+  readonly endsAt: 'self' | 'ca.crt' | 'public root' | 'unknown'
+}
+
+/** More than any authority sends. */
+const LONGEST_CHAIN = 10
+
+/** Of a PEM chain, leaf first; undefined when there is no readable certificate in it. */
+export function readChain(certificates: string, ca: string): Chain | undefined {
+  const chain = parsePem(certificates)
+  const last = chain.at(-1)
+  if (last === undefined) return undefined
+  const isSignedBy = (one: X509Certificate, by: X509Certificate) => one.checkIssued(by) && one.verify(by.publicKey)
+  return {
+    length: chain.length,
+    isOrdered: chain.every((one, i) => i === chain.length - 1 || isSignedBy(one, chain[i + 1] ?? one)),
+    endsAt: isSignedBy(last, last)
+      ? 'self'
+      : parsePem(ca).some((one) => isSignedBy(last, one))
+        ? 'ca.crt'
+        : rootCertificates.some((pem) => isSignedBy(last, new X509Certificate(pem)))
+          ? 'public root'
+          : 'unknown',
+  }
+}
+
+/** What is no certificate is left out. */
+function parsePem(text: string): X509Certificate[] {
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  return blocks.slice(0, LONGEST_CHAIN).flatMap((pem) => {
+    try {
+      return [new X509Certificate(pem)]
+    } catch {
+      return []
+    }
+  })
 }

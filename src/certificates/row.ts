@@ -1,50 +1,65 @@
-// A Certificate on one line, from its own status alone: what `certs list` shows.
+// Summarizes a Certificate in one row for `certs list`, from its own status.
 
 import { type Certificate, certificate as shape, whole } from './bundle.ts'
-import { conditionOf } from './facts.ts'
+import { type CertificateState, certificateState, type TlsStatus, tlsStatusOf } from './state.ts'
 import { seconds, span } from './words.ts'
 
-export interface Row {
+export interface CertificateRow {
   readonly namespace: string
   readonly name: string
-  readonly status: 'issued' | 'pending' | 'failed'
+  readonly state: CertificateState
+  readonly status: TlsStatus
   readonly issuer: string
+  /** `ClusterIssuer`, `Issuer`, or the kind of an external issuer. */
+  readonly issuerKind: string
   readonly names: readonly string[]
   readonly secretName: string
+  /** `61 d`; left out when unknown. */
+  readonly age?: string
   /** `in 61 d`, `3 d ago`; left out when unknown. */
   readonly expires?: string
   readonly renews?: string
   /** The same as times: RFC 3339. */
+  readonly createdAt?: string
+  readonly notBefore?: string
   readonly notAfter?: string
   readonly renewalTime?: string
 }
 
 /** `live` is the API's JSON of a Certificate; undefined when it is none. The Secret is not looked at: see `readiness`. */
-export function row(live: unknown, now: Date): Row | undefined {
+export function row(live: unknown, now: Date): CertificateRow | undefined {
   const { data } = shape.safeParse(whole(live))
   if (data === undefined) return undefined
   const { metadata, spec, status } = data
-  const [ready, issuing] = [conditionOf(data, 'Ready'), conditionOf(data, 'Issuing')]
+  const state = certificateState(data, now)
+  const { ipAddresses, uris, emailAddresses, commonName } = spec
+  const alternative = [...spec.dnsNames, ...ipAddresses, ...uris, ...emailAddresses]
+  const age = seconds(metadata.creationTimestamp, now)
   return {
     namespace: metadata.namespace ?? '',
     name: metadata.name,
-    status:
-      ready?.status === 'True'
-        ? 'issued'
-        : status.lastFailureTime !== undefined && issuing?.status !== 'True'
-          ? 'failed'
-          : 'pending',
+    state,
+    status: tlsStatusOf(state),
     issuer: spec.issuerRef.name,
-    names: spec.dnsNames,
+    issuerKind: spec.issuerRef.kind,
+    names: alternative.length === 0 && commonName !== undefined ? [commonName] : alternative,
     secretName: spec.secretName,
+    ...(age === undefined ? {} : { age: span(age) }),
     ...times(data, now),
-    ...(status.notAfter === undefined ? {} : { notAfter: status.notAfter }),
-    ...(status.renewalTime === undefined ? {} : { renewalTime: status.renewalTime }),
+    ...given({
+      createdAt: metadata.creationTimestamp,
+      notBefore: status.notBefore,
+      notAfter: status.notAfter,
+      renewalTime: status.renewalTime,
+    }),
   }
 }
 
+const given = (fields: Readonly<Record<string, string | undefined>>) =>
+  Object.fromEntries(Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [[key, value]])))
+
 /** When the certificate in use expires and when it is renewed, as words. */
-export function times({ status }: Certificate, now: Date): Pick<Row, 'expires' | 'renews'> {
+export function times({ status }: Certificate, now: Date): Pick<CertificateRow, 'expires' | 'renews'> {
   const words = (at: string | undefined) => {
     const left = seconds(now, at)
     return left === undefined ? undefined : left < 0 ? `${span(-left)} ago` : `in ${span(left)}`

@@ -19,7 +19,7 @@ export interface Rule<F> {
 }
 
 /** How far something is; the shape of the cluster room's. `note` is said of what is ready and still not as wished. */
-export type Readiness =
+export type CertificateReadiness =
   | { readonly is: 'ready'; readonly note?: string }
   | { readonly is: 'waiting' | 'failed'; readonly why: string; readonly hint?: string }
 

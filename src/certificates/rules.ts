@@ -1,12 +1,14 @@
 // The table that explains a Certificate: what is wrong, from what decides everything down to what may just take time.
 
-import { type Facts, failure } from './facts.ts'
+import { shellWords } from '../engine/shell-words.ts'
+import { type CertificateFacts, failure } from './facts.ts'
 import { ISSUER_RULES, issuerFacts, issuerReady } from './issuer.ts'
 import { limitWords } from './limits.ts'
 import { problemWords } from './problems.ts'
 import { judge, type Rule } from './rule.ts'
 import { renew, SECRET_RULES } from './secret-rules.ts'
 import { SELF_CHECK_RULES } from './self-check.ts'
+import { RENEWAL_LATE_SECONDS } from './state.ts'
 import { seconds, short, span, when } from './words.ts'
 
 const APPLY = 'k3s-platform apply -t certificates'
@@ -16,17 +18,16 @@ const LEASE_SILENT_SECONDS = 30
 const SILENT_SECONDS = 30
 /** An ACME server takes an order within a second or two. */
 const ORDER_SILENT_SECONDS = 5
-const RENEWAL_LATE_SECONDS = 3_600
 
-const issuerOf = (f: Facts) => {
+const issuerOf = (f: CertificateFacts) => {
   const facts = f.issuer && issuerFacts(f.issuer, f.now)
   return facts === undefined || issuerReady(facts) ? null : judge(ISSUER_RULES, facts)
 }
 
 /** How long the Certificate or its request has been silent: without a word since it was made. */
-const silence = (f: Facts) => seconds((f.request ?? f.certificate)?.metadata.creationTimestamp, f.now) ?? 0
+const silence = (f: CertificateFacts) => seconds((f.request ?? f.certificate)?.metadata.creationTimestamp, f.now) ?? 0
 
-export const RULES: readonly Rule<Facts>[] = [
+export const RULES: readonly Rule<CertificateFacts>[] = [
   {
     name: 'namespace-terminating',
     fails: true,
@@ -60,7 +61,7 @@ export const RULES: readonly Rule<Facts>[] = [
     name: 'certificate-absent',
     fails: true,
     match: ({ certificate }) =>
-      !certificate && { cause: 'there is no such Certificate', fix: APPLY, after: 'cert-manager issues it' },
+      !certificate && { cause: 'the Certificate does not exist', fix: APPLY, after: 'cert-manager issues it' },
   },
   {
     name: 'secret-shared',
@@ -75,7 +76,7 @@ export const RULES: readonly Rule<Facts>[] = [
       return (
         named !== undefined && {
           cause: `two Certificates write the Secret ${certificate?.spec.secretName}: this one and ${named}; cert-manager serves only the first`,
-          fix: `give one of them another secretName, or remove it: kubectl delete certificate -n ${bundle.namespace} ${named}`,
+          fix: `change the secretName of one of them, or remove it: kubectl delete certificate -n ${bundle.namespace} ${shellWords([named])}`,
         }
       )
     },
@@ -145,7 +146,7 @@ export const RULES: readonly Rule<Facts>[] = [
       return (
         words && {
           ...words,
-          after: `cert-manager tries again ${next}; what is asked before the limit is over is refused; after it: ${renew(f)}`,
+          after: `cert-manager retries ${next}; requests before the limit ends are rejected; after that: ${renew(f)}`,
         }
       )
     },
@@ -176,8 +177,8 @@ export const RULES: readonly Rule<Facts>[] = [
         !order.status.state &&
         (seconds(order.metadata.creationTimestamp, now) ?? 0) >= ORDER_SILENT_SECONDS && {
           cause: `the ACME server has not answered to the order: ${server} is down, slow, or not to be reached from the cluster`,
-          fix: `curl -v ${server}, from the node; what it met: kubectl logs -n cert-manager deployment/cert-manager`,
-          after: 'nothing: cert-manager tries again by itself',
+          fix: `check from the node: curl -v ${shellWords([server])}; what it met: kubectl logs -n cert-manager deployment/cert-manager`,
+          after: 'no action: cert-manager retries by itself',
         }
       )
     },
@@ -200,7 +201,9 @@ export const RULES: readonly Rule<Facts>[] = [
     fails: true,
     match: ({ backoff, issuing, on }) => {
       const why = backoff ? issuing?.message : on.Ready?.reason === 'Failed' ? on.Ready.message : undefined
-      return why === undefined ? null : { cause: `issuance failed: ${failure(why)}`, fix: 'put right what it says' }
+      return why === undefined
+        ? null
+        : { cause: `issuance failed: ${failure(why)}`, fix: 'fix the cause in this message' }
     },
   },
   {
@@ -220,7 +223,7 @@ export const RULES: readonly Rule<Facts>[] = [
               : 'Lease cert-manager-controller: absent',
           ],
           fix: 'kubectl get pods -n cert-manager',
-          after: 'nothing, if its Pod has just started: it waits up to 75 s for the lease of the old one',
+          after: "no action if its Pod has just started: it waits up to 75 s for the previous leader's lease",
         }
       )
     },
@@ -232,7 +235,7 @@ export const RULES: readonly Rule<Facts>[] = [
       !f.on.Approved &&
       silence(f) >= SILENT_SECONDS && {
         cause:
-          'nobody approves the request: the approver of cert-manager is turned off, or its policy does not know this issuer',
+          "the request is not approved: cert-manager's approver is disabled, or its policy does not allow this issuer",
         fix: 'see disableAutoApproval in the values of cert-manager, and the approver that you installed instead',
       },
   },
@@ -244,7 +247,7 @@ export const RULES: readonly Rule<Facts>[] = [
       return (
         issued &&
         late >= RENEWAL_LATE_SECONDS && {
-          cause: `the renewal is ${span(late)} late${issuing?.status === 'True' ? ', and under way' : ''}`,
+          cause: `the renewal is ${span(late)} late${issuing?.status === 'True' ? ', in progress' : ''}`,
           fix: `kubectl get pods -n cert-manager: it must run; then: ${renew(f)}`,
         }
       )
@@ -254,9 +257,9 @@ export const RULES: readonly Rule<Facts>[] = [
 ]
 
 /** What comes after a fix, when the rule does not say it: cert-manager's next try. */
-export function afterOf(f: Facts): string {
+export function afterOf(f: CertificateFacts): string {
   if (f.certificate === undefined) return APPLY
-  if (f.backoff === undefined) return 'nothing: cert-manager goes on by itself'
+  if (f.backoff === undefined) return 'no action: cert-manager continues by itself'
   const { attempts, next } = f.backoff
   return `cert-manager tries again ${when(next, f.now)}, as ${attempts} ${attempts === 1 ? 'try' : 'tries'} failed; at once: ${renew(f)}`
 }

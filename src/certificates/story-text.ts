@@ -1,9 +1,9 @@
-// A story as text for a terminal or a log: the tree, then cause, evidence, fix and what comes then.
+// Formats the explanation of a Certificate as text: the tree, then cause, evidence, fix and next step.
 
-import type { Line, Story } from './explain.ts'
+import type { Explanation, Line } from './explain.ts'
 
 /** Lines without colour; the states stand below each other. */
-export function storyText({ tree, because }: Story): string {
+export function storyText({ tree, because }: Explanation): string {
   const rows = drawn(tree)
   const width = Math.max(...rows.map(([left]) => left.length)) + 2
   const lines = rows.map(([left, state]) => `${left.padEnd(width)}${state}`.trimEnd())

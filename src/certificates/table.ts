@@ -1,35 +1,70 @@
-// Certificates as a table for a terminal or a log, and the sentence below it.
+// Formats certificates as a table, with a summary below it.
 
-import type { Row } from './row.ts'
+import type { CertificateRow } from './row.ts'
+import { CERTIFICATE_STATES, isHealthy } from './state.ts'
 
 /** A Certificate of a host. */
-export interface Listed extends Row {
+export interface Listed extends Omit<CertificateRow, 'state'> {
   readonly host: string
-  /** The tool that has it: `Flux (platform-root)`; null: nobody is known. */
+  /** Deleted: while it is watched. */
+  readonly state: CertificateRow['state'] | 'Deleted'
+  /** The tool that manages it: `Flux (platform-root)`; null: nobody is known. */
   readonly owner: string | null
+  /** What uses its Secret: `Deployment/web`; empty also where it was not read. */
+  readonly consumers: readonly string[]
 }
 
-const STATES = ['issued', 'pending', 'failed'] as const
+export interface TableOptions {
+  /** With a column for the host. */
+  readonly hosts: boolean
+  /** With every column. */
+  readonly wide: boolean
+}
 
-/** Without a HOST column where there is one host. `why` is the command that explains what is not issued. */
-export function tableText(rows: readonly Listed[], several: boolean, why: string): string {
-  if (rows.length === 0) return 'no certificates\n'
-  const cells = rows.map((one) => [
-    ...(several ? [one.host] : []),
-    ...[one.namespace, one.name, one.status, one.issuer, one.names.join(',') || '-'],
-    ...[one.expires ?? '-', one.renews ?? '-', one.owner?.replace(/ \(.*/, '') ?? '-'],
-  ])
-  const head = [...(several ? ['HOST'] : []), ...'NAMESPACE NAME STATUS ISSUER NAMES EXPIRES RENEWS OWNER'.split(' ')]
-  const table = [head, ...cells]
-  const widths = head.map((_, i) => Math.max(...table.map((line) => line[i]?.length ?? 0)) + 2)
-  const lines = table.map((line) =>
+interface Column {
+  readonly head: string
+  readonly when?: keyof TableOptions
+  readonly cell: (row: Listed) => string | undefined
+}
+
+const COLUMNS: readonly Column[] = [
+  { head: 'HOST', when: 'hosts', cell: ({ host }) => host },
+  { head: 'NAMESPACE', cell: ({ namespace }) => namespace },
+  { head: 'NAME', cell: ({ name }) => name },
+  { head: 'STATE', cell: ({ state }) => state },
+  { head: 'STATUS', when: 'wide', cell: ({ status }) => status },
+  { head: 'ISSUER', cell: ({ issuer }) => issuer },
+  { head: 'NAMES', cell: ({ names }) => names.join(',') },
+  { head: 'AGE', cell: ({ age }) => age },
+  { head: 'EXPIRES', cell: ({ expires }) => expires },
+  { head: 'RENEWS', cell: ({ renews }) => renews },
+  { head: 'OWNER', cell: ({ owner }) => owner?.replace(/ \(.*/, '') },
+  { head: 'SECRET', when: 'wide', cell: ({ secretName }) => secretName },
+  { head: 'CONSUMERS', when: 'wide', cell: ({ consumers }) => consumers.join(',') },
+]
+
+/** The head, then a line for each row, aligned. */
+export function tableLines(rows: readonly Listed[], options: TableOptions): string[] {
+  const columns = COLUMNS.filter(({ when }) => when === undefined || options[when])
+  const table = [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ cell }) => cell(row) || '-'))]
+  const widths = columns.map((_, i) => table.reduce((most, line) => Math.max(most, line[i]?.length ?? 0), 0) + 2)
+  return table.map((line) =>
     line
       .map((cell, i) => cell.padEnd(widths[i] ?? 0))
       .join('')
       .trimEnd(),
   )
-  const counts = STATES.map((state) => [rows.filter(({ status }) => status === state).length, state] as const)
-  const told = counts.flatMap(([n, state]) => (n === 0 ? [] : `${n} ${state}`)).join(', ')
-  const open = rows.some(({ status }) => status !== 'issued')
-  return `${[...lines, `${told}.${open ? ` Why: ${why}` : ''}`].join('\n')}\n`
+}
+
+/** `2 Ready, 1 Issuing.` */
+export function summaryOf(rows: readonly Listed[]): string {
+  const counts = CERTIFICATE_STATES.map((state) => [rows.filter((row) => row.state === state).length, state] as const)
+  return `${counts.flatMap(([n, state]) => (n === 0 ? [] : `${n} ${state}`)).join(', ')}.`
+}
+
+/** `why` is the command that explains what is not healthy. */
+export function tableText(rows: readonly Listed[], options: TableOptions, why: string): string {
+  if (rows.length === 0) return 'no certificates\n'
+  const hint = rows.some(({ state }) => state !== 'Deleted' && !isHealthy(state)) ? ` Why: ${why}` : ''
+  return `${[...tableLines(rows, options), `${summaryOf(rows)}${hint}`].join('\n')}\n`
 }

@@ -1,21 +1,8 @@
-// Words for times and for what servers say.
+// Formats times and server messages.
 
-const UNITS = [
-  [86_400, 'd'],
-  [3_600, 'h'],
-  [60, 'm'],
-  [1, 's'],
-] as const
+import { span } from '../engine/duration.ts'
 
-/** Seconds as `12 s`, `4 m 12 s`, `25 h`, `61 d`: two units up to two hours, then one. */
-export function span(seconds: number): string {
-  const s = Math.max(0, Math.round(seconds))
-  const at = UNITS.findIndex(([size], i) => s >= (i === 0 ? 2 * size : size))
-  const [size, unit] = UNITS[at] ?? [1, 's']
-  const [small, smaller] = UNITS[at + 1] ?? [1, '']
-  const rest = s < 7_200 ? Math.floor((s % size) / small) : 0
-  return `${Math.floor(s / size)} ${unit}${rest > 0 && smaller ? ` ${rest} ${smaller}` : ''}`
-}
+export { span }
 
 /** Seconds from `from` to `to`; undefined when either is missing or no time. */
 export function seconds(from: string | Date | undefined, to: string | Date | undefined): number | undefined {

@@ -1,17 +1,18 @@
-// The charts of a run, asked for before anything is touched: whether they are there, as locked, and take the values they get.
+// Checks the charts of a run before anything is changed: they exist, match the lock file, and accept their values.
 
-import { createHash } from 'node:crypto'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { ChartCheck } from '../../roles/role.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Host } from '../inventory/index.ts'
-import { cacheIn } from '../supply/cache.ts'
 import { type Chart, chartContentOf, fetchChart, unlockedChart } from '../supply/chart.ts'
 import { Unreached } from '../supply/chart-source.ts'
+import type { ValueFault } from '../supply/schema-faults.ts'
 import type { Supply } from '../supply/supply.ts'
+import { unknownValues } from '../supply/unknown-values.ts'
 import { checkValues } from '../supply/values-check.ts'
+import { openCache } from './cache.ts'
 import type { Io } from './io.ts'
+import { passedChecks } from './passed-checks.ts'
 
 /** A chart of one host. */
 export interface HostChart {
@@ -25,9 +26,10 @@ const BOUND_MS = 10_000
 export async function chartProblems(
   charts: readonly HostChart[],
   supply: Supply,
-  { env }: Pick<Io, 'env'>,
+  io: Pick<Io, 'env' | 'onExit'>,
 ): Promise<Problem[]> {
-  const cache = cacheIn(env)
+  const cache = await openCache(io)
+  const passed = await passedChecks(join(cache, 'charts'))
   const under = new Map<string, Promise<Chart>>()
   const found = await Promise.all(
     charts.map(async ({ host, check }) => {
@@ -35,12 +37,11 @@ export async function chartProblems(
       const { name, version } = source
       const file = source.file === undefined ? undefined : supply.digestOf(source.file)
       const locked = file ?? supply.locked(['charts', name, version])
-      const key = JSON.stringify([source, locked ?? null, values])
-      const mark = join(cache, 'charts', `well-${createHash('sha256').update(key).digest('hex')}`)
+      const identity = JSON.stringify([source, locked ?? null, values])
       const unlocked = source.file === undefined ? unlockedChart(source, supply) : undefined
       const where = host.where(check.place([]))
       if (unlocked !== undefined) return [{ kind: 'usage' as const, where, ...unlocked }]
-      if (await exists(mark)) return []
+      if (passed.has(identity)) return []
       const id = JSON.stringify([source, locked ?? null])
       const fetched =
         under.get(id) ??
@@ -49,20 +50,36 @@ export async function chartProblems(
       try {
         const chart = await fetched
         if (source.file !== undefined) await chartContentOf(chart)
-        const faults = await checkValues(chart, values)
-        if (faults.length === 0) await keep(mark)
-        return faults.map(({ path, message, hint }): Problem => {
-          const place = check.place(path)
-          const words = host.hiding(place, `${path.join('.')}: ${message}`)
-          const what = `the chart ${name} ${version} does not take ${words}`
-          return { kind: 'usage', where: host.where(place), what, ...(hint === undefined ? {} : { hint }) }
-        })
+        const { faults, unchecked } = await checkValues(chart, values)
+        if (unchecked !== undefined) return [uncheckedValues(check, where, unchecked)]
+        const unknown = unknownValues(chart, check.given)
+        if (faults.length + unknown.length === 0) await passed.add(identity)
+        const problem =
+          (kind: 'usage' | 'warning', verb: string) =>
+          (fault: ValueFault): Problem => {
+            const { path, message, hint } = fault
+            const place = check.place(path)
+            const words = host.hiding(place, [path.join('.'), message].filter(Boolean).join(': '))
+            const what = `the chart ${name} ${version} ${verb} ${words}`
+            return { kind, where: host.where(place), what, ...(hint === undefined ? {} : { hint }) }
+          }
+        return [...faults.map(problem('usage', 'does not accept')), ...unknown.map(problem('warning', 'ignores'))]
       } catch (error) {
         return told(error, sourceOf(host, check) ?? where, supply.strict)
       }
     }),
   )
   return found.flat()
+}
+
+function uncheckedValues({ source: { name, version } }: ChartCheck, where: string, why: string): Problem {
+  return {
+    kind: 'warning',
+    where,
+    what: `The values of the chart ${name} ${version} were not checked`,
+    why,
+    hint: 'Review values.schema.json in the chart before you trust it; Helm validates the values during the installation',
+  }
 }
 
 /** Where the inventory says which chart it is, or where from. */
@@ -80,19 +97,7 @@ function told(error: unknown, where: string, strict: boolean): Problem[] {
     ...problem,
     kind: unchecked ? 'warning' : 'usage',
     where,
-    what: unchecked ? `${problem.what} from here: its values are not checked` : problem.what,
+    what: unchecked ? `${problem.what} from the workstation: its values are not checked` : problem.what,
     why: [problem.where, problem.why].filter(Boolean).join(': '),
   }))
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  )
-}
-
-async function keep(path: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await writeFile(path, '')
 }

@@ -1,9 +1,8 @@
-// The commands there are, what commander parses of them, and their help.
+// Defines the commands and their help.
 
 import { Command, Option } from 'commander'
-import type { Mode } from '../engine/events.ts'
+import type { RunMode } from '../engine/events.ts'
 import { belongs, type CommandName, FLAGS, type Flag } from './flags.ts'
-import { CERT_VERBS } from './verbs.ts'
 
 /** What was typed, by long flag: one entry each time it was given. */
 export type Raw = Map<string, string[]>
@@ -13,7 +12,7 @@ interface CommandSpec {
   readonly about: string
   /** Heading in the help. */
   readonly group: 'Every day' | 'Files' | 'Access' | 'Lifecycle'
-  readonly mode: Mode
+  readonly mode: RunMode
   /** What its words without a dash are. */
   readonly operands: 'roles' | 'hosts' | 'verb' | 'none'
   /** The roles that it is about; default: all. */
@@ -31,7 +30,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: [
       ['k3s-platform apply', 'every host of the default inventory'],
       ['k3s-platform apply -i inventories/prod -l edge-1', 'one host'],
-      ['k3s-platform apply -t k3s -e k3s_platform_k3s_version=v1.36.5+k3s1', 'one stage, another version'],
+      ['k3s-platform apply -t k3s -e k3s_platform_k3s_version=v1.36.5+k3s1', 'one stage with another version'],
     ],
   },
   {
@@ -41,36 +40,38 @@ export const COMMANDS: readonly CommandSpec[] = [
     mode: 'check',
     operands: 'roles',
     examples: [
-      ['k3s-platform plan', 'exit code 2: there is something to do'],
-      ['k3s-platform plan -l edge-1 -D', 'also what is in new files'],
-      ['k3s-platform plan -o json', 'for programs; schema: docs/schema/run-v1.json'],
+      ['k3s-platform plan', 'exit code 2: changes are pending'],
+      ['k3s-platform plan -l edge-1 -D', 'also show the content of new files'],
+      ['k3s-platform plan -o json', 'for scripts; schema: docs/schema/run-v1.json'],
     ],
   },
   {
     name: 'certs',
-    about: 'list, explain, ensure, renew, remove certificates',
+    about: 'list, explain, check, ensure, renew, remove certificates',
     group: 'Every day',
     mode: 'apply',
     operands: 'verb',
     roles: [],
     examples: [
-      ['k3s-platform certs', 'all of them; exit code 2: something is not issued'],
-      ['k3s-platform certs explain -n database postgresql-tls', 'why it is not, and what to do'],
-      ['k3s-platform certs explain', 'each one that is not issued'],
-      ['k3s-platform certs ensure', "makes the inventory's issuers and certificates and waits for them"],
-      ['k3s-platform certs renew -n database --all', 'issues them anew, now'],
-      ['k3s-platform certs remove -n database old-tls --delete-secret', 'asks first; the Secret goes, too'],
+      ['k3s-platform certs', 'all certificates; exit code 2: one is not healthy'],
+      ['k3s-platform certs explain -n database postgresql-tls', 'why it is not issued, and how to fix it'],
+      ['k3s-platform certs explain', 'every certificate that is not healthy'],
+      ['k3s-platform certs --expiring-within 30d', 'exit code 2: there is one'],
+      ['k3s-platform certs check', 'whether Caddy serves what the Secrets contain'],
+      ['k3s-platform certs ensure', "apply the inventory's issuers and certificates and wait for them"],
+      ['k3s-platform certs renew -n database --all', 'reissue them now'],
+      ['k3s-platform certs remove -n database old-tls --delete-secret', 'ask for confirmation; also delete the Secret'],
     ],
   },
   {
     name: 'doctor',
-    about: 'check workstation and hosts; every finding names its fix',
+    about: 'check workstation and hosts; every finding includes its fix',
     group: 'Every day',
     mode: 'check',
     operands: 'hosts',
     examples: [
-      ['k3s-platform doctor', 'exit code 2: warnings; 1: something keeps apply from working'],
-      ['k3s-platform doctor edge-1 -o json', 'for programs'],
+      ['k3s-platform doctor', 'exit code 2: warnings; 1: apply would fail'],
+      ['k3s-platform doctor edge-1 -o json', 'for scripts'],
     ],
   },
   {
@@ -80,9 +81,9 @@ export const COMMANDS: readonly CommandSpec[] = [
     mode: 'apply',
     operands: 'roles',
     examples: [
-      ['k3s-platform render --tree ../platform-config', 'what Git shall own, as files that you can read'],
-      ['k3s-platform render --tree ../platform-config -C', 'exit code 2: the tree is behind'],
-      ['k3s-platform render --tree ../platform-config --commit', 'one commit with these files alone'],
+      ['k3s-platform render --tree ../platform-config', 'the manifests for Git, as readable files'],
+      ['k3s-platform render --tree ../platform-config -C', 'exit code 2: the tree is outdated'],
+      ['k3s-platform render --tree ../platform-config --commit', 'one commit with only these files'],
     ],
   },
   {
@@ -92,9 +93,9 @@ export const COMMANDS: readonly CommandSpec[] = [
     mode: 'apply',
     operands: 'none',
     examples: [
-      ['k3s-platform lock -i inventories/prod', 'writes inventories/prod/k3s-platform.lock: commit it'],
-      ['k3s-platform lock -C', 'exit code 2: it is behind'],
-      ['k3s-platform apply --locked', 'installs nothing else'],
+      ['k3s-platform lock -i inventories/prod', 'write inventories/prod/k3s-platform.lock; commit it'],
+      ['k3s-platform lock -C', 'exit code 2: the lock file is outdated'],
+      ['k3s-platform apply --locked', 'install only what the lock file lists'],
     ],
   },
   {
@@ -106,32 +107,32 @@ export const COMMANDS: readonly CommandSpec[] = [
     roles: ['k3s_platform_bootstrap'],
     examples: [
       ['k3s-platform kubeconfig edge-1', 'context edge-1 in ~/.kube/config, or the first file of KUBECONFIG'],
-      ['k3s-platform kubeconfig edge-1 --tunnel -- kubectl get nodes', 'port 6443 need not be open'],
-      ['k3s-platform kubeconfig --use -l prod', 'all of a group, the first one as current context'],
+      ['k3s-platform kubeconfig edge-1 --tunnel -- kubectl get nodes', 'port 6443 does not have to be open'],
+      ['k3s-platform kubeconfig --use -l prod', 'all hosts of a group, the first one as current context'],
     ],
   },
   {
     name: 'upgrade',
-    about: 'another k3s release, guarded, with a snapshot first',
+    about: 'upgrade k3s to another release, with a snapshot first',
     group: 'Lifecycle',
     mode: 'apply',
     operands: 'hosts',
     roles: ['k3s_platform_bootstrap'],
     examples: [
-      ['k3s-platform upgrade edge-1 --to v1.36.5+k3s1', 'one host; then says which line keeps it'],
-      ['k3s-platform upgrade -l edge --to v1.36.5+k3s1 -C', 'only shows what would be done'],
+      ['k3s-platform upgrade edge-1 --to v1.36.5+k3s1', 'one host; then show which variable to set'],
+      ['k3s-platform upgrade -l edge --to v1.36.5+k3s1 -C', 'only show what would be done'],
     ],
   },
   {
     name: 'reset',
-    about: 'take k3s and all that it made off a host',
+    about: 'remove k3s and everything it created from a host',
     group: 'Lifecycle',
     mode: 'apply',
     operands: 'hosts',
     roles: ['k3s_platform_bootstrap'],
     examples: [
-      ['k3s-platform reset -l edge-1 -C', 'only shows what would go'],
-      ['k3s-platform reset -l edge-1', 'shows it, asks, does it'],
+      ['k3s-platform reset -l edge-1 -C', 'only show what would be removed'],
+      ['k3s-platform reset -l edge-1', 'show it, ask for confirmation, remove it'],
       ['k3s-platform reset edge-1 --yes', 'for scripts'],
     ],
   },
@@ -140,7 +141,7 @@ export const COMMANDS: readonly CommandSpec[] = [
 const WIDTH = 80
 
 const EXIT_CODES = `Exit codes:
-  0 all is as it should be     2 changes are pending (plan, --check)
+  0 no changes, no errors        2 changes are pending (plan, --check)
   1 failed                    64 wrong usage or input, nothing was touched
   130 interrupted
 `
@@ -148,7 +149,7 @@ const EXIT_CODES = `Exit codes:
 const OPERANDS = {
   roles: '[role...] ',
   hosts: '[host...] ',
-  verb: `[${Object.keys(CERT_VERBS).join('|')}] [name...] `,
+  verb: '[verb] [name...] ',
   none: '',
 } as const
 
@@ -169,7 +170,9 @@ export function commandOf(name: string, raw: Raw): Command {
   const add = (flag: string, { flags, about }: Pick<Flag, 'flags' | 'about'>, heading: string) => {
     const option = new Option(flags, about).helpGroup(`${heading}:`)
     option.argParser((value: string | undefined) => {
-      raw.set(flag, [...(raw.get(flag) ?? []), value ?? ''])
+      const values = raw.get(flag)
+      if (values === undefined) raw.set(flag, [value ?? ''])
+      else values.push(value ?? '')
       return undefined
     })
     command.addOption(option)
@@ -177,15 +180,15 @@ export function commandOf(name: string, raw: Raw): Command {
   for (const [heading, group] of Object.entries(FLAGS)) {
     for (const [flag, of] of Object.entries<Flag>(group)) if (belongs(of, name)) add(flag, of, heading)
   }
-  add('help', { flags: '-h, --help', about: 'this text' }, 'Other')
-  add('version', { flags: '--version', about: 'the version of k3s-platform' }, 'Other')
+  add('help', { flags: '-h, --help', about: 'show this help' }, 'Other')
+  add('version', { flags: '--version', about: 'show the version of k3s-platform' }, 'Other')
   return command
 }
 
 export function helpOf(name: string): string {
   const spec = COMMANDS.find((c) => c.name === name)
   const examples = (spec?.examples ?? []).map(([line, about]) => `  ${line}\n      ${about}\n`).join('')
-  const variables = 'Every long flag has a variable, K3S_PLATFORM_SKIP_TAGS for --skip-tags; a flag wins.\n'
+  const variables = 'Every long flag has an environment variable, K3S_PLATFORM_SKIP_TAGS for --skip-tags; flags win.\n'
   return `${commandOf(name, new Map()).helpInformation()}\n${wrap(variables)}\nExamples:\n${examples}\n${EXIT_CODES}`
 }
 
@@ -200,8 +203,8 @@ Provisions k3s platform nodes over SSH: a truthful plan, no agent.
 
 ${groups.join('\n')}
 Other:
-  --help     this text, or that of a command: k3s-platform plan --help
-  --version  the version of k3s-platform
+  --help     this help, or the help of a command: k3s-platform plan --help
+  --version  show the version of k3s-platform
 
 Examples:
   k3s-platform plan -i inventories/prod

@@ -1,4 +1,4 @@
-// From a command's name to what runs it; each loads what it needs when it is called.
+// Maps a command's name to its function, which is loaded when it is called.
 
 import type { CommandName } from './flags.ts'
 import type { Io } from './io.ts'

@@ -1,8 +1,8 @@
-// The value of each flag: as typed, else from its environment variable; what cannot be understood is told.
+// Reads the value of each flag from argv or its environment variable, and reports invalid values.
 
 import type { Problem } from '../engine/problem.ts'
 import type { Raw } from './commands.ts'
-import { type FlagName, variableOf } from './flags.ts'
+import { belongs, type FlagName, flagOf, variableOf } from './flags.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -16,37 +16,61 @@ export interface Read {
   count(name: FlagName): number
   last(name: FlagName): string | null
   all(name: FlagName): readonly string[]
+  /** Names with commas between them. A list without a name is a mistake. */
+  names(name: FlagName): readonly string[]
   as<T>(name: FlagName, expected: string, convert: (text: string) => T | undefined): T | undefined
 }
 
-/** A flag wins over its variable; an empty variable is none. */
-export function reader(raw: Raw, env: Env, problems: Problem[]): Read {
+/**
+ * A flag wins over its variable; an empty variable is none, unless the flag narrows what is done. `fromEnv` gets the names of
+ * those whose value is that of a variable.
+ */
+export function reader(raw: Raw, env: Env, problems: Problem[], command: string, fromEnv: Set<FlagName>): Read {
   const find = (
     name: FlagName,
   ): { readonly where: string; readonly values: readonly string[]; readonly typed: boolean } => {
     const typed = raw.get(name)
     if (typed) return { where: `--${name}`, values: typed, typed: true }
     const where = variableOf(name)
-    return { where, values: (env[where] ?? '').split('\n').filter((line) => line.trim() !== ''), typed: false }
+    const flag = flagOf(name)
+    const text = env[where]
+    const mayBeBlank = !(flag?.narrows && belongs(flag, command))
+    if (text?.trim() === '' && !mayBeBlank) return { where, values: [text], typed: false }
+    const lines = flag?.kind === 'values' ? (text ?? '').split('\n') : [(text ?? '').trimEnd()]
+    const values = lines.filter((line) => line.trim() !== '')
+    if (values.length > 0) fromEnv.add(name)
+    return { where, values, typed: false }
   }
   const as: Read['as'] = (name, expected, convert) => {
     const { where, values } = find(name)
     const text = values.at(-1)
     if (text === undefined) return undefined
     const value = convert(text)
-    if (value === undefined) problems.push(usage(where, `expected ${expected}, got ${JSON.stringify(text)}`))
+    if (value === undefined) problems.push(usage(where, `expected ${expected}, got ${shown(text)}`))
     return value
   }
   const said: Read['said'] = (name) => find(name).typed || (as(name, 'true or false', truth) ?? null)
   const all = (name: FlagName) => {
     const { where, values } = find(name)
-    for (const value of values)
-      if (value.trim() === '') problems.push(usage(where, 'is empty', 'give it a value or leave it out'))
+    const isText = name === 'extra-vars' ? isYamlText : isOneLine
+    for (const value of values) {
+      if (value.trim() === '') {
+        const hint = where.startsWith('--') ? 'set a value or remove the flag' : `set a value, or: unset ${where}`
+        problems.push(usage(where, 'is empty', hint))
+      } else if (!isText(value)) problems.push(usage(where, `contains a control character: ${shown(value)}`))
+    }
     return values
   }
   return {
     as,
     all,
+    names: (name) => {
+      const lists = all(name).filter((list) => list.trim() !== '')
+      const found = lists.flatMap((list) => list.split(',')).map((one) => one.trim())
+      const names = [...new Set(found.filter((one) => one !== ''))]
+      if (names.length === 0 && lists.length > 0) problems.push(usage(find(name).where, 'contains no name'))
+      return names
+    },
     last: (name) => all(name).at(-1) ?? null,
     on: (name) => said(name) ?? false,
     said,
@@ -60,6 +84,17 @@ export function reader(raw: Raw, env: Env, problems: Problem[]): Read {
   }
 }
 
+/** For a path, an argument of a program or a name. */
+export const isOneLine = (text: string): boolean => !/\p{Cc}/u.test(text)
+const isYamlText = (text: string): boolean => isOneLine(text.replace(/[\t\r\n]/g, ''))
+
+const SHOWN = 80
+
+/** In quotes, without control characters, and not all of what is long. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}...` : text)
+}
+
 function truth(text: string): boolean | undefined {
   const word = text.trim().toLowerCase()
   return ON.includes(word) || (OFF.includes(word) ? false : undefined)
@@ -68,6 +103,18 @@ function truth(text: string): boolean | undefined {
 export function wholeNumber(text: string, least: number, most: number): number | undefined {
   const n = Number(text)
   return /^\d+$/.test(text.trim()) && n >= least && n <= most ? n : undefined
+}
+
+/** The same problem, told of the variable where a flag's value came from it. */
+export function asGiven(problem: Problem, fromEnv: ReadonlySet<FlagName>): Problem {
+  for (const name of fromEnv) {
+    const spelled = flagOf(name)?.flags.match(/--?[a-z][\w-]*/g) ?? []
+    const flag = spelled.find(
+      (one) => problem.where.startsWith(one) && /^(?:$|[ :])/.test(problem.where.slice(one.length)),
+    )
+    if (flag !== undefined) return { ...problem, where: `${variableOf(name)}${problem.where.slice(flag.length)}` }
+  }
+  return problem
 }
 
 /** A mistake on the command line; `where` is the flag, its variable or the word. */

@@ -19,6 +19,8 @@ export interface Flag {
   readonly about: string
   /** Part of the same command for another purpose: repeated in `To do it: ...`. */
   readonly again?: true
+  /** It narrows what is done: set to nothing, it must not mean everything. Its variable may be unset, but not blank. */
+  readonly narrows?: true
   /** The commands that have it; default: all. */
   readonly only?: readonly CommandName[]
 }
@@ -36,14 +38,22 @@ export const FLAGS = {
       flags: '-l, --limit <pattern>',
       kind: 'value',
       again: true,
-      about: 'hosts, as Ansible writes them: edge-1,staging:!db',
+      narrows: true,
+      about: 'Ansible host patterns: edge-1,staging:!db',
     },
-    tags: { flags: '-t, --tags <names>', kind: 'values', again: true, about: 'only these stages and addons' },
+    tags: {
+      flags: '-t, --tags <names>',
+      kind: 'values',
+      again: true,
+      narrows: true,
+      about: 'run only these stages and addons',
+    },
     'skip-tags': {
       flags: '--skip-tags <names>',
       kind: 'values',
       again: true,
-      about: 'all but these stages and addons',
+      narrows: true,
+      about: 'skip these stages and addons',
     },
     'extra-vars': {
       flags: '-e, --extra-vars <vars>',
@@ -51,55 +61,74 @@ export const FLAGS = {
       again: true,
       about: 'k=v, JSON, YAML or @file; wins over everything',
     },
-    'list-hosts': { flags: '--list-hosts', kind: 'switch', about: 'print the hosts that are meant, do nothing' },
-    'list-tags': { flags: '--list-tags', kind: 'switch', about: 'print the tags there are, do nothing' },
+    'list-hosts': { flags: '--list-hosts', kind: 'switch', about: 'print the matching hosts and exit' },
+    'list-tags': { flags: '--list-tags', kind: 'switch', about: 'print the available tags and exit' },
   },
   How: {
-    to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to go to' },
-    yes: { flags: '-y, --yes', kind: 'switch', only: ['apply', 'plan', 'certs', 'lock', 'reset'], about: 'do not ask' },
+    to: { flags: '--to <release>', kind: 'value', again: true, only: ['upgrade'], about: 'k3s release to upgrade to' },
+    yes: {
+      flags: '-y, --yes',
+      kind: 'switch',
+      only: ['apply', 'plan', 'certs', 'lock', 'reset'],
+      about: 'do not ask for confirmation',
+    },
     fallback: {
       flags: '--fallback <issuer>',
       kind: 'value',
       again: true,
       only: ['apply', 'plan'],
-      about: 'selfsigned: certificates of the selfSigned issuer, until a run without it',
+      about: 'selfsigned: use the selfSigned issuer until a run without this flag',
+    },
+    'no-snapshot': {
+      flags: '--no-snapshot',
+      kind: 'switch',
+      again: true,
+      only: ['apply', 'plan', 'upgrade'],
+      about: 'upgrade k3s without a datastore snapshot',
+    },
+    'delete-snapshots': {
+      flags: '--delete-snapshots',
+      kind: 'switch',
+      again: true,
+      only: ['reset'],
+      about: 'also delete the datastore snapshots (default: refuse if any exist)',
     },
     'delete-crds': {
       flags: '--delete-crds',
       kind: 'switch',
       again: true,
       only: ['apply', 'plan'],
-      about: 'with --yes: an addon that is turned off takes its CRDs and all their objects along',
+      about: 'with --yes: also delete the CRDs of disabled addons and all their objects',
     },
     'take-back': {
       flags: '--take-back',
       kind: 'switch',
       again: true,
       only: ['apply', 'plan'],
-      about: 'suspends what applies the tree and makes its objects ours again, for a recovery; asks',
+      about: 'suspend GitOps and apply the inventory to its objects, for a recovery; asks for confirmation',
     },
     'hand-over': {
       flags: '--hand-over',
       kind: 'switch',
       again: true,
       only: ['apply', 'plan'],
-      about: 'gives back to GitOps what was taken back, or suspended',
+      about: 'hand objects back to GitOps after --take-back, and resume it',
     },
     locked: {
       flags: '--locked',
       kind: 'switch',
       again: true,
       only: ['apply', 'plan', 'upgrade'],
-      about: 'only what k3s-platform.lock has (default where CI=true and there is one)',
+      about: 'install only what k3s-platform.lock lists (default if CI is set and the file exists)',
     },
-    check: { flags: '-C, --check', kind: 'switch', about: 'do nothing, show what would be done: the same as plan' },
-    diff: { flags: '-D, --diff', kind: 'switch', about: "show files' contents, those of new files included" },
+    check: { flags: '-C, --check', kind: 'switch', about: 'show what would be done and exit, as plan does' },
+    diff: { flags: '-D, --diff', kind: 'switch', about: 'show file contents, including new files' },
     forks: { flags: '-f, --forks <n>', kind: 'value', again: true, about: 'hosts at a time (default: 10)' },
     timeout: {
       flags: '--timeout <duration>',
       kind: 'value',
       again: true,
-      about: 'bound of the longest wait: 90s, 10m, 1h30m',
+      about: 'limit of the longest wait: 90s, 10m, 1h30m',
     },
   },
   Tree: {
@@ -108,21 +137,21 @@ export const FLAGS = {
       kind: 'value',
       again: true,
       only: ['render'],
-      about: 'folder to write the tree to: a repository, or any',
+      about: 'directory to write the tree to, such as a Git repository',
     },
     commit: {
       flags: '--commit',
       kind: 'switch',
       again: true,
       only: ['render'],
-      about: 'commit these files, and nothing else that is changed or staged',
+      about: 'commit only these files, not other changed or staged files',
     },
     overwrite: {
       flags: '--overwrite',
       kind: 'switch',
       again: true,
       only: ['render'],
-      about: 'also what was changed in Git since it was written',
+      about: 'also overwrite files that were changed in Git',
     },
   },
   Certificates: {
@@ -130,16 +159,32 @@ export const FLAGS = {
       flags: '-n, --namespace <name>',
       kind: 'value',
       again: true,
+      narrows: true,
       only: ['certs'],
-      about: 'only certificates of this namespace (default: of all)',
+      about: 'only certificates of this namespace (default: all)',
     },
-    all: { flags: '--all', kind: 'switch', again: true, only: ['certs'], about: 'renew: all that were found' },
+    'all-namespaces': {
+      flags: '-A, --all-namespaces',
+      kind: 'switch',
+      again: true,
+      only: ['certs'],
+      about: 'certificates of all namespaces (the default)',
+    },
+    'expiring-within': {
+      flags: '--expiring-within <duration>',
+      kind: 'value',
+      narrows: true,
+      only: ['certs'],
+      about: 'list: only what expires within it (30d, 12h) or has expired; exit code 2 if there is any',
+    },
+    watch: { flags: '-w, --watch', kind: 'switch', only: ['certs'], about: 'list: stay and show every change' },
+    all: { flags: '--all', kind: 'switch', again: true, only: ['certs'], about: 'renew: all certificates that match' },
     'delete-secret': {
       flags: '--delete-secret',
       kind: 'switch',
       again: true,
       only: ['certs'],
-      about: 'remove: its Secret goes, too (default: it stays, and is renewed no more)',
+      about: 'remove: also delete its Secret (default: keep it, no longer renewed)',
     },
   },
   Kubeconfig: {
@@ -147,7 +192,7 @@ export const FLAGS = {
       flags: '--context <name>',
       kind: 'value',
       only: ['kubeconfig'],
-      about: "name of context, cluster and user (default: the host's)",
+      about: 'name of context, cluster and user (default: the host name)',
     },
     server: {
       flags: '--server <address>',
@@ -160,14 +205,14 @@ export const FLAGS = {
       flags: '--replace',
       kind: 'switch',
       only: ['kubeconfig'],
-      about: 'take the place of entries of the same name that belong to another cluster',
+      about: 'replace entries of the same name that belong to another cluster',
     },
     print: { flags: '--print', kind: 'switch', only: ['kubeconfig'], about: 'print it, with its key; write no file' },
     tunnel: {
       flags: '--tunnel',
       kind: 'switch',
       only: ['kubeconfig'],
-      about: 'through the SSH connection: until Ctrl-C, or as long as the command behind -- runs',
+      about: 'connect through SSH until Ctrl-C, or while the command after -- runs',
     },
   },
   'Logging in': {
@@ -183,47 +228,51 @@ export const FLAGS = {
       flags: '-b, --become',
       kind: 'switch',
       again: true,
-      about: 'become root by sudo (a login that is not root does anyway)',
+      about: 'become root with sudo (default if the login user is not root)',
     },
     'ask-become-pass': {
       flags: '-K, --ask-become-pass',
       kind: 'switch',
       again: true,
-      about: 'ask for the password of sudo',
+      about: 'ask for the sudo password',
     },
-    'ask-pass': { flags: '-k, --ask-pass', kind: 'switch', again: true, about: 'ask for the password of the login' },
+    'ask-pass': { flags: '-k, --ask-pass', kind: 'switch', again: true, about: 'ask for the SSH password' },
   },
   'Encrypted files': {
     'vault-password-file': {
       flags: '--vault-password-file <file>',
       kind: 'values',
       again: true,
-      about: 'password of ansible-vault; a program prints it. Repeatable',
+      about: 'file with the ansible-vault password, or a program that prints it; repeatable',
     },
     'ask-vault-pass': {
       flags: '-J, --ask-vault-pass',
       kind: 'switch',
       again: true,
-      about: 'ask for it when something is encrypted',
+      about: 'ask for the ansible-vault password if anything is encrypted',
     },
     'vault-id': {
       flags: '--vault-id <id>',
       kind: 'values',
       again: true,
-      about: '[label@]FILE or [label@]prompt, repeatable (keys of age: K3S_PLATFORM_AGE_KEY_FILE)',
+      about: '[label@]FILE or [label@]prompt, repeatable (age keys: K3S_PLATFORM_AGE_KEY_FILE)',
     },
   },
   Output: {
-    output: { flags: '-o, --output <format>', kind: 'value', about: 'text, json, junit or github (default: text)' },
+    output: {
+      flags: '-o, --output <format>',
+      kind: 'value',
+      about: 'text (default), json, junit or github; certs: wide, yaml',
+    },
     events: { flags: '--events <file>', kind: 'value', about: 'append the event stream to it, as JSON lines' },
-    quiet: { flags: '-q, --quiet', kind: 'switch', about: 'only problems and the recap' },
+    quiet: { flags: '-q, --quiet', kind: 'switch', about: 'print only problems and the recap' },
     verbose: {
       flags: '-v, --verbose',
       kind: 'count',
       about: '-v results, -vv what ran, -vvv the wire without secrets',
     },
-    'no-color': { flags: '--no-color', kind: 'switch', about: 'no colour (NO_COLOR and FORCE_COLOR are known, too)' },
-    debug: { flags: '--debug', kind: 'switch', about: 'show where in the program an internal error came from' },
+    'no-color': { flags: '--no-color', kind: 'switch', about: 'no color (NO_COLOR and FORCE_COLOR also work)' },
+    debug: { flags: '--debug', kind: 'switch', about: 'show the stack trace of an internal error' },
   },
 } as const satisfies Readonly<Record<string, Readonly<Record<string, Flag>>>>
 
@@ -237,6 +286,10 @@ export function allFlags(): readonly (readonly [name: string, flag: Flag])[] {
 
 export function belongs({ only }: Flag, command: string): boolean {
   return only === undefined || only.some((name) => name === command)
+}
+
+export function flagOf(name: string): Flag | undefined {
+  return allFlags().find(([other]) => other === name)?.[1]
 }
 
 /** `K3S_PLATFORM_SKIP_TAGS` for `skip-tags`. */

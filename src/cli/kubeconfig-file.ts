@@ -1,11 +1,12 @@
 // Changes a kubeconfig that other tools change, too: kubectl's lock, a backup beside it, a rename; a link stays a link.
 
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { constants, existsSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { chmod, copyFile, link, mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ProblemError } from '../engine/problem.ts'
+import { PACKED_BYTES, readIfPresent } from '../files/read-file.ts'
 
 const LOCK_SECONDS = 5
 const BACKUPS = 5
@@ -13,9 +14,11 @@ const BACKUPS = 5
 /** Writes atomically with mode 600; missing directories get 700. */
 export async function writePrivate(file: string, content: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const part = `${file}.k3s-platform.part` // always the same name: what a killed run left is written over
+  // Always the same name, so that what a killed run left goes; created exclusively, so that a planted link is not followed.
+  const part = `${file}.k3s-platform.part`
+  await rm(part, { force: true })
   try {
-    const handle = await open(part, 'w', 0o600)
+    const handle = await open(part, 'wx', 0o600)
     try {
       await handle.writeFile(content)
       await handle.sync()
@@ -35,7 +38,7 @@ export async function createPrivate(file: string, content: string): Promise<bool
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const part = `${file}.${randomBytes(4).toString('hex')}.k3s-platform.part`
   try {
-    await writeFile(part, content, { mode: 0o600, flush: true })
+    await writeFile(part, content, { mode: 0o600, flag: 'wx', flush: true })
     await link(part, file)
     return true
   } catch (error) {
@@ -56,7 +59,7 @@ export async function editKubeconfig(file: string, change: (text: string | null)
   try {
     // A link may lead to where there is nothing yet: then it is replaced.
     const real = existsSync(file) ? realpathSync(file) : file
-    const text = existsSync(real) ? readFileSync(real, 'utf8') : null
+    const text = readIfPresent(real, PACKED_BYTES)?.toString('utf8') ?? null
     const next = change(text)
     if (next === text) return
     if (text !== null) await backup(real)
@@ -80,9 +83,9 @@ async function lock(file: string): Promise<() => void> {
       throw new ProblemError({
         kind: 'failed',
         where: file,
-        what: `another program holds its lock, ${path}`,
+        what: `another program holds the lock ${path}`,
         why: `it was not released within ${LOCK_SECONDS} s`,
-        hint: `when no kubectl is running it is a left-over: rm ${path}`,
+        hint: `if no kubectl is running, the lock is stale: rm ${path}`,
       })
     }
   }
@@ -97,7 +100,7 @@ async function backup(file: string): Promise<void> {
     .toSorted((a, b) => a - b)
   const path = (n: number) => join(dirname(file), `${prefix}${n}`)
   const next = (numbers.at(-1) ?? 0) + 1
-  await copyFile(file, path(next))
+  await copyFile(file, path(next), constants.COPYFILE_EXCL)
   await chmod(path(next), 0o600)
   for (const old of numbers.filter((n) => n <= next - BACKUPS)) await rm(path(old), { force: true })
 }

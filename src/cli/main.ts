@@ -8,12 +8,11 @@ async function main(): Promise<void> {
     return
   }
   const { program } = await import('./program.ts')
-  const { processIo } = await import('./io.ts')
+  const { catchStrays, processStreams } = await import('./io.ts')
   const { roles } = await import('./roles.ts')
-  const code = await program(process.argv.slice(2), processIo(), { version: pkg.version, roles }, async () => {
-    const { dispatch } = await import('./dispatch.ts')
-    return dispatch
-  })
+  const run = async () => (await import('./dispatch.ts')).dispatch
+  const about = { version: pkg.version, roles }
+  const code = await program(process.argv.slice(2), processStreams(), about, run, catchStrays)
   // Open connections must not hold the program, and what was written must have left it.
   for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done))
   process.exit(code)

@@ -1,20 +1,24 @@
-// From the command line and the environment to options, or to all usage problems at once.
+// Parses the command line and the environment into options, or reports all usage problems at once.
 
 import { CommanderError } from 'commander'
-import type { Mode } from '../engine/events.ts'
+import type { RunMode } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
+import { shellWords } from '../engine/shell-words.ts'
 import { nearest } from '../engine/suggest.ts'
+import { maskInline } from '../report/mask.ts'
 import type { Output, ReportOptions } from '../report/sink.ts'
 import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
 import { parseDuration } from './duration.ts'
-import { type Env, type Read, reader, usage, wholeNumber } from './flag-values.ts'
-import { allFlags, belongs, type CommandName } from './flags.ts'
-import { shellWords } from './shell-words.ts'
+import { type Env, isOneLine, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
+import { allFlags, belongs, type CommandName, type FlagName } from './flags.ts'
+import { withoutSecrets } from './typed-secrets.ts'
 import { type CertsOptions, certMistakes, certWords } from './verbs.ts'
 
 export interface CliOptions extends ReportOptions {
   readonly command: CommandName
-  readonly mode: Mode
+  /** Flags whose value is that of their variable. */
+  readonly fromEnv: ReadonlySet<FlagName>
+  readonly mode: RunMode
   /** Hosts that were named as words, for the commands that take them. */
   readonly hosts: readonly string[]
   /** In the order in which they are done; all there are when none was named. */
@@ -51,6 +55,10 @@ export interface CliOptions extends ReportOptions {
   /** Of `reset` and `certs remove`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
   readonly yes: boolean
   readonly deleteCrds: boolean
+  /** Of `apply`, `plan` and `upgrade`. */
+  readonly noSnapshot: boolean
+  /** Of `reset`. */
+  readonly deleteSnapshots: boolean
   /** Of `apply` and `plan`: what GitOps owns is taken back, or handed over again; null: it stays as it is. */
   readonly handing: 'take-back' | 'hand-over' | null
   readonly certs: CertsOptions
@@ -73,11 +81,16 @@ export interface CliOptions extends ReportOptions {
   }
 }
 
-export type Parsed =
+export type ParsedArguments =
   | { readonly is: 'run'; readonly options: CliOptions }
   | { readonly is: 'print'; readonly text: string }
   /** `report` is what could be understood of how to tell it. */
-  | { readonly is: 'usage'; readonly problems: readonly Problem[]; readonly report: ReportOptions }
+  | {
+      readonly is: 'usage'
+      readonly problems: readonly Problem[]
+      readonly report: ReportOptions
+      readonly extraVars: readonly string[]
+    }
 
 export interface Program {
   readonly version: string
@@ -85,9 +98,13 @@ export interface Program {
 }
 
 const OUTPUTS = ['text', 'json', 'junit', 'github'] as const satisfies readonly Output[]
+/** What `certs` has beside them is a variant of one of them. */
+const CERTS_OUTPUTS = ['wide', 'yaml'] as const
+type CertsOutput = (typeof CERTS_OUTPUTS)[number]
+const TEN_YEARS_MS = 3_653 * 86_400_000
 
 /** `argv` without node and script. Never throws for what a user typed. */
-export function parse(argv: readonly string[], env: Env, program: Program): Parsed {
+export function parse(argv: readonly string[], env: Env, program: Program): ParsedArguments {
   const [name = '', ...all] = argv
   // `kubeconfig --tunnel -- kubectl get pods -A`: those flags are not ours.
   const end = name === 'kubeconfig' && all.includes('--') ? all.indexOf('--') : all.length
@@ -110,20 +127,26 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     const flag = /--[a-z-]+/.exec(error.message)?.[0] ?? name
-    problems.push(usage(flag, 'needs a value', `see: k3s-platform ${command?.name ?? 'apply'} --help`))
+    problems.push(usage(flag, 'requires a value', `see: k3s-platform ${command?.name ?? 'apply'} --help`))
   }
   if (command === undefined) problems.unshift(unknownCommand(name === 'help' ? (rest[0] ?? '') : name, argv))
   else if (command.operands === 'roles') problems.push(...unknownRoles(words, program.roles))
   else if (command.operands === 'none')
-    problems.push(...words.map((word) => usage(word, `${command.name} takes no words`)))
+    problems.push(...words.map((word) => usage(word, `${command.name} does not take arguments`)))
+  if (words.some((word) => word.trim() === ''))
+    problems.push(usage(name, 'one of its arguments is empty', 'remove it, or set the variable that it comes from'))
+  for (const word of words.filter((one) => !isOneLine(one)))
+    problems.push(usage(name, `an argument contains a control character: ${shown(word)}`))
 
   const given = new Map(raw)
-  const read = reader(raw, env, problems)
+  const fromEnv = new Set<FlagName>()
+  const read = reader(raw, env, problems, command?.name ?? '', fromEnv)
   const named = command?.operands === 'roles' && words.length > 0
   const verb = command?.operands === 'verb' ? words : []
   const options = {
-    ...optionsOf(read, command?.mode ?? 'apply', behind, verb),
+    ...optionsOf(read, command?.name, command?.mode ?? 'apply', behind, verb),
     command: command?.name ?? 'apply',
+    fromEnv,
     hosts: command?.operands === 'hosts' ? words : [],
     roles: program.roles.filter((r) => (named ? words.includes(r) : (command?.roles?.includes(r) ?? true))),
   }
@@ -131,27 +154,33 @@ export function parse(argv: readonly string[], env: Env, program: Program): Pars
   const doing = command?.mode === 'apply' ? command.name : 'apply'
   const again = shellWords(['k3s-platform', doing, ...words, ...sameFlags(given)])
   if (options.quiet && options.verbosity > 0)
-    problems.push(usage('--quiet', 'contradicts --verbose', 'leave out one of them'))
+    problems.push(usage('--quiet', 'cannot be combined with --verbose', 'remove one of them'))
   if (options.deleteCrds && !options.yes && options.mode === 'apply')
-    problems.push(usage('--delete-crds', 'deletes all objects of those kinds, too', 'add --yes, or look first: -C'))
+    problems.push(usage('--delete-crds', 'also deletes all objects of those CRDs', 'add --yes, or review first: -C'))
   if (raw.has('take-back') && raw.has('hand-over'))
-    problems.push(usage('--take-back', 'contradicts --hand-over', 'leave out one of them'))
-  if (problems.length > 0) return { is: 'usage', problems, report: { ...options, again, events: null } }
+    problems.push(usage('--take-back', 'cannot be combined with --hand-over', 'remove one of them'))
+  if (problems.length > 0)
+    return { is: 'usage', problems, report: { ...options, again, events: null }, extraVars: options.extraVars }
   return { is: 'run', options: { ...options, again } }
 }
 
 function optionsOf(
   read: Read,
-  mode: Mode,
+  command: CommandName | undefined,
+  mode: RunMode,
   behind: readonly string[],
   verb: readonly string[],
-): Omit<CliOptions, 'command' | 'hosts' | 'roles'> {
+): Omit<CliOptions, 'command' | 'fromEnv' | 'hosts' | 'roles'> {
+  const known = command === 'certs' ? [...OUTPUTS, ...CERTS_OUTPUTS] : OUTPUTS
+  const expected = `${known.slice(0, -1).join(', ')} or ${known.at(-1)}`
+  const format =
+    read.as<Output | CertsOutput>('output', expected, (text) => known.find((one) => one === text)) ?? 'text'
   return {
     mode: read.on('check') ? 'check' : mode,
     inventory: read.all('inventory'),
     limit: read.last('limit'),
-    tags: names(read.all('tags')),
-    skipTags: names(read.all('skip-tags')),
+    tags: read.names('tags'),
+    skipTags: read.names('skip-tags'),
     listTags: read.on('list-tags'),
     listHosts: read.on('list-hosts'),
     extraVars: [...read.all('extra-vars'), ...fallbackVars(read)],
@@ -168,8 +197,9 @@ function optionsOf(
       ids: read.all('vault-id'),
     },
     forks: read.as('forks', 'a number from 1 to 1000', (text) => wholeNumber(text, 1, 1000)) ?? 10,
-    output: read.as('output', 'text, json, junit or github', (text) => OUTPUTS.find((o) => o === text)) ?? 'text',
-    timeoutMs: read.as('timeout', 'a duration such as 90s, 10m or 1h30m', parseDuration) ?? null,
+    output: format === 'wide' ? 'text' : format === 'yaml' ? 'json' : format,
+    timeoutMs:
+      read.as('timeout', 'a duration such as 90s, 10m or 1h30m, at most 168h', (text) => parseDuration(text)) ?? null,
     events: read.last('events'),
     color: !read.on('no-color'),
     quiet: read.on('quiet'),
@@ -178,11 +208,21 @@ function optionsOf(
     to: read.last('to'),
     yes: read.on('yes'),
     deleteCrds: read.on('delete-crds'),
+    noSnapshot: read.on('no-snapshot'),
+    deleteSnapshots: read.on('delete-snapshots'),
     handing: read.on('take-back') ? 'take-back' : read.on('hand-over') ? 'hand-over' : null,
     certs: {
       ...certWords(verb),
       namespace: read.last('namespace'),
       all: read.on('all'),
+      allNamespaces: read.on('all-namespaces'),
+      wide: format === 'wide',
+      yaml: format === 'yaml',
+      document: format === 'yaml' || format === 'json',
+      watch: read.on('watch'),
+      expiringWithinMs:
+        read.as('expiring-within', 'a duration such as 30d or 12h', (text) => parseDuration(text, TEN_YEARS_MS)) ??
+        null,
       deleteSecret: read.on('delete-secret'),
     },
     render: { tree: read.last('tree'), commit: read.on('commit'), overwrite: read.on('overwrite') },
@@ -206,34 +246,29 @@ function fallbackVars(read: Read): string[] {
   return issuer === undefined ? [] : [`k3s_platform_certificates_fallback=${issuer}`]
 }
 
-function names(lists: readonly string[]): string[] {
-  return lists
-    .flatMap((list) => list.split(','))
-    .map((name) => name.trim())
-    .filter(Boolean)
-}
-
-/** The flags the user typed that mean the same for `apply` as for `plan`. */
+/** The flags the user typed that mean the same for `apply` as for `plan`, without the secrets among them. */
 function sameFlags(given: Raw): string[] {
   return allFlags().flatMap(([name, { flags, kind, again }]) => {
     const values = again ? given.get(name) : undefined
     if (!values) return []
     const flag = flags.split(/[ ,]/)[0] ?? `--${name}`
     if (kind === 'switch') return [flag]
-    return (kind === 'value' ? values.slice(-1) : values).flatMap((value) => [flag, value])
+    const masked = values.map((value) => (name === 'extra-vars' ? withoutSecrets(value) : maskInline(value)))
+    return (kind === 'value' ? masked.slice(-1) : masked).flatMap((value) => [flag, value])
   })
 }
 
 function unknownFlags(words: readonly string[], command: string): Problem[] {
-  const known = allFlags()
-    .filter(([, flag]) => belongs(flag, command))
-    .map(([name]) => `--${name}`)
-    .concat('--help', '--version')
+  const flags = allFlags().map(([name, flag]) => ({ name: `--${name}`, flag }))
+  const known = flags.filter(({ flag }) => belongs(flag, command)).map(({ name }) => name)
   return words
     .filter((word) => word.startsWith('-') && word !== '--')
     .map((word) => {
       const [flag = word] = word.split('=')
-      const near = flag.startsWith('--') ? nearest(flag, known) : undefined
+      if (known.includes(flag)) return usage(flag, 'does not take a value', `remove ${shown(word.slice(flag.length))}`)
+      const elsewhere = flags.find(({ name }) => name === flag)?.flag.only
+      if (elsewhere) return usage(flag, `is not a flag of ${command}`, `it is a flag of: ${elsewhere.join(', ')}`)
+      const near = flag.startsWith('--') ? nearest(flag, [...known, '--help', '--version']) : undefined
       return usage(flag, 'unknown flag', near ? `did you mean ${near}?` : `see: k3s-platform ${command} --help`)
     })
 }
@@ -244,7 +279,7 @@ function unknownCommand(name: string, argv: readonly string[]): Problem {
     const hint = command
       ? `flags come after the command: k3s-platform ${command.name} ${name} ...`
       : 'see: k3s-platform --help'
-    return usage(name, 'stands where a command is expected', hint)
+    return usage(name, 'is a flag where a command is expected', hint)
   }
   const near = nearest(
     name,
@@ -253,7 +288,7 @@ function unknownCommand(name: string, argv: readonly string[]): Problem {
   return usage(
     name,
     'unknown command',
-    near ? `did you mean ${near}?` : `there are: ${COMMANDS.map((c) => c.name).join(', ')}`,
+    near ? `did you mean ${near}?` : `known: ${COMMANDS.map((c) => c.name).join(', ')}`,
   )
 }
 
@@ -262,6 +297,6 @@ function unknownRoles(words: readonly string[], roles: readonly string[]): Probl
     .filter((word) => !roles.includes(word))
     .map((word) => {
       const near = nearest(word, roles)
-      return usage(word, 'unknown role', near ? `did you mean ${near}?` : `there are: ${roles.join(', ')}`)
+      return usage(word, 'unknown role', near ? `did you mean ${near}?` : `known: ${roles.join(', ')}`)
     })
 }

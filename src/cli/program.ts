@@ -1,29 +1,39 @@
-// One command from its words to its exit code; every way a run can end passes through here.
+// Runs one command from its arguments to its exit code. Every way a run can end passes through here.
 
-import { type Problem, ProblemError } from '../engine/problem.ts'
+import type { Problem } from '../engine/problem.ts'
+import { openDoor } from '../report/door.ts'
 import { EXIT, outcome } from '../report/outcome.ts'
 import { makeReporter } from '../report/reporter.ts'
-import type { ReportOptions } from '../report/sink.ts'
+import type { ReportOptions, Streams } from '../report/sink.ts'
+import { asGiven } from './flag-values.ts'
+import { problemsOf } from './internal-error.ts'
 import type { Io } from './io.ts'
 import { type CliOptions, type Program, parse } from './options.ts'
-import { Interrupted } from './prompt.ts'
+import { typedSecrets } from './typed-secrets.ts'
 
 export type Run = (options: CliOptions, io: Io) => Promise<number>
 
-/** `run` is asked for only when there is something to run: it brings the heavy libraries. */
+/** `run` is asked for only when there is something to run: it brings the heavy libraries. `opened` gets the door first. */
 export async function program(
   argv: readonly string[],
-  io: Io,
+  streams: Streams,
   about: Program,
   run: () => Promise<Run>,
+  opened: (io: Io, debug: boolean) => void = () => undefined,
 ): Promise<number> {
-  const parsed = parse(argv, io.env, about)
+  const parsed = parse(argv, streams.env, about)
+  const io = openDoor(
+    streams,
+    parsed.is === 'run' ? parsed.options.output : parsed.is === 'usage' ? parsed.report.output : 'text',
+  )
+  opened(io, parsed.is === 'run' && parsed.options.debug)
   if (parsed.is === 'print') {
     const asked = argv.length > 0
     const out = asked ? io.stdout : io.stderr
     out.write(parsed.text)
     return asked ? EXIT.ok : EXIT.usage
   }
+  io.learn(typedSecrets(parsed.is === 'usage' ? parsed.extraVars : parsed.options.extraVars))
   if (parsed.is === 'usage') return fail(parsed.problems, parsed.report, io)
   const { options } = parsed
   try {
@@ -31,29 +41,12 @@ export async function program(
     return await command(options, io)
   } catch (error) {
     // Nobody else reports any more: the events file, if there is one, was the failed reporter's.
-    return fail(problemsOf(error, options.debug), { ...options, events: null }, io)
+    const problems = problemsOf(error, options.debug).map((problem) => asGiven(problem, options.fromEnv))
+    return fail(problems, { ...options, events: null }, io)
   }
 }
 
 function fail(problems: readonly Problem[], report: ReportOptions, io: Io): number {
-  makeReporter(report, io, (text) => text).end([], problems)
+  makeReporter(report, io).end([], problems)
   return outcome([], problems).exitCode
-}
-
-function problemsOf(error: unknown, debug: boolean): readonly Problem[] {
-  if (error instanceof ProblemError) return error.problems
-  if (error instanceof Interrupted)
-    return [{ kind: 'interrupted', where: '', what: 'interrupted before anything was touched' }]
-  const { name, message, stack } = error instanceof Error ? error : new Error(String(error))
-  return [
-    {
-      kind: 'failed',
-      where: 'internal error',
-      what: name === 'Error' ? message : `${name}: ${message}`,
-      ...(debug && stack ? { why: stack } : {}),
-      hint: debug
-        ? 'please report it with the lines above'
-        : 'run the same command with --debug and report what it says',
-    },
-  ]
 }

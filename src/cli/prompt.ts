@@ -4,6 +4,7 @@ import { openSync } from 'node:fs'
 import { ReadStream, WriteStream } from 'node:tty'
 import { ProblemError } from '../engine/problem.ts'
 import { Secret } from '../engine/secret.ts'
+import { escapeLine } from '../report/escape.ts'
 
 /** Ctrl-C while a question was open. */
 export class Interrupted extends Error {
@@ -20,7 +21,7 @@ export async function askSecret(prompt: string, flag: string, instead: string): 
     throw new ProblemError({
       kind: 'usage',
       where: flag,
-      what: 'there is no terminal to ask on',
+      what: 'input is required, but there is no terminal',
       hint: instead,
     })
   }
@@ -28,13 +29,43 @@ export async function askSecret(prompt: string, flag: string, instead: string): 
   // First: what is typed as soon as the question stands there must not be echoed.
   input.setRawMode(true)
   try {
-    output.write(prompt)
+    output.write(escapeLine(prompt))
     return new Secret(await readLine(input))
   } finally {
     input.setRawMode(false)
     output.write('\n')
     input.destroy()
     output.destroy()
+  }
+}
+
+/**
+ * Asks for secrets one at a time and for each only once, however many hosts need it; `learn` gets each first. The answer
+ * is undefined where nobody can be asked.
+ */
+export function askSecretOnce(
+  flag: string,
+  learn: (secret: Secret) => void,
+): (prompt: string) => Promise<Secret | undefined> {
+  const answers = new Map<string, Promise<Secret | undefined>>()
+  let previous: Promise<unknown> = Promise.resolve()
+  const ask = async (prompt: string): Promise<Secret | undefined> => {
+    try {
+      const secret = await askSecret(prompt, flag, '')
+      learn(secret)
+      return secret
+    } catch (error) {
+      if (error instanceof ProblemError) return undefined
+      throw error
+    }
+  }
+  return (prompt) => {
+    const known = answers.get(prompt)
+    if (known !== undefined) return known
+    const answer = previous.then(() => ask(prompt))
+    answers.set(prompt, answer)
+    previous = answer.catch(() => undefined)
+    return answer
   }
 }
 
@@ -52,7 +83,7 @@ export async function ask(prompt: string): Promise<string> {
   if (terminal === undefined) return ''
   const { input, output } = terminal
   try {
-    output.write(prompt)
+    output.write(escapeLine(prompt))
     return (await readLine(input)).trim()
   } finally {
     input.destroy()

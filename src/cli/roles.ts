@@ -1,3 +1,3 @@
-// The names of the roles, in the order in which they are done; the roles themselves load later.
+// The names of the roles, in the order in which they run; the roles themselves are loaded later.
 
 export const roles = ['k3s_platform_bootstrap', 'k3s_platform_addon'] as const

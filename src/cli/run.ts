@@ -1,23 +1,33 @@
 // Opens a run (inventory, targets, report) and runs the roles' stages: apply and plan.
 
-import type { Event, HostResult, Mode } from '../engine/events.ts'
+import type { Event, HostResult, RunMode } from '../engine/events.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { run } from '../engine/runner.ts'
-import { type ConnectionDefaults, type Decrypt, selectHosts, sorted } from '../inventory/index.ts'
+import {
+  BoundBefore,
+  type ConnectionDefaults,
+  clusterProblems,
+  type Decrypt,
+  grouped,
+  selectHosts,
+  sorted,
+  userFault,
+} from '../inventory/index.ts'
+import { boundedProblems, isCi } from '../report/door.ts'
 import { outcome } from '../report/outcome.ts'
-import { redactor } from '../report/redact.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { Reporter } from '../report/sink.ts'
-import { tellProblem } from '../report/told.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
+import { asGiven, usage } from './flag-values.ts'
 import type { CommandName } from './flags.ts'
 import type { HostRepository } from './git.ts'
-import { decrypter, inventoryOf } from './inventory.ts'
+import { decrypter, inventoryOf, requirePasswordFiles } from './inventory.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
-import { askSecret } from './prompt.ts'
+import { askSecret, askSecretOnce } from './prompt.ts'
 import { listenForInterrupts } from './signals.ts'
+import { unknownTags } from './tags.ts'
 import {
   type HostTarget,
   type Prepared,
@@ -25,12 +35,15 @@ import {
   type Shared,
   type StagesOf,
   sharedFetch,
-  unknownTags,
+  sharedKeyFault,
+  targetsOf,
+  unknownIn,
 } from './targets.ts'
 import { terminalOf } from './terminal.ts'
 
 export async function runRoles(options: CliOptions, io: Io): Promise<number> {
-  const opened = await open(options, io, (role) => role.stages)
+  // Names of hosts need no stages, and of a fleet these are most of the work.
+  const opened = await open(options, io, (role) => (options.listHosts ? () => [] : role.stages))
   if (options.listHosts || options.listTags) {
     const words = options.listHosts ? opened.targets.map((t) => t.host) : opened.tags
     io.stdout.write(words.map((word) => `${word}\n`).join(''))
@@ -41,7 +54,7 @@ export async function runRoles(options: CliOptions, io: Io): Promise<number> {
 }
 
 /** A run whose input is understood: nothing was touched yet, and nothing is wrong with what was written. */
-export interface Opened {
+export interface PreparedRun {
   readonly prepared: readonly Prepared[]
   readonly targets: readonly HostTarget[]
   /** What `--tags` may name. */
@@ -49,7 +62,7 @@ export interface Opened {
   readonly reporter: Reporter
   /** Knows the passwords that were asked for. */
   readonly decrypt: Decrypt
-  run(targets: readonly HostTarget[], mode: Mode): Promise<HostResult[]>
+  run(targets: readonly HostTarget[], mode: RunMode): Promise<HostResult[]>
   /** Reports the results; the exit code. */
   end(results: readonly HostResult[]): number
 }
@@ -60,12 +73,15 @@ export async function open(
   io: Io,
   stagesOf: StagesOf,
   listen: (event: Event) => void = () => undefined,
-): Promise<Opened> {
+): Promise<PreparedRun> {
+  requirePasswordFiles(options, io)
   const decrypt = decrypter(options, io)
   const inventory = await inventoryOf(options, io, decrypt)
   stopAt(inventory.problems)
-  const selected = selectHosts(inventory, options.hosts.join(',') || 'all', options.limit ?? undefined)
-  stopAt([...inventory.problems, ...selected.problems])
+  const selected = selectHosts(inventory, ...patternsOf(options))
+  const clusters = CONVERGES.includes(options.command) ? clusterProblems(inventory, selected.hosts) : []
+  const noticed = [...inventory.problems, ...selected.problems, ...clusters, ...userMistakes(options)]
+  stopAt(noticed)
   const { supply, problems: unread } = await supplyOf(inventory.directories, options, io)
   stopAt(unread)
   let reporter: Reporter | undefined
@@ -73,23 +89,27 @@ export async function open(
     options,
     io,
     stagesOf,
-    defaults: await defaultsOf(options),
+    defaults: await defaultsOf(options, io),
     met: new Map(),
+    before: new BoundBefore(),
     supply: INSTALLS.includes(options.command) ? supply : undefined,
     emit: (event: Event) => {
       listen(event)
       reporter?.emit(event)
     },
-    fetch: sharedFetch(io.env),
+    keyFault: sharedKeyFault(),
+    fetch: sharedFetch(io),
+    askSecret: askSecretOnce('ssh key', (secret) => io.learn([secret])),
     terminal: terminalOf(options, io, (line) => reporter?.reveal(line)),
   }
   const prepared = selected.hosts.map((host) => prepare(host, shared))
-  const mistakes = [...inventory.problems, ...prepared.flatMap((one) => one.problems)]
-  const hide = redactor(prepared.flatMap((one) => one.secrets))
-  const stopHiding = (problems: readonly Problem[]) => stopAt(problems.map((problem) => tellProblem(problem, hide)))
-  stopHiding(sorted(mistakes))
+  const found = prepared.map(({ host, problems }) => ({ hosts: [host], problems }))
+  const mistakes = [...noticed, ...grouped([...unknownIn(selected.hosts), ...found])]
+  io.learn(prepared.flatMap((one) => one.secrets))
+  stopAt(sorted(mistakes))
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
-  stopAt(unknownTags(options, tags))
+  // To list hosts no stage is made.
+  if (!options.listHosts) stopAt(unknownTags(options, tags))
   const charts = prepared.flatMap((one) => one.charts)
   const repositories = prepared.flatMap((one) => one.repositories)
   const asked = await Promise.all([
@@ -97,15 +117,14 @@ export async function open(
     repositories.length === 0 ? [] : repositoriesRead(repositories, io),
   ])
   const problems = sorted([...mistakes, ...asked.flat()])
-  stopHiding(problems)
+  stopAt(problems)
 
-  reporter = makeReporter(options, io, hide)
+  reporter = reporterFor(problems, options, io)
   const told = reporter
-  for (const problem of problems) told.emit({ at: io.now(), event: 'problem', host: null, problem })
   return {
     prepared,
     tags,
-    targets: prepared.flatMap((one) => one.target ?? []),
+    targets: targetsOf(prepared, INSTALLS.includes(options.command)),
     reporter: told,
     decrypt,
     run: async (targets, mode) => {
@@ -128,6 +147,16 @@ export async function open(
   }
 }
 
+/** A reporter that has told the warnings about what was written. */
+export function reporterFor(warnings: readonly Problem[], options: CliOptions, io: Io): Reporter {
+  const reporter = makeReporter(options, io)
+  for (const warning of boundedProblems(warnings)) {
+    const problem = asGiven(warning, options.fromEnv)
+    reporter.emit({ at: io.now(), event: 'problem', host: null, problem })
+  }
+  return reporter
+}
+
 async function chartsAsked(charts: readonly HostChart[], supply: Supply, io: Io): Promise<Problem[]> {
   const { chartProblems } = await import('./charts.ts')
   return chartProblems(charts, supply, io)
@@ -138,22 +167,36 @@ async function repositoriesRead(repositories: readonly HostRepository[], io: Io)
   return repositoryProblems(repositories, io)
 }
 
+/** The hosts that were named as arguments, and the limit; what was not said is undefined, never empty. */
+export function patternsOf({ hosts, limit }: CliOptions): [pattern: string | undefined, limit: string | undefined] {
+  return [hosts.length > 0 ? hosts.join(',') : undefined, limit ?? undefined]
+}
+
 const INSTALLS: readonly CommandName[] = ['apply', 'plan', 'upgrade']
+const CONVERGES: readonly CommandName[] = [...INSTALLS, 'render']
 
 /** The lock file is that of the first `-i` that is a file or a directory. */
-export function supplyOf([directory]: readonly string[], { locked }: CliOptions, { env, cwd }: Io) {
-  const ci = ['1', 'true'].includes(env.CI ?? '')
-  return openSupply({ directory, cwd, home: env.HOME ?? '', locked, ci })
+export function supplyOf(
+  [directory]: readonly string[],
+  { locked }: Pick<CliOptions, 'locked'>,
+  { env, cwd }: Pick<Io, 'env' | 'cwd'>,
+) {
+  return openSupply({ directory, cwd, home: env.HOME ?? '', locked, ci: isCi(env) })
 }
 
 export function stopAt(problems: readonly Problem[]): void {
   if (problems.some((problem) => problem.kind !== 'warning')) throw new ProblemError(problems)
 }
 
+function userMistakes({ user }: CliOptions): Problem[] {
+  const fault = user === null ? undefined : userFault(user)
+  return fault === undefined ? [] : [usage('--user', fault.what, fault.hint)]
+}
+
 /** What the command line says of the connection; passwords are asked for once, before anything is touched. */
-async function defaultsOf(options: CliOptions): Promise<ConnectionDefaults> {
+async function defaultsOf(options: CliOptions, io: Io): Promise<ConnectionDefaults> {
   const ask = async (on: boolean, prompt: string, flag: string, variable: string) =>
-    on ? await askSecret(prompt, flag, `give ${variable} in the inventory or with -e @file`) : undefined
+    on ? await askSecret(prompt, flag, `set ${variable} in the inventory or with -e @file`) : undefined
   const password = await ask(options.askPass, 'SSH password: ', '--ask-pass', 'ansible_password')
   const becomePassword = await ask(
     options.askBecomePass,
@@ -161,6 +204,7 @@ async function defaultsOf(options: CliOptions): Promise<ConnectionDefaults> {
     '--ask-become-pass',
     'ansible_become_password',
   )
+  io.learn([password, becomePassword].filter((one) => one !== undefined))
   return {
     user: options.user ?? undefined,
     privateKeyFile: options.privateKey ?? undefined,

@@ -1,19 +1,18 @@
-// A session with one host: its connection, the shell of root, and the two backends that stand on them.
+// A session with one host: its connection, the root shell, and the two backends that use them.
 
 import { hostname, userInfo } from 'node:os'
 import { type PlatformSession, platformBackend } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
-import { ProblemError } from '../engine/problem.ts'
 import { hostBackend } from '../host/backend.ts'
-import { rootShell } from '../host/root-shell.ts'
+import { type OnExec, rootShell, STEP_MS } from '../host/root-shell.ts'
 import { connect } from '../host/ssh/connect.ts'
+import type { AskSecret } from '../host/ssh/identities.ts'
 import type { Transport } from '../host/transport.ts'
 import type { Connection } from '../inventory/index.ts'
 import type { Asset } from '../supply/asset.ts'
 import type { Cached } from '../supply/cache.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
-import { askSecret } from './prompt.ts'
 
 /** A session that also opens streams to what the host can reach. */
 export type HostSession = PlatformSession & Pick<Transport, 'forward'>
@@ -24,6 +23,7 @@ interface Run {
   readonly io: Io
   readonly emit: Emit
   readonly fetch: (asset: Asset, signal: AbortSignal) => Promise<Cached>
+  readonly askSecret: AskSecret
 }
 
 const LOOK_MS = 120_000
@@ -35,7 +35,7 @@ export async function session(
   host: string,
   connection: Connection,
   kubeconfig: () => string,
-  { options, io, emit, fetch }: Run,
+  { options, io, emit, fetch, askSecret }: Run,
   signal: AbortSignal,
 ): Promise<HostSession> {
   const { env } = io
@@ -49,19 +49,18 @@ export async function session(
     env,
     home: env.HOME ?? '',
     // Where nobody can be asked, the login says which key of which host it is that cannot be opened.
-    askSecret: (prompt: string) =>
-      askSecret(prompt, 'ssh key', '').catch((error: unknown) => {
-        if (error instanceof ProblemError) return undefined
-        throw error
-      }),
+    askSecret,
+    onWait: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
     signal,
   })
   const become = { user: connection.user, become: connection.become, password: connection.becomePassword }
-  const shell = rootShell(transport, host, become, ({ number, what, script }) => {
+  const onExec: OnExec = ({ number, what, script }) => {
     if (options.verbosity >= 3 || options.events !== null) {
       emit({ at: io.now(), event: 'wire', host, exec: number, what, script })
     }
-  })
+  }
+  // A step can wait twice: for what it has changed, and for what it puts back.
+  const shell = rootShell(transport, host, become, onExec, Math.max(STEP_MS, 3 * (options.timeoutMs ?? 0)))
   const backend = hostBackend({
     host,
     shell,

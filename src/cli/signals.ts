@@ -1,4 +1,4 @@
-// Ctrl-C: once finishes the step under way and reports, twice stops now, a third time leaves at once.
+// Handles Ctrl-C: the first finishes the current step and reports, the second stops now, the third exits at once.
 
 /** Where signals come from: the process. */
 export interface SignalSource {

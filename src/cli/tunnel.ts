@@ -1,4 +1,4 @@
-// A local port to a host's API through its SSH connection, and a kubeconfig for it that lives as long as the tunnel.
+// Opens a local port to a host's API through its SSH connection, with a kubeconfig that lives as long as the tunnel.
 
 import { rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:net'
@@ -6,11 +6,12 @@ import { constants } from 'node:os'
 import { pipeline } from 'node:stream/promises'
 import { execa } from 'execa'
 import { stringify } from 'yaml'
+import { shellWords } from '../engine/shell-words.ts'
 import { type Access, kubeconfigOf } from '../kubeconfig/merge.ts'
+import { ownFile } from '../kubeconfig/path.ts'
 import type { Io } from './io.ts'
 import { writePrivate } from './kubeconfig-file.ts'
 import type { HostSession } from './session.ts'
-import { shellWords } from './shell-words.ts'
 import { locate } from './workstation.ts'
 
 /**
@@ -27,7 +28,7 @@ export async function tunnel(
   const server = await listen(port, session)
   const address = server.address()
   const local = typeof address === 'object' && address !== null ? address.port : 0
-  const path = locate(io, `~/.kube/k3s-platform/${access.name}.tunnel-${process.pid}.yaml`)
+  const path = locate(io, ownFile(`${access.name}.tunnel-${process.pid}.yaml`))
   const cluster = { ...access.cluster, server: `https://127.0.0.1:${local}` }
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal))
@@ -45,7 +46,7 @@ export async function tunnel(
     const done = await execa(program, args, { stdio: 'inherit', reject: false, env: { ...io.env, KUBECONFIG: path } })
     if (done.exitCode !== undefined) return done.exitCode
     if (done.signal !== undefined) return 128 + constants.signals[done.signal]
-    io.stderr.write(`${done.shortMessage}\n`)
+    io.stderr.write(`${io.shown(done.shortMessage)}\n`)
     return 127
   } finally {
     await rm(path, { force: true })

@@ -1,4 +1,4 @@
-// The words of `certs`: what each verb takes, and what is wrong with what was typed.
+// Validates the subcommands of `certs` and their arguments.
 
 import type { Problem } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
@@ -10,13 +10,15 @@ interface Verb {
   readonly flags: readonly string[]
 }
 
+const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const ANY = Number.POSITIVE_INFINITY
 
 export const CERT_VERBS = {
-  list: { names: [0, 0], flags: ['namespace'] },
-  explain: { names: [0, ANY], flags: ['namespace'] },
+  list: { names: [0, 0], flags: ['namespace', 'all-namespaces', 'expiring-within', 'watch'] },
+  explain: { names: [0, ANY], flags: ['namespace', 'all-namespaces'] },
+  check: { names: [0, ANY], flags: ['namespace', 'all-namespaces'] },
   ensure: { names: [0, 0], flags: [] },
-  renew: { names: [0, ANY], flags: ['namespace', 'all'] },
+  renew: { names: [0, ANY], flags: ['namespace', 'all-namespaces', 'all'] },
   remove: { names: [1, 1], flags: ['namespace', 'delete-secret', 'yes'] },
 } as const satisfies Readonly<Record<string, Verb>>
 
@@ -29,7 +31,17 @@ export interface CertsOptions {
   /** null: all of them. */
   readonly namespace: string | null
   readonly all: boolean
+  readonly allNamespaces: boolean
   readonly deleteSecret: boolean
+  /** Of `list`: with every column. */
+  readonly wide: boolean
+  /** Of `list` and `explain`: the JSON document as YAML. */
+  readonly yaml: boolean
+  /** As JSON or YAML. */
+  readonly document: boolean
+  readonly watch: boolean
+  /** Milliseconds; null: whenever they expire. */
+  readonly expiringWithinMs: number | null
 }
 
 const isVerb = (word: string): word is CertVerb => Object.hasOwn(CERT_VERBS, word)
@@ -49,7 +61,9 @@ export function certMistakes(
   const verbs = Object.keys(CERT_VERBS)
   if (!isVerb(first)) {
     const near = nearest(first, verbs)
-    return [usage(`certs ${first}`, 'no such word', near ? `did you mean ${near}?` : `there are: ${verbs.join(', ')}`)]
+    return [
+      usage(`certs ${first}`, 'unknown subcommand', near ? `did you mean ${near}?` : `known: ${verbs.join(', ')}`),
+    ]
   }
   const where = `certs ${first}`
   const { names, flags }: Verb = CERT_VERBS[first]
@@ -58,19 +72,37 @@ export function certMistakes(
     .flatMap(([, verb]) => verb.flags)
     .filter((flag, i, all) => given.has(flag) && !flags.includes(flag) && all.indexOf(flag) === i)
   return [
-    ...foreign.map((flag) => usage(`--${flag}`, `has no meaning for ${where}`, 'leave it out')),
+    ...foreign.map((flag) => usage(`--${flag}`, `is not supported by ${where}`, 'remove it')),
     ...(of.names.length > most && most === 0
-      ? [usage(where, `takes no names: ${of.names.join(', ')}`, 'see: k3s-platform certs --help')]
+      ? [usage(where, `does not take names: ${of.names.join(', ')}`, 'see: k3s-platform certs --help')]
       : []),
     ...((of.names.length < least || of.names.length > most) && most === 1
-      ? [usage(where, 'is for one certificate', `name it: k3s-platform ${where} -n NAMESPACE NAME`)]
+      ? [usage(where, 'requires the name of a certificate', `run: k3s-platform ${where} -n NAMESPACE NAME`)]
       : []),
     ...(first === 'remove' && of.namespace === null
-      ? [usage(where, 'say in which namespace', `k3s-platform ${where} -n NAMESPACE ${of.names[0] ?? 'NAME'}`)]
+      ? [usage(where, 'requires a namespace', `k3s-platform ${where} -n NAMESPACE ${of.names[0] ?? 'NAME'}`)]
       : []),
     ...(first === 'renew' && of.names.length === 0 && !of.all
-      ? [usage(where, 'say which one', `name it, or all of them: k3s-platform ${where} --all`)]
+      ? [usage(where, 'requires a name', `name one, or select all: k3s-platform ${where} --all`)]
       : []),
-    ...(of.all && of.names.length > 0 ? [usage('--all', 'contradicts the names', 'leave out one of them')] : []),
+    ...(of.namespace !== null && !NAMESPACE.test(of.namespace)
+      ? [
+          usage(
+            '--namespace',
+            `is not a valid namespace: ${JSON.stringify(of.namespace.slice(0, 80))}`,
+            'set a valid name',
+          ),
+        ]
+      : []),
+    ...(of.namespace !== null && of.allNamespaces
+      ? [usage('--all-namespaces', 'cannot be combined with --namespace', 'remove one of them')]
+      : []),
+    ...((of.wide && first !== 'list') || (of.yaml && first !== 'list' && first !== 'explain')
+      ? [usage('--output', `${where} does not support ${of.wide ? 'wide' : 'yaml'}`, 'supported formats: text, json')]
+      : []),
+    ...(of.watch && of.document
+      ? [usage('--watch', 'cannot be combined with this --output', 'supported formats: text, wide')]
+      : []),
+    ...(of.all && of.names.length > 0 ? [usage('--all', 'cannot be combined with names', 'remove one of them')] : []),
   ]
 }

@@ -1,10 +1,13 @@
-// The few files that roles have on this machine.
+// The few files on the workstation that roles read and write.
 
-import { readFileSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Workstation } from '../../roles/role.ts'
+import { PACKED_BYTES, readRegularFile } from '../files/read-file.ts'
 import { kubeconfigPaths } from '../kubeconfig/path.ts'
+import { CHART_BYTES } from '../supply/chart-source.ts'
 import { createPrivate, editKubeconfig, writePrivate } from './kubeconfig-file.ts'
 
 export interface Here {
@@ -12,9 +15,9 @@ export interface Here {
   readonly cwd: string
 }
 
-/** `~` is the home directory; other relative paths start at the current one. */
+/** `~` is the home directory, as a shell finds it; other relative paths start at the current one. */
 export function locate({ env, cwd }: Here, path: string): string {
-  return path.startsWith('~/') ? join(env.HOME ?? '', path.slice(2)) : resolve(cwd, path)
+  return path.startsWith('~/') ? join(env.HOME ?? homedir(), path.slice(2)) : resolve(cwd, path)
 }
 
 export function workstation(here: Here): Workstation {
@@ -24,7 +27,7 @@ export function workstation(here: Here): Workstation {
       const file = locate(here, path)
       const found = statSync(file, { throwIfNoEntry: false })
       if (found === undefined) return null
-      return { content: readFileSync(file, 'utf8'), mode: (found.mode & 0o777).toString(8) }
+      return { content: readRegularFile(file, PACKED_BYTES).toString('utf8'), mode: (found.mode & 0o777).toString(8) }
     },
     write: (path, content) => writePrivate(locate(here, path), content),
     create: (path, content) => createPrivate(locate(here, path), content),
@@ -36,7 +39,7 @@ export function workstation(here: Here): Workstation {
 /** A file in base64; undefined: there is none that can be read. */
 export function base64Of(file: string): string | undefined {
   try {
-    return readFileSync(file).toString('base64')
+    return readRegularFile(file, CHART_BYTES).toString('base64')
   } catch {
     return undefined
   }

@@ -9,6 +9,7 @@ import type { HostResource } from '../host/resource.ts'
 import { lostLink } from '../host/root-shell.ts'
 import { sh } from '../host/sh.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
+import { type NodeKubeconfig, parseNodeKubeconfig } from '../kubeconfig/node-kubeconfig.ts'
 import type { Client } from './client.ts'
 import { ApiError, type Cluster } from './cluster.ts'
 import type { ClusterResource, Looking } from './resource.ts'
@@ -47,20 +48,29 @@ const DEFERRED = 'known once the API answers'
 
 /** One exec for the host and the credentials, then the API's reads side by side. */
 export function platformBackend(host: Session<HostResource, Facts>, options: PlatformOptions): PlatformSession {
-  const found = { kubeconfig: '' }
+  let text = ''
+  let kubeconfig: NodeKubeconfig | undefined
   // HTTP/2 and TLS are loaded for who has something in a cluster.
   let loaded: Client | undefined
+  const known = (): NodeKubeconfig => {
+    if (kubeconfig === undefined) throw new Error('a cluster requires a probe that has found one')
+    return kubeconfig
+  }
   const client = async (): Promise<Client> => {
     const { clusterClient } = await import('./client.ts')
-    loaded ??= clusterClient({ kubeconfig: () => found.kubeconfig, forward: options.forward })
+    loaded ??= clusterClient({ kubeconfig: known, forward: options.forward })
     return loaded
   }
   const lookWithin = async (onHost: readonly HostResource[], signal: AbortSignal) => {
-    const credentials = readKubeconfig(options.kubeconfig(), (text) => {
-      found.kubeconfig = text
+    const path = options.kubeconfig()
+    const credentials = readKubeconfig(path, (found) => {
+      if (found === text) return
+      kubeconfig = found === '' ? undefined : parseNodeKubeconfig(found, `${options.host} ${path}`)
+      text = found
     })
     const [look, one] = await Promise.all([host.observe([credentials, ...onHost], signal), client()])
-    return { look, api: await reach(found.kubeconfig, one) }
+    const api: ClusterFacts = kubeconfig === undefined ? { is: 'none' } : await reach(one)
+    return { look, api }
   }
   /** The API's stream has broken: with the whole connection, or the API alone is gone. */
   const orLost: OrLost = async (error, doing, signal) => {
@@ -124,8 +134,7 @@ function readKubeconfig(path: string, keep: (text: string) => void): HostResourc
   }
 }
 
-async function reach(kubeconfig: string, client: Client): Promise<ClusterFacts> {
-  if (kubeconfig === '') return { is: 'none' }
+async function reach(client: Client): Promise<ClusterFacts> {
   try {
     await client.open()
     return { is: 'up', version: client.version, cluster: client }
@@ -156,12 +165,12 @@ async function lookAtAll(
       } catch (error) {
         signal.throwIfAborted()
         if (error instanceof LinkError) broken = error
-        problems.push(...told(error, host, resource, 'could not be looked at'))
+        problems.push(...told(error, host, resource, 'its state could not be read'))
         return []
       }
     }),
   )
-  if (broken) await orLost(broken, 'looking at the cluster', signal)
+  if (broken) await orLost(broken, 'reading the cluster state', signal)
   if (problems.length > 0) throw new ProblemError(problems)
   return looked.flat()
 }
@@ -177,6 +186,7 @@ async function make(
   const { id, title } = resource
   how.step({ is: 'start', resource: id, title })
   let last = ''
+  const doing = resource.action?.(change.actual, change.desired ?? {}) ?? title
   try {
     await resource.make(change, cluster, {
       ...{ host, now, boundSeconds, stop: how.stop, signal: how.signal },
@@ -186,6 +196,7 @@ async function make(
         how.step({ is: 'wait', resource: id, why, boundSeconds: bound })
       },
       output: (text) => how.step({ is: 'output', resource: id, text }),
+      reachHost: (error) => orLost(error, doing, how.signal),
       warn: (what, hint) => {
         const problem: Problem = { kind: 'warning', where: `${host} ${title}`, what, hint }
         how.step({ is: 'warning', resource: id, problem })
@@ -193,9 +204,8 @@ async function make(
     })
   } catch (error) {
     how.signal.throwIfAborted()
-    if (error instanceof LinkError)
-      await orLost(error, resource.action?.(change.actual, change.desired ?? {}) ?? title, how.signal)
-    throw new ProblemError(told(error, host, resource, 'could not be made'))
+    if (error instanceof LinkError) await orLost(error, doing, how.signal)
+    throw new ProblemError(told(error, host, resource, 'it could not be applied'))
   }
   if (how.stop.aborted && !(await isMade(resource, cluster, { host, now, signal: how.signal }))) return
   how.step({ is: 'done', resource: id, title })

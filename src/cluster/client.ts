@@ -3,16 +3,19 @@
 import { constants } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
+import { Budget, MAX_LIST_BYTES, MAX_OBJECT_BYTES } from '../host/limits.ts'
 import type { Transport } from '../host/transport.ts'
-import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type Watched } from './cluster.ts'
-import { httpFromNode } from './node-http.ts'
+import type { NodeKubeconfig } from '../kubeconfig/node-kubeconfig.ts'
+import { fieldsOfAnswer, parseAnswer } from './answer.ts'
+import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type WatchEvent } from './cluster.ts'
+import { http2Transport, linkError, type Request } from './http2-transport.ts'
+import { handshakeFromNode, httpFromNode } from './node-http.ts'
 import { type Live, live, type Ref } from './object.ts'
 import { errorOf } from './status.ts'
-import { linkError, type Request, wire } from './wire.ts'
 
 export interface ClientOptions {
-  /** The node's own kubeconfig, asked for at every connection: its server is reached from the node. */
-  readonly kubeconfig: () => string
+  /** The node's own kubeconfig, called at every connection: its server is reached from the node. */
+  readonly kubeconfig: () => NodeKubeconfig
   readonly forward: Transport['forward']
   /** Bound of the handshake and of each request, milliseconds; default 30 000. */
   readonly timeoutMs?: number
@@ -26,7 +29,9 @@ export interface Client extends Cluster {
 }
 
 const served = z.looseObject({
-  resources: z.array(z.looseObject({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
+  resources: z.array(
+    z.looseObject({ name: z.string().regex(/^[\w./-]{1,300}$/), kind: z.string(), namespaced: z.boolean() }),
+  ),
 })
 const list = z.looseObject({
   metadata: z.looseObject({ resourceVersion: z.string().optional() }),
@@ -40,23 +45,23 @@ const TIMEOUT_MS = 34_000
 const HISTORY_GONE = 410
 
 export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: ClientOptions): Client {
-  const line = wire({ kubeconfig, forward, timeoutMs })
+  const line = http2Transport({ kubeconfig, forward, timeoutMs })
   let version = ''
   const kinds = new Map<string, Promise<z.output<typeof served>['resources']>>()
 
   const json = async (request: Request): Promise<unknown> => {
     const answer = await line.send(request)
     if (answer.code >= 300) throw errorOf(answer)
-    return JSON.parse(answer.text)
+    return parseAnswer(answer.text)
   }
 
-  const object = async (request: Request): Promise<Live> => live.parse(await json(request))
+  const object = async (request: Request): Promise<Live> => fieldsOfAnswer(live, await json(request))
 
   /** The API's words for a kind: its plural and whether it is namespaced; undefined: it is not served (yet). */
   const resourceOf = async ({ apiVersion, kind }: Pick<Ref, 'apiVersion' | 'kind'>) => {
     const ask = () => {
       const asked = json({ method: 'GET', path: groupPath(apiVersion) }).then(
-        (body) => served.parse(body).resources,
+        (body) => fieldsOfAnswer(served, body).resources,
         (error: unknown) => {
           kinds.delete(apiVersion)
           if (error instanceof ApiError && error.code === 404) return []
@@ -85,7 +90,8 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
         retryAfterSeconds: null,
       })
     }
-    const scope = found.namespaced && ref.namespace !== undefined ? `/namespaces/${ref.namespace}` : ''
+    const scope =
+      found.namespaced && ref.namespace !== undefined ? `/namespaces/${encodeURIComponent(ref.namespace)}` : ''
     const name = ref.name === undefined ? '' : `/${encodeURIComponent(ref.name)}`
     return `${groupPath(ref.apiVersion)}${scope}/${found.name}${name}`
   }
@@ -97,22 +103,24 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
 
   const listOf = async (listing: Listing) => {
     const { labels: labelSelector, fields: fieldSelector } = listing
-    const body = list.parse(
+    const body = fieldsOfAnswer(
+      list,
       await json({
         method: 'GET',
         path: await pathOf(listing),
         query: { labelSelector, fieldSelector },
+        maxBytes: MAX_LIST_BYTES,
         ...as('PartialObjectMetadataList', listing),
       }),
     )
     // A list tells the kind once, not in each of its items.
     const { apiVersion, kind } = listing
-    const items = (body.items ?? []).map((item) => live.parse({ ...item, apiVersion, kind }))
+    const items = (body.items ?? []).map((item) => fieldsOfAnswer(live, { ...item, apiVersion, kind }))
     return { items, resourceVersion: body.metadata.resourceVersion ?? '' }
   }
 
   /** One list and the stream after it; ends when the API ends the stream. */
-  async function* follow(listing: Listing, signal: AbortSignal): AsyncGenerator<Watched> {
+  async function* follow(listing: Listing, signal: AbortSignal): AsyncGenerator<WatchEvent> {
     const { items, resourceVersion } = await listOf(listing)
     for (const item of items) yield { type: 'ADDED', object: item }
     const { apiVersion, kind, labels: labelSelector, fields: fieldSelector } = listing
@@ -126,17 +134,11 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
     signal.addEventListener('abort', end, { once: true })
     try {
       if (signal.aborted) return end()
-      let rest = ''
-      stream.setEncoding('utf8')
-      for await (const chunk of stream) {
-        const lines = `${rest}${chunk}`.split('\n')
-        rest = lines.pop() ?? ''
-        for (const line of lines) {
-          const event = watched.parse(JSON.parse(line))
-          if (event.type === 'ERROR') throw errorOf({ code: HISTORY_GONE, text: JSON.stringify(event.object) })
-          if (event.type === 'ADDED' || event.type === 'MODIFIED' || event.type === 'DELETED') {
-            yield { type: event.type, object: live.parse({ ...event.object, apiVersion, kind }) }
-          }
+      for await (const line of linesOf(stream, MAX_OBJECT_BYTES)) {
+        const event = fieldsOfAnswer(watched, parseAnswer(line))
+        if (event.type === 'ERROR') throw errorOf({ code: HISTORY_GONE, text: JSON.stringify(event.object) })
+        if (event.type === 'ADDED' || event.type === 'MODIFIED' || event.type === 'DELETED') {
+          yield { type: event.type, object: fieldsOfAnswer(live, { ...event.object, apiVersion, kind }) }
         }
       }
     } finally {
@@ -151,7 +153,7 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
     },
     open: async () => {
       if (line.up && version !== '') return
-      version = versionInfo.parse(await json({ method: 'GET', path: '/version' })).gitVersion
+      version = fieldsOfAnswer(versionInfo, await json({ method: 'GET', path: '/version' })).gitVersion
     },
     close: line.close,
 
@@ -192,11 +194,11 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
         body: manifest,
       })
     },
-    patch: async (ref, merge, { subresource } = {}) =>
+    patch: async (ref, merge, { subresource, manager = FIELD_MANAGER } = {}) =>
       object({
         method: 'PATCH',
         path: `${await pathOf(ref)}${subresource === undefined ? '' : `/${subresource}`}`,
-        query: { fieldManager: FIELD_MANAGER },
+        query: { fieldManager: manager },
         type: 'application/merge-patch+json',
         body: merge,
       }),
@@ -219,7 +221,7 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
       }
     },
     logs: async ({ namespace, name }, { container, lines } = {}) => {
-      const path = `/api/v1/namespaces/${namespace}/pods/${encodeURIComponent(name)}/log`
+      const path = `/api/v1/namespaces/${encodeURIComponent(namespace ?? '')}/pods/${encodeURIComponent(name)}/log`
       const answer = await line.send({ method: 'GET', path, query: { container, tailLines: lines } })
       return answer.code === 200 ? answer.text : null
     },
@@ -240,10 +242,29 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
       }
     },
     http: (request) => httpFromNode(forward, request),
+    handshake: (request) => handshakeFromNode(forward, request),
     serves: async (kind) => (await resourceOf(kind)) !== undefined,
   }
 }
 
+/** Complete lines of a stream. Throws LinkError for one that is longer than `max` bytes. */
+async function* linesOf(stream: AsyncIterable<Buffer>, max: number): AsyncGenerator<string> {
+  let parts: Buffer[] = []
+  let budget = new Budget('one event of a watch', max)
+  for await (const chunk of stream) {
+    let from = 0
+    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
+      yield Buffer.concat([...parts, chunk.subarray(from, end)]).toString('utf8')
+      parts = []
+      budget = new Budget('one event of a watch', max)
+      from = end + 1
+    }
+    budget.spend(chunk.length - from)
+    parts.push(chunk.subarray(from))
+  }
+}
+
+const NEWLINE = 0x0a
 const WATCH_TRIES = 5
 const WATCH_PAUSE_MS = 1000
 

@@ -15,7 +15,7 @@ export interface Listing {
   readonly metadataOnly?: boolean
 }
 
-export interface Watched {
+export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
   readonly object: Live
 }
@@ -34,7 +34,7 @@ export interface Cluster {
   apply(manifest: Manifest, how?: { readonly dryRun?: boolean; readonly force?: boolean }): Promise<Live>
   /** Plain create or JSON merge patch, for what is not server-side apply: a dry-run proof, a condition of a status. */
   create(manifest: Manifest, how?: { readonly dryRun?: boolean }): Promise<Live>
-  patch(ref: Ref, merge: object, how?: { readonly subresource?: 'status' }): Promise<Live>
+  patch(ref: Ref, merge: object, how?: { readonly subresource?: 'status'; readonly manager?: string }): Promise<Live>
   /**
    * An absent object is fine. `uid`: only that very object. `owned` first: it goes once what it owns is gone, otherwise that
    * goes in the background.
@@ -49,9 +49,11 @@ export interface Cluster {
    * What is there now as ADDED, then what happens to it, until the signal fires; goes on by itself when the API ends the
    * stream, and begins anew (ADDED again) when its history is gone. A kind that does not exist is waited for.
    */
-  watch(listing: Listing, signal: AbortSignal): AsyncIterable<Watched>
+  watch(listing: Listing, signal: AbortSignal): AsyncIterable<WatchEvent>
   /** An HTTP request from the node itself; the answer's body is cut at 64 KiB. Rejects when nothing answers. */
   http(request: NodeRequest): Promise<NodeAnswer>
+  /** The certificate that a TLS server shows for a name, asked from the node; it is not verified. Rejects when there is none. */
+  handshake(request: HandshakeRequest): Promise<ServedCertificate>
   /** Whether the API serves this kind. */
   serves(kind: Pick<Ref, 'apiVersion' | 'kind'>): Promise<boolean>
   /** `v1.36.5+k3s1` */
@@ -72,6 +74,21 @@ export interface NodeRequest {
   readonly body?: string
   /** Of all of it: the way there, the handshake, the answer. */
   readonly timeoutMs: number
+}
+
+export interface HandshakeRequest {
+  /** As in SNI. */
+  readonly servername: string
+  readonly address: string
+  readonly port: number
+  readonly timeoutMs: number
+}
+
+/** The leaf of what a TLS server shows. */
+export interface ServedCertificate {
+  /** Of SHA-256, as `X509Certificate.fingerprint256` has it. */
+  readonly fingerprint: string
+  readonly notAfter: Date
 }
 
 export interface NodeAnswer {

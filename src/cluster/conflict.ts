@@ -1,8 +1,8 @@
-// A field that another manager owns, in words: whose it is, and the command that makes it ours.
+// Explains a field conflict: the owner, and the command that takes ownership.
 
 import type { Problem } from '../engine/problem.ts'
+import { isMap } from '../engine/state.ts'
 import type { ApiError } from './cluster.ts'
-import { isMap } from './fields.ts'
 import { kubectl } from './kubectl.ts'
 import type { Manifest, Ref } from './object.ts'
 import { managerOf } from './ownership.ts'
@@ -30,11 +30,11 @@ export function conflictWords({ causes }: ApiError, subject: Subject): Words {
   const lines = conflicts.map(({ field, manager }) => `${field.slice(1)}: ${manager.title}`)
   const again = [...new Set(conflicts.filter((one) => one.manager.writesAgain).map((one) => one.manager.title))]
   return {
-    what: `${lines.length === 1 ? 'a field belongs' : `${lines.length} fields belong`} to another manager, and nothing is forced`,
+    what: `${lines.length === 1 ? 'a field belongs' : `${lines.length} fields belong`} to another field manager, and conflicts are never forced`,
     why: lines.join('\n'),
     hint: [
-      `take ${lines.length === 1 ? 'its value' : 'their values'} into the inventory; or`,
-      again.length > 0 ? `have ${again.join(' and ')} leave the field alone, then` : 'make it ours:',
+      `add ${lines.length === 1 ? 'its value' : 'their values'} to the inventory; or`,
+      again.length > 0 ? `make ${again.join(' and ')} release the field, then` : 'take ownership:',
       takeOver(
         subject,
         conflicts.map(({ field }) => field),

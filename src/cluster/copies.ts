@@ -1,8 +1,9 @@
-// Copies of a Secret from one namespace into another: what makes them, found in values, in manifests and in a live cluster.
+// Finds what copies Secrets between namespaces, in values, in manifests and in a live cluster.
 
 import type { Problem } from '../engine/problem.ts'
+import { isMap } from '../engine/state.ts'
 import type { Cluster, Listing } from './cluster.ts'
-import { isMap, LAST_APPLIED, type Path, pathText } from './fields.ts'
+import { LAST_APPLIED, type Path, pathText } from './fields.ts'
 import { type Live, type Manifest, refOf, titleOf } from './object.ts'
 
 export interface Copy {
@@ -79,9 +80,9 @@ export async function liveCopies(
     if (marks.length === 0) return []
     return {
       where: titleOf(refOf(object)),
-      what: 'copies a Secret between namespaces',
+      what: 'it copies a Secret between namespaces',
       why: marks.join('\n'),
-      hint: 'give each namespace its own Certificate or ExternalSecret, then remove what copies',
+      hint: 'create a Certificate or ExternalSecret in each namespace, then remove the copying resource',
     }
   })
 }

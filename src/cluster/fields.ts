@@ -1,6 +1,6 @@
 // An object's fields as a flat state: one entry for each thing that can differ, named as people and the API write paths.
 
-import { type Json, type State, same } from '../engine/state.ts'
+import { isMap, type Json, type State, same } from '../engine/state.ts'
 
 export type Path = readonly (string | number)[]
 
@@ -51,10 +51,6 @@ export function differing(actual: State, desired: State): [State, State] {
   )
   const pick = (state: State) => Object.fromEntries(names.map((name) => [name, state[name] ?? null]))
   return [pick(actual), pick(desired)]
-}
-
-export function isMap(value: unknown): value is { readonly [key: string]: unknown } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function jsonOf(value: unknown): Json {

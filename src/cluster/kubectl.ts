@@ -1,4 +1,4 @@
-// Commands of kubectl, for hints.
+// Formats kubectl commands for hints.
 
 import type { Ref } from './object.ts'
 

@@ -2,7 +2,7 @@
 
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'
-import { isMap } from './fields.ts'
+import { isMap } from '../engine/state.ts'
 import type { Manifest } from './object.ts'
 
 const strings = z.record(z.string(), z.string())
@@ -34,7 +34,7 @@ export function readManifests(text: string): readonly Manifest[] {
     const [issue] = error.issues
     throw new Error(`document ${i + 1}: ${issue?.path.join('.') || 'it'}: ${issue?.message}`)
   })
-  if (read.length === 0) throw new Error('there is no object in it')
+  if (read.length === 0) throw new Error('it contains no object')
   return read
 }
 

@@ -1,12 +1,13 @@
-// An HTTP request from the node itself, through a stream of the host's SSH connection.
+// HTTP requests and TLS handshakes from the node itself, through a stream of the host's SSH connection.
 
+import { X509Certificate } from 'node:crypto'
 import { request as httpRequest } from 'node:http'
 import { isIP } from 'node:net'
 import { Duplex } from 'node:stream'
-import { connect, type TLSSocket } from 'node:tls'
 import { ProblemError } from '../engine/problem.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
-import type { NodeAnswer, NodeRequest } from './cluster.ts'
+import type { HandshakeRequest, NodeAnswer, NodeRequest, ServedCertificate } from './cluster.ts'
+import { tlsOver, within } from './tls.ts'
 
 const BODY_LIMIT = 65_536
 
@@ -19,17 +20,33 @@ function unreached(error: unknown): never {
 
 export async function httpFromNode(forward: Transport['forward'], request: NodeRequest): Promise<NodeAnswer> {
   const { host, address = host, port, timeoutMs } = request
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new LinkError(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
+  return connected(forward, { address, port, timeoutMs }, async (plain) =>
+    answered(request.tls === undefined ? plain : await secured(plain, request), request),
+  )
+}
+
+export async function handshakeFromNode(
+  forward: Transport['forward'],
+  { servername, ...to }: HandshakeRequest,
+): Promise<ServedCertificate> {
+  return connected(forward, to, async (stream) => {
+    // What is served is looked at, and nothing is sent: any authority will do.
+    const socket = await tlsOver(stream, { servername, rejectUnauthorized: false })
+    const { fingerprint256, validTo } = new X509Certificate(socket.getPeerCertificate().raw)
+    return { fingerprint: fingerprint256, notAfter: new Date(validTo) }
   })
+}
+
+/** A stream from the node to an address; all of the way and of its use takes no longer than `timeoutMs`. */
+async function connected<T>(
+  forward: Transport['forward'],
+  { address, port, timeoutMs }: Pick<HandshakeRequest, 'address' | 'port' | 'timeoutMs'>,
+  use: (stream: Duplex) => Promise<T>,
+): Promise<T> {
   const opened = forward(address, port).then(Duplex.from, unreached)
   try {
-    const plain = await Promise.race([opened, late])
-    const socket = request.tls === undefined ? plain : await Promise.race([secured(plain, request), late])
-    return await Promise.race([answered(socket, request), late])
+    return await within(timeoutMs, opened.then(use))
   } finally {
-    clearTimeout(timer)
     // It may still come when nobody waits for it any more.
     void opened.then(
       (stream) => stream.destroy(),
@@ -39,17 +56,12 @@ export async function httpFromNode(forward: Transport['forward'], request: NodeR
 }
 
 /** Nothing of the request is on the wire before the certificate is found to be good. */
-function secured(socket: Duplex, { host, tls }: NodeRequest): Promise<TLSSocket> {
-  return new Promise((resolve, reject) => {
-    const name = host.replace(/^\[|\]$/g, '')
-    const secure = connect({
-      socket,
-      host: name,
-      ...(isIP(name) === 0 && { servername: name }),
-      ...(tls?.ca !== undefined && { ca: tls.ca }),
-    })
-    secure.on('error', reject)
-    secure.once('secureConnect', () => resolve(secure))
+function secured(stream: Duplex, { host, tls }: NodeRequest): Promise<Duplex> {
+  const name = host.replace(/^\[|\]$/g, '')
+  return tlsOver(stream, {
+    host: name,
+    ...(isIP(name) === 0 && { servername: name }),
+    ...(tls?.ca !== undefined && { ca: tls.ca }),
   })
 }
 

@@ -24,6 +24,8 @@ export interface Ref {
   readonly name: string
 }
 
+/** Of an object or a namespace: a segment of a path. Of more signs only RBAC's names may be; none of its objects is asked for by such a name. */
+const name = z.string().regex(/^\w[\w.:@-]{0,252}$/, 'is not the name of an object')
 const strings = z.record(z.string(), z.string())
 
 /** An object as the API tells it; fields that are not named here are kept as they are. */
@@ -31,8 +33,8 @@ export const live = z.looseObject({
   apiVersion: z.string(),
   kind: z.string(),
   metadata: z.looseObject({
-    name: z.string(),
-    namespace: z.string().optional(),
+    name,
+    namespace: name.optional(),
     uid: z.string().optional(),
     resourceVersion: z.string().optional(),
     generation: z.number().optional(),

@@ -69,7 +69,7 @@ const MANAGERS: readonly (readonly [pattern: RegExp, title: string, writesAgain:
   [/^kubectl-client-side-apply$/, 'kubectl apply', false],
   [/^kubectl$/, 'kubectl apply --server-side', false],
   [/^kubectl-([a-z]+)$/, 'kubectl $1', false],
-  [/^before-first-apply$/, 'whoever made it', false],
+  [/^before-first-apply$/, 'an unknown manager', false],
 ]
 
 /** A field manager for people: `Flux (kustomize-controller)`, `kubectl edit`. */

@@ -1,6 +1,7 @@
-// Why a pod does not run, in words, and whose log says more.
+// Explains why a pod is not running, and which container's log shows the cause.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from './answer.ts'
 import type { Live } from './object.ts'
 
 export interface Trouble {
@@ -48,7 +49,7 @@ type Container = z.output<typeof container>
 
 /** null: it runs and is ready, it has done its work, or it is on its way out. */
 export function podTrouble(pod: Live): Trouble | null {
-  const { status } = shape.parse(pod)
+  const { status } = fieldsOfAnswer(shape, pod)
   const { name, namespace = '' } = pod.metadata
   const say = (why: string, of?: Container, known = true): Trouble => ({
     why: `pod ${name}: ${why}`,
@@ -65,23 +66,23 @@ export function podTrouble(pod: Live): Trouble | null {
   // The kubelet's own word: Evicted, NodeLost.
   if (status.phase === 'Failed') return say(`failed: ${[status.reason, status.message].filter(Boolean).join(', ')}`)
   const waiting = status.initContainerStatuses.some((one) => one.state.running !== undefined)
-  if (waiting) return say('its init container still runs', undefined, false)
+  if (waiting) return say('its init container is still running', undefined, false)
   const unready = status.containerStatuses.find(({ ready }) => !ready)
   if (unready?.state.running !== undefined)
-    return say(`container ${unready.name} runs and is not ready`, unready, false)
-  if (status.phase === 'Pending' || unready !== undefined) return say('is starting', undefined, false)
+    return say(`container ${unready.name} is running but not ready`, unready, false)
+  if (status.phase === 'Pending' || unready !== undefined) return say('it is starting', undefined, false)
   return null
 }
 
 /** Whether a container of it is at work. */
 export function podRuns(pod: Live): boolean {
-  const { status } = shape.parse(pod)
+  const { status } = fieldsOfAnswer(shape, pod)
   return status.containerStatuses.some(({ state }) => state.running !== undefined)
 }
 
 /** How often its containers have ended badly. */
 export function podFailures(pod: Live): number {
-  const { status } = shape.parse(pod)
+  const { status } = fieldsOfAnswer(shape, pod)
   const bad = status.containerStatuses.filter(({ state }) => (state.terminated?.exitCode ?? 0) !== 0).length
   return status.containerStatuses.reduce((sum, { restartCount }) => sum + restartCount, bad)
 }
@@ -102,12 +103,12 @@ function containerTrouble(
     case 'ImagePullBackOff':
     case 'InvalidImageName':
     case 'ErrImageNeverPull':
-      return `image ${image} cannot be had: ${waiting.message || waiting.reason}`
+      return `image ${image} could not be pulled: ${waiting.message || waiting.reason}`
     case 'CreateContainerConfigError':
       return missing(waiting.message, namespace) ?? `container ${name}: ${waiting.message || waiting.reason}`
     case 'CrashLoopBackOff': {
       const last = lastState.terminated
-      return `container ${name} ends again and again${last ? ` (${exit(last)})` : ''}, ${restartCount} restarts`
+      return `container ${name} keeps crashing${last ? ` (${exit(last)})` : ''}, ${restartCount} restarts`
     }
     default:
       return `container ${name}: ${[waiting.reason, waiting.message].filter(Boolean).join(': ')}`
@@ -125,8 +126,8 @@ export function missing(message: string, namespace: string): string | null {
   if (kind !== undefined) {
     // A volume's message names the namespace with it.
     const title = name?.includes('/') ? name : `${namespace}/${name}`
-    return `waits for ${kind.toLowerCase() === 'secret' ? 'Secret' : 'ConfigMap'} ${title}, which does not exist`
+    return `it waits for ${kind.toLowerCase() === 'secret' ? 'Secret' : 'ConfigMap'} ${title}, which does not exist`
   }
   const [, key, of, title] = /couldn't find key (\S+) in (Secret|ConfigMap) (\S+)/i.exec(message) ?? []
-  return key === undefined ? null : `waits for the entry ${key} of ${of} ${title}, which is not in it`
+  return key === undefined ? null : `it waits for the key ${key} of ${of} ${title}, which does not exist`
 }

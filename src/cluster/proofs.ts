@@ -1,9 +1,10 @@
 // Proofs that something works: the webhook takes an object, the server answers, the Secret holds what it should.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from './answer.ts'
 import { ApiError, type Cluster } from './cluster.ts'
 import { type Live, type Manifest, type Ref, titleOf } from './object.ts'
-import { podTrouble } from './pod.ts'
+import { podRuns, podTrouble } from './pod.ts'
 import type { Looking, Readiness } from './resource.ts'
 
 export type Proof = (cluster: Cluster, at: Looking) => Promise<Readiness>
@@ -51,7 +52,7 @@ function accepts(manifest: Manifest): Proof {
       if (/being terminated/.test(message)) return { is: 'waiting', why: message }
       // Throttled, no leader, a server error: not the manifest's fault.
       if (code >= 500 || code === 429) return { is: 'waiting', why: message }
-      return { is: 'failed', why: `a ${kind} for a try was refused: ${message}` }
+      return { is: 'failed', why: `a test ${kind} was rejected: ${message}` }
     }
   }
 }
@@ -79,18 +80,17 @@ const service = z.looseObject({
     .prefault({}),
 })
 
-/** A Service of type LoadBalancer by name, or a port of the node itself. */
+/** A Service of type LoadBalancer by name, or a port of the node that runs the pods with these labels. */
 export type HttpPlace =
   | { readonly namespace: string; readonly service: string; readonly hostPort?: never }
-  | { readonly namespace: string; readonly hostPort: number; readonly service?: never }
+  | { readonly namespace: string; readonly hostPort: number; readonly pods: string; readonly service?: never }
 
 const HTTP_MS = 5000
 
 /** Something answers HTTP there; any status is an answer. */
 export function answersHttp(place: HttpPlace): Proof {
   return async (cluster) => {
-    const found =
-      place.service === undefined ? { host: '127.0.0.1', port: place.hostPort } : await addressOf(cluster, place)
+    const found = await hostOf(cluster, place)
     if ('is' in found) return found
     try {
       await cluster.http({ ...found, path: '/', timeoutMs: HTTP_MS })
@@ -102,6 +102,18 @@ export function answersHttp(place: HttpPlace): Proof {
   }
 }
 
+const onNode = z.looseObject({ status: z.looseObject({ hostIP: z.string().optional() }).prefault({}) })
+
+/** Where the node reaches it. A host port may be that of another node of the cluster. */
+export async function hostOf(cluster: Cluster, place: HttpPlace): Promise<{ host: string; port: number } | Readiness> {
+  if (place.service !== undefined) return addressOf(cluster, place)
+  const { namespace, hostPort, pods: labels } = place
+  const pods = await cluster.list({ apiVersion: 'v1', kind: 'Pod', namespace, labels })
+  const running = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined && podRuns(pod))
+  const hosts = running.flatMap((pod) => fieldsOfAnswer(onNode, pod).status.hostIP ?? [])
+  return { host: hosts[0] ?? '127.0.0.1', port: hostPort }
+}
+
 async function addressOf(
   cluster: Cluster,
   { namespace, service: name }: { readonly namespace: string; readonly service: string },
@@ -109,13 +121,13 @@ async function addressOf(
   const ref: Ref = { apiVersion: 'v1', kind: 'Service', namespace, name }
   const live = await cluster.get(ref)
   if (live === null) return { is: 'waiting', why: `${titleOf(ref)} does not exist` }
-  const { spec, status } = service.parse(live)
+  const { spec, status } = fieldsOfAnswer(service, live)
   const port = (spec.ports.find((one) => one.name === 'http' || one.port === 80) ?? spec.ports[0])?.port ?? 80
   const { ip, hostname } = status.loadBalancer.ingress[0] ?? {}
   const host = ip ?? hostname
   if (host !== undefined) return { host, port }
   if (spec.type !== 'LoadBalancer') {
-    return { is: 'failed', why: `${titleOf(ref)} is of type ${spec.type}, and has no address outside the cluster` }
+    return { is: 'failed', why: `${titleOf(ref)} has type ${spec.type} and therefore no address outside the cluster` }
   }
   return { is: 'waiting', ...(await noAddress(cluster, namespace, name)) }
 }
@@ -131,8 +143,8 @@ async function noAddress(cluster: Cluster, namespace: string, name: string): Pro
   const title = titleOf({ kind: 'Service', namespace, name })
   if (pods.length === 0) {
     return {
-      why: `${title} has no address: nothing gives it one`,
-      hint: 'servicelb is disabled in k3s, and no other load balancer is there: enable it, or use host ports',
+      why: `${title} has no address: no controller assigns LoadBalancer addresses`,
+      hint: 'servicelb is disabled in k3s, and no other load balancer controller is installed: enable it, or use host ports',
     }
   }
   const why = pods.flatMap((pod: Live) => podTrouble(pod)?.why ?? [])[0]
@@ -141,7 +153,7 @@ async function noAddress(cluster: Cluster, namespace: string, name: string): Pro
   return {
     why: `${title} has no address: ${why}`,
     ...(taken && {
-      hint: 'its ports are taken on the node by another Service or pod: kubectl get svc -A | grep LoadBalancer',
+      hint: 'its ports are in use on the node by another Service or pod: kubectl get svc -A | grep LoadBalancer',
     }),
   }
 }
@@ -157,8 +169,8 @@ export function secretThere(
     const title = titleOf({ ...ref, kind: 'Secret' })
     const live = await cluster.get({ apiVersion: 'v1', kind: 'Secret', ...ref })
     if (live === null) return { is: 'waiting', why: `${title} does not exist` }
-    const { data } = entries.parse(live)
+    const { data } = fieldsOfAnswer(entries, live)
     const lost = keys.filter((key) => !data[key])
-    return lost.length === 0 ? { is: 'ready' } : { is: 'waiting', why: `${title} has no ${lost.join(', ')} in it` }
+    return lost.length === 0 ? { is: 'ready' } : { is: 'waiting', why: `${title} has no key ${lost.join(', ')}` }
   }
 }

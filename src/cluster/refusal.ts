@@ -1,7 +1,10 @@
-// What the API answers in place of an object, in words: what may still come by itself, and what somebody has to put right.
+// Explains what the API answers in place of an object: what may still pass by itself, and what somebody has to correct.
 
 import { z } from 'zod'
+import { API, type ApiRow } from '../diagnosis/api.ts'
+import { diagnose, fill } from '../diagnosis/diagnose.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
+import { fieldsOfAnswer } from './answer.ts'
 import { ApiError, type Cluster } from './cluster.ts'
 import { conflictWords, type Subject } from './conflict.ts'
 import { kubectl } from './kubectl.ts'
@@ -24,112 +27,33 @@ export type Refusal =
 
 type Words = Pick<Problem, 'what' | 'why' | 'hint'>
 
-interface Row {
-  readonly when: (error: ApiError) => RegExpExecArray | boolean | null
-  readonly tell: (error: ApiError, subject: Subject, match: readonly (string | undefined)[]) => Refusal
-}
-
-const UNSAID = 'its words are left out: they may quote the secret'
+const UNSAID = 'its message is omitted, because it may quote the secret'
 /** Pause before the next try where the API names none. */
 const PAUSE_SECONDS = 1
 
-/** Source of the texts: a Kubernetes 1.36 API server's answers to server-side apply, kept in test/cluster/refusals.yaml. */
-const ROWS: readonly Row[] = [
-  {
-    when: ({ causes }) => causes.some(({ reason }) => reason === 'FieldManagerConflict'),
-    tell: (error, subject) => ({ is: 'refused', words: conflictWords(error, subject) }),
-  },
-  {
-    when: ({ message }) => /failed calling webhook "([^"]+)": (?:.*?: )?Post "([^"]*)": ([\s\S]*)/.exec(message),
-    tell: (_, __, [, name, url, why = '']) => webhookSilent(`"${name}"`, url, why),
-  },
-  {
-    when: ({ message }) => /failed calling webhook "([^"]+)": ()([\s\S]*)/.exec(message),
-    tell: (_, __, [, name, url, why = '']) => webhookSilent(`"${name}"`, url, why),
-  },
-  {
-    when: ({ message }) => /conversion webhook for (.*?) failed: (?:Post "([^"]*)": )?([\s\S]*)/.exec(message),
-    tell: (_, __, [, name, url, why = '']) => webhookSilent(`that converts ${name}`, url, why),
-  },
-  {
-    when: ({ message }) =>
-      /admission webhook "([^"]+)" denied the request(?:: ([\s\S]*)| without explanation)/.exec(message),
-    tell: (_, subject, [, name, why]) => refused(`the webhook "${name}" refuses it`, said(subject, why)),
-  },
-  {
-    when: ({ message }) => /ValidatingAdmissionPolicy '([^']+)' .*?denied request: ([\s\S]*)/.exec(message),
-    tell: (_, subject, [, name, why]) => refused(`the policy "${name}" refuses it`, said(subject, why)),
-  },
-  {
-    when: ({ message }) => /failed to create typed patch object \(.*?\): (?:errors:\s+)?([\s\S]*)/.exec(message),
-    tell: (_, subject, [, lines = '']) => misshapen(lines, subject),
-  },
-  {
-    when: ({ message }) => /strict decoding error: ([\s\S]*)/.exec(message),
-    tell: (_, subject, [, lines = '']) => misshapen(lines.replaceAll('", ', '"\n'), subject),
-  },
-  {
-    when: ({ code, message }) => code === 413 || /request is too large|message larger than max/.test(message),
-    tell: ({ message }) =>
-      refused(
-        'is too large for the API',
-        message,
-        'an object may have 1.5 MiB: have a big chart fetched from a URL, not sent along',
-      ),
-  },
-  {
-    when: ({ code, message }) => code === 404 && /^namespaces "([^"]+)" not found/.exec(message),
-    tell: (_, __, [, name]) => ({
-      is: 'absent',
-      why: `there is no namespace ${name}`,
-      hint: `kubectl create namespace ${name}, or name another one`,
-    }),
-  },
-  {
-    when: ({ code }) => code === 404,
-    tell: (_, { ref: { kind, apiVersion } }) => ({
-      is: 'absent',
-      why: `the API does not know ${kind} of ${apiVersion}`,
-      hint: `kubectl get crd tells what it knows; the addon that brings ${kind} has to be there first`,
-    }),
-  },
-  {
-    when: ({ code, message }) =>
-      code === 429 ||
-      code === 503 ||
-      code === 504 ||
-      (code === 409 && !/already exists|UID/.test(message)) ||
-      /etcdserver: /.test(message),
-    tell: ({ code, message, retryAfterSeconds }) => ({
-      is: 'later',
-      until: 'once the API takes it',
-      why: `the API is busy: ${message || `HTTP ${code}`}`,
-      seconds: retryAfterSeconds ?? PAUSE_SECONDS,
-    }),
-  },
-  { when: ({ code, causes }) => code === 422 && causes.length > 0, tell: invalid },
-  {
-    when: ({ code, message }) => code === 403 && /exceeded quota/.test(message),
-    tell: ({ message }, { ref }) =>
-      refused('is over the quota of its namespace', message, `kubectl -n ${ref.namespace} describe resourcequota`),
-  },
-  {
-    when: ({ code }) => code === 401 || code === 403,
-    tell: ({ message }, subject) => refused('the API forbids it', said(subject, message)),
-  },
-]
-
-/** Which of the rows it is; the namespace of one that is being deleted is looked at for what holds it. */
+/** What the answer means; the namespace of one that is being deleted is looked at for what holds it. */
 export async function refusalOf(error: ApiError, subject: Subject, cluster: Pick<Cluster, 'get'>): Promise<Refusal> {
-  const terminating = /unable to create new content in namespace (\S+) because it is being terminated/.exec(
-    error.message,
-  )
+  const { code, message, causes, retryAfterSeconds } = error
+  const terminating = /unable to create new content in namespace (\S+) because it is being terminated/.exec(message)
   if (terminating) return terminatingNamespace(terminating[1] ?? '', cluster)
-  for (const { when, tell } of ROWS) {
-    const match = when(error)
-    if (match) return tell(error, subject, match === true ? [] : match)
+  if (causes.some(({ reason }) => reason === 'FieldManagerConflict')) {
+    return { is: 'refused', words: conflictWords(error, subject) }
   }
-  return refused('the API refuses it', said(subject, error.message), undefined)
+  const values = valuesOf(error, subject)
+  const found = diagnose(API, { text: `HTTP ${code} ${message}`, values })
+  if (found === undefined) return { is: 'refused', words: { what: `HTTP ${code}` } }
+  const { is, cause, match, until = '' } = found
+  const hint = found.hint === undefined ? {} : { hint: found.hint }
+  const quote = quoteOf(found, error, subject)
+  if (is === 'refused') return { is, words: { what: cause, ...(quote ? { why: quote } : {}), ...hint } }
+  if (is === 'absent') return { is, why: cause, ...hint }
+  return {
+    is,
+    until: fill(until, values, match),
+    why: `${cause}: ${quote || `HTTP ${code}`}`,
+    ...hint,
+    seconds: retryAfterSeconds ?? PAUSE_SECONDS,
+  }
 }
 
 /** Throws ApiErrors that no repetition helps against as a problem, everything else as it is. */
@@ -153,60 +77,53 @@ export function heldBy(live: Live): string {
   return `held by the finalizer${held.length > 1 ? 's' : ''} ${held.join(', ')}`
 }
 
-function refused(what: string, why?: string, hint?: string): Refusal {
-  return { is: 'refused', words: { what, ...(why ? { why } : {}), ...(hint === undefined ? {} : { hint }) } }
-}
-
-function said({ secret }: Subject, text: string | undefined): string | undefined {
-  return secret && text ? UNSAID : text
-}
-
-function webhookSilent(name: string, url: string | undefined, words: string): Refusal {
-  const [, service, namespace] = /^https:\/\/([^./]+)\.([^./]+)\.svc[:/]/.exec(url ?? '') ?? []
-  const why = words.replace(/^dial tcp \S+: (?:connect: )?/, '')
-  const gone = /^service "[^"]*" not found/.test(why)
-  const hint = gone
-    ? 'its program is not installed: install it, or remove what it left behind: kubectl get validatingwebhookconfigurations,mutatingwebhookconfigurations'
-    : service && `kubectl -n ${namespace} get pods,endpointslices tells what ${service} lacks`
+function valuesOf({ message, causes }: ApiError, { ref }: Subject): Record<string, string> {
+  const { kind, apiVersion, namespace = '' } = ref
+  const unknown = schemaLines(message).flatMap((line) => UNKNOWN_FIELD.exec(line)?.slice(1).find(Boolean) ?? [])
+  const field = unknown[0] === undefined ? '' : `.${unknown[0].split(/[.[]/)[0]}`
   return {
-    is: 'later',
-    until: `once the webhook ${name} answers`,
-    why: `the webhook ${name} does not answer: ${why}`,
-    ...(hint ? { hint } : {}),
-    seconds: PAUSE_SECONDS,
+    ...{ kind, version: apiVersion, namespace },
+    unknown: `${unknown.length === 1 ? 'field' : 'fields'} ${unknown.join(', ')}`,
+    explain: `kubectl explain ${kind.toLowerCase()}${field} --api-version=${apiVersion}`,
+    delete: kubectl('delete', ref),
+    causes: causes.length > 0 ? 'some' : 'none',
   }
 }
 
-function misshapen(text: string, { ref, secret }: Subject): Refusal {
-  const lines = text.split('\n').map((line) => line.trim().replace(/^\./, ''))
-  const unknown = lines.flatMap(
-    (line) => /^(.*): field not declared in schema$/.exec(line)?.[1] ?? /^unknown field "(.*)"$/.exec(line)?.[1] ?? [],
-  )
-  const others = lines.filter((line) => !/field not declared in schema$|^unknown field /.test(line))
-  const explain = `kubectl explain ${ref.kind.toLowerCase()}${unknown[0] ? `.${unknown[0].split(/[.[]/)[0]}` : ''} --api-version=${ref.apiVersion}`
-  return refused(
-    unknown.length > 0
-      ? `the API does not know ${unknown.length === 1 ? 'the field' : 'the fields'} ${unknown.join(', ')}`
-      : 'has a value of the wrong type',
-    others
-      .map((line) => (secret ? line.replace(/:.*/, '') : line.replace(/&value\.\w+\{Value:(.*)\}$/, '$1')))
-      .join('\n'),
-    unknown.length > 0 ? `a slip, or of another version: ${explain}` : explain,
-  )
+const UNKNOWN_FIELD = /^(.*): field not declared in schema$|^unknown field "(.*)"$/
+
+/** The faults that the API finds in an object's fields, one line each. */
+function schemaLines(message: string): string[] {
+  const [, patch, create] =
+    /failed to create typed patch object \(.*?\): (?:errors:\s+)?([\s\S]*)|strict decoding error: ([\s\S]*)/.exec(
+      message,
+    ) ?? []
+  const lines = patch?.split('\n') ?? create?.replaceAll('", ', '"\n').split('\n') ?? []
+  return lines.map((line) => line.trim().replace(/^\./, ''))
 }
 
-function invalid({ causes }: ApiError, { ref, secret }: Subject): Refusal {
-  const told = causes.filter(({ field }) => field !== '<nil>')
-  const lines = told.map(({ field, message, reason }) => {
-    const words = secret ? reason : message
-    return field === '' || field === '[]' ? words : `${field}: ${words}`
-  })
-  const fixed = told.some(({ message }) => /immutable|may not be changed/.test(message))
-  return refused(
-    'the API finds it invalid',
-    lines.join('\n'),
-    fixed ? `what cannot be changed needs a new object: ${kubectl('delete', ref)}, then run apply again` : undefined,
-  )
+/** What is shown of the answer. Of a secret only what cannot quote it: names of fields, and what the API met on its way to a webhook. */
+function quoteOf(
+  { is, quote, match }: ApiRow & { readonly match: RegExpExecArray },
+  { message, causes }: ApiError,
+  { secret = false }: Subject,
+): string {
+  if (quote === 'schema') {
+    return schemaLines(message)
+      .filter((line) => !UNKNOWN_FIELD.test(line))
+      .map((line) => (secret ? line.replace(/:.*/, '') : line.replace(/&value\.\w+\{Value:(.*)\}$/, '$1')))
+      .join('\n')
+  }
+  if (quote === 'causes') {
+    return causes
+      .filter(({ field }) => field !== '<nil>')
+      .map(({ field, message: said, reason }) =>
+        [['', '[]'].includes(field) ? '' : `${field}: `, secret ? reason : said].join(''),
+      )
+      .join('\n')
+  }
+  const said = (quote === 'message' ? message : match.groups?.quote) ?? ''
+  return secret && is === 'refused' && said !== '' ? UNSAID : said
 }
 
 const namespaceStatus = z.looseObject({
@@ -220,7 +137,7 @@ const namespaceStatus = z.looseObject({
 
 /** What the API says of a namespace that is being deleted, one line each. */
 function holdsOf(live: Live | null): string[] {
-  const { spec, status } = namespaceStatus.parse(live ?? {})
+  const { spec, status } = fieldsOfAnswer(namespaceStatus, live ?? {})
   const holds = (status?.conditions ?? []).filter((one) => one.status === 'True').map(({ message }) => message)
   const own = (spec?.finalizers ?? []).filter((one) => one !== 'kubernetes')
   return [...holds, ...(own.length > 0 ? [`its own finalizers: ${own.join(', ')}`] : [])]

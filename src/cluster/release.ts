@@ -3,6 +3,7 @@
 import { gunzipSync } from 'node:zlib'
 import { z } from 'zod'
 import { type Json, same } from '../engine/state.ts'
+import { fieldsOfAnswer, parseAnswer } from './answer.ts'
 import type { Live } from './object.ts'
 
 /** https://github.com/k3s-io/helm-controller: on the job's pods as `SHA256=...`, on the release the first 63 digits. */
@@ -12,7 +13,7 @@ const LABEL_LENGTH = 63
 /** On a job that helm-controller is about to make anew. */
 const REPLACE_WAIT = 'helmcharts.helm.cattle.io/replace-wait'
 
-export interface Release {
+export interface Revision {
   readonly revision: number
   /** Helm's word: `deployed`, `failed`, `pending-install`, `pending-upgrade`, `superseded`. */
   readonly status: string
@@ -22,8 +23,8 @@ export interface Release {
 }
 
 /** Newest first, from the labels of the release's Secrets. */
-export function releases(secrets: readonly Live[]): Release[] {
-  const all = secrets.flatMap((secret): Release[] => {
+export function releases(secrets: readonly Live[]): Revision[] {
+  const all = secrets.flatMap((secret): Revision[] => {
     const labels = secret.metadata.labels ?? {}
     const revision = Number(labels.version ?? Number.NaN)
     if (!Number.isInteger(revision)) return []
@@ -33,7 +34,7 @@ export function releases(secrets: readonly Live[]): Release[] {
 }
 
 /** Helm was killed in the middle, or failed: nothing but a hand, or `heal`, lets the next job go on under policy abort. */
-export function isStuck({ status }: Release): boolean {
+export function isStuck({ status }: Revision): boolean {
   return status === 'failed' || status === 'uninstalling' || status.startsWith('pending-')
 }
 
@@ -55,13 +56,18 @@ export interface StoredRelease {
   readonly values: Json
 }
 
+/** Unpacked: a Secret has 1 MiB, and manifests pack about tenfold. */
+const MAX_RELEASE_BYTES = 32 * 1024 * 1024
+
 /** What a release's Secret holds: JSON, gzipped, base64, and once more base64 as all of a Secret. null: it is something else. */
 export function readRelease(secret: Live): StoredRelease | null {
   const outer = data.safeParse(secret)
   if (!outer.success) return null
   try {
     const packed = Buffer.from(Buffer.from(outer.data.data.release, 'base64').toString('latin1'), 'base64')
-    const { info, chart, config } = stored.parse(JSON.parse(gunzipSync(packed).toString('utf8')))
+    const { info, chart, config } = stored.parse(
+      parseAnswer(gunzipSync(packed, { maxOutputLength: MAX_RELEASE_BYTES }).toString('utf8')),
+    )
     return { description: info.description, chartVersion: chart.metadata.version, values: config ?? {} }
   } catch {
     return null
@@ -121,7 +127,7 @@ export interface HelmJob {
 
 /** A job of helm-controller. */
 export function helmJob(job: Live): HelmJob {
-  const { spec, status } = jobShape.parse(job)
+  const { spec, status } = fieldsOfAnswer(jobShape, job)
   const on = (type: string) => status.conditions.find((c) => c.type === type && c.status === 'True')
   const failure = on('Failed')
   const took = (Date.parse(failure?.lastTransitionTime ?? '') - Date.parse(status.startTime ?? '')) / 1000
@@ -150,7 +156,7 @@ export function madeFor(
   chart: Live,
 ): { readonly current: boolean; readonly going: boolean; readonly changed: number } {
   const times = (chart.metadata.managedFields ?? []).flatMap((entry) => {
-    const { time, subresource = '', fieldsV1 = {} } = managed.parse(entry)
+    const { time, subresource = '', fieldsV1 = {} } = fieldsOfAnswer(managed, entry)
     return time === undefined || subresource !== '' || !('f:spec' in fieldsV1) ? [] : [Date.parse(time)]
   })
   const changed = Math.max(Date.parse(chart.metadata.creationTimestamp ?? '') || 0, ...times)

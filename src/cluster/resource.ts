@@ -1,6 +1,7 @@
 // A cluster resource: how it looks at the API, what it does there, and what is known of it before there is a cluster.
 
 import type { Observation, PendingChange, Resource } from '../engine/resource.ts'
+import type { LinkError } from '../host/transport.ts'
 import type { Cluster } from './cluster.ts'
 import type { Ref } from './object.ts'
 
@@ -38,6 +39,8 @@ export interface Making extends Looking {
   output(text: string): void
   /** Something that people have to do next, told however quiet the run is. */
   warn(what: string, hint: string): void
+  /** After a LinkError: rejects where the whole host is gone. Otherwise the API alone is, and may come back. */
+  readonly reachHost?: (error: LinkError) => Promise<void>
 }
 
 /** How far something is: `waiting` may still come by itself, `failed` does not. `why` is one line, or several for a log. */

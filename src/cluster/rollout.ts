@@ -1,6 +1,7 @@
 // Whether everything that a Helm release runs is rolled out, and what is wrong with the pods of a namespace.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from './answer.ts'
 import type { Cluster } from './cluster.ts'
 import type { Live } from './object.ts'
 import { missing, podTrouble } from './pod.ts'
@@ -12,7 +13,7 @@ const KINDS = ['Deployment', 'DaemonSet', 'StatefulSet'] as const
 const BY_HELM = 'app.kubernetes.io/managed-by=Helm'
 const LOG_LINES = 12
 const EVENTS = 4
-const LACKS = 'what the inventory gives is made by: k3s-platform apply -t secrets; the pod starts once it is there'
+const LACKS = 'create it from the inventory: k3s-platform apply -t secrets; the pod starts once it exists'
 
 /** Of the workloads in the release's own namespace. */
 export async function rolledOut(
@@ -109,7 +110,7 @@ export async function warningsOf(
   const time = ({ lastTimestamp, eventTime }: z.output<typeof event>) =>
     Date.parse(lastTimestamp ?? eventTime ?? '') || 0
   const told = events
-    .map((one) => event.parse(one))
+    .map((one) => fieldsOfAnswer(event, one))
     .sort((a, b) => time(a) - time(b))
     .map(({ reason, message, involvedObject: { kind, name } }) => {
       const line = message.replace(/\s+/g, ' ').trim()

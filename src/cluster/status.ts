@@ -1,6 +1,7 @@
 // What the API answers instead of an object: its Status, or the text of whatever stands before it.
 
 import { z } from 'zod'
+import { parseAnswer } from './answer.ts'
 import { ApiError } from './cluster.ts'
 
 const status = z.looseObject({
@@ -23,6 +24,12 @@ const status = z.looseObject({
     })
     .optional(),
 })
+
+const MAX_MESSAGE_CHARS = 4000
+const MAX_REASON_CHARS = 100
+const MAX_CAUSES = 50
+const MAX_PAUSE_SECONDS = 60
+
 /** `retryAfter`: the header, seconds. */
 export function errorOf({
   code,
@@ -34,30 +41,35 @@ export function errorOf({
   readonly retryAfter?: string | undefined
 }): ApiError {
   const told = status.safeParse(parsed(text))
-  const after = Number(retryAfter ?? Number.NaN)
+  const after = pauseOf(Number(retryAfter ?? Number.NaN))
   if (!told.success) {
-    const message = text.trim().split('\n')[0] || `HTTP ${code}`
+    const message = text.slice(0, MAX_MESSAGE_CHARS).trim().split('\n')[0] || `HTTP ${code}`
     return new ApiError({
       code,
       reason: '',
       message,
       causes: [],
-      retryAfterSeconds: Number.isNaN(after) ? null : after,
+      retryAfterSeconds: after,
     })
   }
   const { message, reason, details } = told.data
   return new ApiError({
     code: told.data.code ?? code,
-    reason,
-    message,
-    causes: details?.causes ?? [],
-    retryAfterSeconds: details?.retryAfterSeconds ?? (Number.isNaN(after) ? null : after),
+    message: message.slice(0, MAX_MESSAGE_CHARS),
+    reason: reason.slice(0, MAX_REASON_CHARS),
+    causes: (details?.causes ?? []).slice(0, MAX_CAUSES),
+    retryAfterSeconds: pauseOf(details?.retryAfterSeconds ?? Number.NaN) ?? after,
   })
+}
+
+/** What a server asks for is done for a minute at most. */
+function pauseOf(seconds: number): number | null {
+  return Number.isNaN(seconds) ? null : Math.min(Math.max(seconds, 0), MAX_PAUSE_SECONDS)
 }
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseAnswer(text)
   } catch {
     return undefined
   }

@@ -1,4 +1,4 @@
-// The story of one Certificate out of a cluster: everything around it, read side by side, and a try of its open challenge.
+// Reads everything around one Certificate from a cluster, and tests its open challenge.
 
 import { lookup } from 'node:dns/promises'
 import { z } from 'zod'
@@ -28,6 +28,8 @@ export interface Teller {
 export interface Probe {
   readonly status?: number | undefined
   readonly location?: string | undefined
+  /** The header `Server`. */
+  readonly server?: string | undefined
   readonly error?: string
 }
 
@@ -97,7 +99,8 @@ async function input(
   return { now, namespace, name, objects: [...objects, ...more] }
 }
 
-async function read(cluster: Cluster, asked: readonly Ask[]): Promise<Live[]> {
+/** All that is there of what is asked for, read in parallel. */
+export async function read(cluster: Cluster, asked: readonly Ask[]): Promise<Live[]> {
   const found = await Promise.all(
     asked.map(async (ask) => {
       if (ask.name === undefined) return cluster.list(ask)
@@ -125,7 +128,7 @@ async function tried(cluster: Cluster, { dnsName, token }: Challenge): Promise<P
   const path = `${ACME_PATH}${token}`
   try {
     const { status, headers } = await cluster.http({ host: dnsName, port: 80, path, timeoutMs: HTTP_MS })
-    return { status, location: headers.location }
+    return { status, location: headers.location, server: headers.server }
   } catch (error) {
     return { error: error instanceof Error ? error.message : String(error) }
   }

@@ -7,7 +7,7 @@ import type { Resource } from './resource.ts'
 export type Event = { readonly at: number } & (
   | {
       readonly event: 'start'
-      readonly mode: Mode
+      readonly mode: RunMode
       readonly hosts: readonly string[]
       readonly roles: readonly string[]
     }
@@ -19,6 +19,8 @@ export type Event = { readonly at: number } & (
       readonly about: string
       readonly checks: number
       readonly plan: Plan
+      /** Hosts that share one of these are changed one at a time. */
+      readonly exclusive?: readonly string[]
     }
   | StepEvent
   | { readonly event: 'problem'; readonly host: string | null; readonly problem: Problem }
@@ -32,7 +34,7 @@ export type Event = { readonly at: number } & (
   | ({ readonly event: 'end' } & HostResult)
 )
 
-export type Mode = 'apply' | 'check'
+export type RunMode = 'apply' | 'check'
 
 interface StepBase {
   readonly event: 'step'

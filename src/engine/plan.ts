@@ -3,14 +3,17 @@
 import type { Observation, Observed, Resource, Stage } from './resource.ts'
 import { type Delta, diff, type State } from './state.ts'
 
-/** `action`: neither made nor edited, but done to: a restart. `deferred`: known only once something before it is there. */
-export type Op = 'none' | 'create' | 'update' | 'delete' | 'action' | 'owned' | 'deferred'
+/**
+ * `action`: neither made nor edited, but done to: a restart. `deferred`: known only once something before it is there. `local`:
+ * a file of the workstation; its deltas are what apply writes.
+ */
+export type Op = 'none' | 'create' | 'update' | 'delete' | 'action' | 'owned' | 'deferred' | 'local'
 
 export interface Change<R extends Resource = Resource> {
   readonly resource: R
   readonly op: Op
   readonly deltas: readonly Delta[]
-  /** For `action` what is done, for `owned` the owner, for `deferred` what it waits for, for `create` and `update` a remark. */
+  /** For `action` what is done, for `owned` the owner, for `deferred` and `local` what it waits for, for `create` and `update` a remark. */
   readonly note?: string
   /** Titles of the inputs that cause it. */
   readonly because: readonly string[]
@@ -28,9 +31,24 @@ export interface Plan<R extends Resource = Resource> {
   readonly stages: readonly StagePlan<R>[]
 }
 
-/** Ops that apply has something to do for. A deferred resource counts: what it will turn into is unknown. */
-export function pending(change: Change): boolean {
-  return change.op !== 'none' && change.op !== 'owned'
+/** What the host differs in. A deferred resource counts: what it will turn into is unknown. */
+export function pending({ op }: Change): boolean {
+  return op !== 'none' && op !== 'owned' && op !== 'local'
+}
+
+/** A file of the workstation that is not what it should be. It may have to wait for what it is made of. */
+export function unwritten({ op, note, deltas }: Change): boolean {
+  return op === 'local' && (note !== undefined || deltas.length > 0)
+}
+
+/** What apply has something to do for. */
+export function isDue(change: Change): boolean {
+  return pending(change) || unwritten(change)
+}
+
+/** Something before it has to be there first. */
+export function isWaiting({ op, note }: Change): boolean {
+  return op === 'deferred' || (op === 'local' && note !== undefined)
 }
 
 export function changesOf<R extends Resource>(plan: Plan<R>): Change<R>[] {
@@ -39,7 +57,16 @@ export function changesOf<R extends Resource>(plan: Plan<R>): Change<R>[] {
 
 /** How often each op stands in the plan. */
 export function count(plan: Plan): Readonly<Record<Op, number>> {
-  const counts: Record<Op, number> = { none: 0, create: 0, update: 0, delete: 0, action: 0, owned: 0, deferred: 0 }
+  const counts: Record<Op, number> = {
+    none: 0,
+    create: 0,
+    update: 0,
+    delete: 0,
+    action: 0,
+    owned: 0,
+    deferred: 0,
+    local: 0,
+  }
   for (const change of changesOf(plan)) counts[change.op]++
   return counts
 }
@@ -69,8 +96,9 @@ function planOne<R extends Resource>(
   found: Observation | undefined,
   changed: ReadonlyMap<string, string>,
 ): Change<R> {
-  if (found === undefined) throw new Error(`nothing was observed of ${resource.id}`)
+  if (found === undefined) throw new Error(`${resource.id} was not observed`)
   const { desired } = found
+  if (resource.workstation) return planLocal(resource, found)
   const because = (resource.inputs ?? []).flatMap((id) => changed.get(id) ?? [])
   const base = { resource, desired, actual: found.actual, deltas: [], because: [] }
   if (found.owner !== undefined) {
@@ -88,4 +116,10 @@ function planOne<R extends Resource>(
   if (action) return { ...done, op: 'action', note: action }
   const remark = found.remark === undefined ? {} : { note: found.remark }
   return { ...done, ...remark, op: seen.actual === null ? 'create' : 'update' }
+}
+
+function planLocal<R extends Resource>(resource: R, { actual, desired, deferred }: Observation): Change<R> {
+  const base = { resource, op: 'local', actual, desired, because: [] } as const
+  if (deferred !== undefined) return { ...base, deltas: [], note: deferred }
+  return { ...base, deltas: diff(actual, desired, resource.masked) }
 }

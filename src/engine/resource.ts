@@ -8,6 +8,8 @@ export interface Resource {
   readonly id: string
   /** What people read: `/etc/rancher/k3s/config.yaml`. */
   readonly title: string
+  /** A file of the workstation: apply writes it, and it is no part of the host's state, so no plan counts it. */
+  readonly workstation?: true
   /** Fields that hold secrets: they are shown as `***`. */
   readonly masked?: readonly string[]
   /** Resources of the same host whose change changes this one: what a unit is started with, what a check looks at. */
@@ -19,6 +21,8 @@ export interface Resource {
   afterInputs?(actual: State | null, inputs: readonly string[]): Observed
   /** Whether a change of this one counts as a change of an input for those it is an input of. Default: any does. */
   disturbs?(change: { readonly actual: State | null; readonly desired: State | null }): boolean
+  /** Making it changes nothing, it waits: what was well and is not any more is waited for again. */
+  readonly waits?: true
   /** Words for a change that is neither the making nor the editing of something: `restart k3s.service`. */
   action?(actual: State | null, desired: State): string | null
 }

@@ -1,18 +1,28 @@
 // The whole run: observe, plan, and, unless it is a check, apply stage by stage, each time observing and planning again.
 
-import type { Emit, HostResult, Mode, Recap, Untimed } from './events.ts'
-import { type Change, changesOf, count, type Plan, pending, plan } from './plan.ts'
+import pMap from 'p-map'
+import type { Emit, HostResult, Recap, RunMode, Untimed } from './events.ts'
+import { type Change, changesOf, count, isDue, isWaiting, type Plan, pending, plan, unwritten } from './plan.ts'
 import { type Problem, ProblemError } from './problem.ts'
 import type { Backend, Lock, Look, Resource, Stage, StepReport } from './resource.ts'
+import { interrupted, notConverged, problemsOf } from './run-problems.ts'
+import { makeTurns, type Turns } from './turns.ts'
 
 /** One host and what it shall become. */
-export interface Target<R extends Resource, Facts> {
+export interface RunTarget<R extends Resource, Facts> {
   readonly host: string
   readonly stages: readonly Stage<R>[]
   /** Throws ProblemError of kind `unreachable` or `usage`. */
   connect(signal: AbortSignal): Promise<Session<R, Facts>>
   /** What forbids this run, seen from the first look; warnings do not. Nothing was touched yet. */
   preflight(look: Look<Facts>): readonly Problem[]
+  /**
+   * What it shares with other targets of a run: of those that have one of these keys in common, only one is changed at a time.
+   * Default: nothing.
+   */
+  exclusive?(look: Look<Facts>): readonly string[]
+  /** Targets of the run that must be as they should be before this one is changed; those have none themselves. Default: none. */
+  readonly after?: readonly string[]
   /** How many things preflight looks at. */
   readonly checks: number
   /** One line for people: `Debian 13, amd64, 2 CPU, 3.8 GiB`. */
@@ -26,7 +36,7 @@ export interface Session<R extends Resource, Facts> extends Backend<R, Facts> {
 }
 
 export interface RunOptions {
-  readonly mode: Mode
+  readonly mode: RunMode
   /** Hosts at a time. */
   readonly forks: number
   readonly roles: readonly string[]
@@ -41,30 +51,39 @@ export interface RunOptions {
 
 /** Results in the order of the targets; never rejects for what happens to a host. */
 export async function run<R extends Resource, Facts>(
-  targets: readonly Target<R, Facts>[],
+  targets: readonly RunTarget<R, Facts>[],
   options: RunOptions,
 ): Promise<HostResult[]> {
-  const results: HostResult[] = []
-  const queue = targets.entries()
   const emit = (event: Untimed) => options.emit({ at: options.now(), ...event })
   emit({ event: 'start', mode: options.mode, hosts: targets.map((t) => t.host), roles: options.roles })
-  const worker = async () => {
-    for (const [i, target] of queue) {
-      const result = await runHost(target, options, emit)
-      results[i] = result
-      emit({ event: 'end', ...result })
-    }
+  const turns = makeTurns()
+  const runOne = async (target: RunTarget<R, Facts>): Promise<HostResult> => {
+    const result = await runHost(target, options, emit, turns)
+    turns.over(target.host, result.status === 'ok')
+    emit({ event: 'end', ...result })
+    return result
   }
-  await Promise.all(Array.from({ length: Math.min(options.forks, targets.length) }, worker))
+  // Whoever is waited for comes first: with one fork nobody else would get there.
+  const queue = [...targets.entries()].toSorted(([, a], [, b]) => Number(waits(a)) - Number(waits(b)))
+  const results: HostResult[] = []
+  await pMap(queue, async ([i, target]) => (results[i] = await runOne(target)), { concurrency: options.forks })
   return results
 }
+
+function waits({ after = [] }: { readonly after?: readonly string[] }): boolean {
+  return after.length > 0
+}
+
+/** How often something that does not stay well is waited for. */
+const WAITS = 3
 
 type Tally = { -readonly [K in Exclude<keyof Recap, 'unreachable'>]: number }
 
 async function runHost<R extends Resource, Facts>(
-  target: Target<R, Facts>,
+  target: RunTarget<R, Facts>,
   options: RunOptions,
   emit: (event: Untimed) => void,
+  turns: Turns,
 ): Promise<HostResult> {
   const { host } = target
   const started = options.now()
@@ -78,7 +97,7 @@ async function runHost<R extends Resource, Facts>(
     if (options.stop.aborted) return finish('interrupted')
     emit({ event: 'busy', host, doing: 'connecting' })
     session = await target.connect(options.signal)
-    return finish(await converge(target, session, options, emit, tally))
+    return finish(await converge(target, session, options, emit, tally, turns))
   } catch (error) {
     const problems = problemsOf(error, host, options.signal)
     for (const problem of problems) {
@@ -96,11 +115,12 @@ async function runHost<R extends Resource, Facts>(
 }
 
 async function converge<R extends Resource, Facts>(
-  target: Target<R, Facts>,
+  target: RunTarget<R, Facts>,
   session: Session<R, Facts>,
   options: RunOptions,
   emit: (event: Untimed) => void,
   tally: Tally,
+  turns: Turns,
 ): Promise<HostResult['status']> {
   const { host, stages } = target
   const resources = stages.flatMap((stage) => stage.resources)
@@ -115,65 +135,112 @@ async function converge<R extends Resource, Facts>(
   const blocking = findings.filter((p) => p.kind !== 'warning')
   if (blocking.length > 0) throw new ProblemError(findings)
   for (const problem of findings) emit({ event: 'problem', host, problem })
-  emit({ event: 'plan', host, about: target.about(first.facts), checks: target.checks, plan: first.plan })
+  const keys = target.exclusive?.(first) ?? []
+  const about = target.about(first.facts)
+  emit({
+    event: 'plan',
+    host,
+    about,
+    checks: target.checks,
+    plan: first.plan,
+    ...(keys.length > 0 && { exclusive: keys }),
+  })
   settleTally(first.plan, 0, tally)
-  if (!changesOf(first.plan).some(pending)) return 'ok'
+  if (!changesOf(first.plan).some(options.mode === 'check' ? pending : isDue)) return 'ok'
   if (options.mode === 'check') {
     tally.changed = changesOf(first.plan).filter(pending).length
     settleTally(first.plan, tally.changed, tally)
     return 'pending'
   }
 
-  emit({ event: 'busy', host, doing: 'taking the lock' })
+  const asked = AbortSignal.any([options.stop, options.signal])
+  const waiting = (other: string) =>
+    emit({ event: 'busy', host, doing: `waiting for ${other}: servers of one cluster are changed one at a time` })
+  const turn = await turns.take({ host, keys, after: target.after ?? [] }, waiting, asked).catch((error: unknown) => {
+    if (!options.stop.aborted || options.signal.aborted) throw error
+    return undefined
+  })
+  if (turn === undefined) {
+    emit({ event: 'problem', host, problem: interrupted(host, new Map(), new Set(), first.plan) })
+    return 'interrupted'
+  }
+  let status: HostResult['status'] | undefined
+  try {
+    status = await change(target, session, first.plan, options, emit, tally, look)
+    return status
+  } finally {
+    turn.end(status === 'ok')
+  }
+}
+
+/** The part of a run that changes something, under the lock. */
+async function change<R extends Resource, Facts>(
+  { host, stages }: RunTarget<R, Facts>,
+  session: Session<R, Facts>,
+  planned: Plan<R>,
+  options: RunOptions,
+  emit: (event: Untimed) => void,
+  tally: Tally,
+  look: (doing: string) => Promise<{ readonly plan: Plan<R> }>,
+): Promise<HostResult['status']> {
+  emit({ event: 'busy', host, doing: 'acquiring the lock' })
   let lock: Lock
   try {
     lock = await session.lock(AbortSignal.any([options.stop, options.signal]))
   } catch (error) {
     // Another run may hold it for a minute: that is no step to be finished.
     if (!options.stop.aborted || options.signal.aborted) throw error
-    emit({ event: 'problem', host, problem: interrupted(host, new Map(), new Set(), first.plan) })
+    emit({ event: 'problem', host, problem: interrupted(host, new Map(), new Set(), planned) })
     return 'interrupted'
   }
-  let current = first.plan
+  let current = planned
   // By id, what it was.
   const changed = new Map<string, Change>()
   // Changed, but not yet looked at.
   const fresh = new Set<string>()
   try {
-    current = (await look('looking again, under the lock')).plan
-    for (const [i, stage] of stages.entries()) {
-      const attempted = new Set<string>()
-      for (;;) {
-        const todo = (current.stages[i]?.changes ?? []).filter(pending)
-        if (todo.length === 0) break
-        const possible = todo.filter((change) => change.op !== 'deferred')
-        const again = possible.filter((change) => attempted.has(change.resource.id))
-        if (possible.length === 0 || again.length > 0) throw notConverged(host, again.length > 0 ? again : todo)
-        if (!options.stop.aborted) {
-          await session.apply(possible, {
-            stop: options.stop,
-            signal: options.signal,
-            step: stepEmitter(host, stage, possible, options.now, emit, (change) => {
-              fresh.add(change.resource.id)
-              changed.set(change.resource.id, change)
-            }),
-          })
-          for (const change of possible) attempted.add(change.resource.id)
+    current = (await look('checking again, under the lock')).plan
+    for (let round = 1; ; round++) {
+      for (const [i, stage] of stages.entries()) {
+        const attempts = new Map<string, number>()
+        const triedEnough = ({ resource }: Change) => (attempts.get(resource.id) ?? 0) >= (resource.waits ? WAITS : 1)
+        for (;;) {
+          // A file that cannot be written keeps nothing from the host: it is told at the end.
+          const writable = (change: Change) => !isWaiting(change) && !triedEnough(change)
+          const todo = (current.stages[i]?.changes ?? []).filter(
+            (change) => pending(change) || (unwritten(change) && writable(change)),
+          )
+          if (todo.length === 0) break
+          const possible = todo.filter((change) => !isWaiting(change))
+          const again = possible.filter(triedEnough)
+          if (possible.length === 0 || again.length > 0) throw notConverged(host, again.length > 0 ? again : todo)
+          if (!options.stop.aborted) {
+            await session.apply(possible, {
+              stop: options.stop,
+              signal: options.signal,
+              step: stepEmitter(host, stage, possible, options.now, emit, (change) => {
+                fresh.add(change.resource.id)
+                changed.set(change.resource.id, change)
+              }),
+            })
+            for (const { resource } of possible) attempts.set(resource.id, (attempts.get(resource.id) ?? 0) + 1)
+          }
+          if (options.stop.aborted) {
+            emit({ event: 'problem', host, problem: interrupted(host, changed, fresh, current) })
+            return 'interrupted'
+          }
+          current = (await look('verifying the result')).plan
+          fresh.clear()
         }
-        if (options.stop.aborted) {
-          emit({ event: 'problem', host, problem: interrupted(host, changed, fresh, current) })
-          return 'interrupted'
-        }
-        current = (await look('looking at the result')).plan
-        fresh.clear()
       }
+      const left = changesOf(current).filter(isDue)
+      if (left.length === 0) return 'ok'
+      // What was well when it was waited for, and is not now, has not been undone by anybody: it flaps.
+      if (round === WAITS || !left.every(({ resource }) => resource.waits)) throw notConverged(host, left)
     }
-    const left = changesOf(current).filter(pending)
-    if (left.length > 0) throw notConverged(host, left)
-    return 'ok'
   } finally {
-    tally.changed = changed.size
-    settleTally(current, fresh.size, tally)
+    tally.changed = [...changed.values()].filter(pending).length
+    settleTally(current, [...fresh].filter((id) => changed.get(id)?.op !== 'local').length, tally)
     await lock.release()
   }
 }
@@ -206,64 +273,4 @@ function stepEmitter(
     const seconds = (now() - (started.get(report.resource) ?? now())) / 1000
     emit({ ...base, is: 'done', title: report.title, change, seconds })
   }
-}
-
-function notConverged(host: string, left: readonly Change[]): ProblemError {
-  return new ProblemError(
-    left.map((change) => ({
-      kind: 'failed' as const,
-      where: `${host} ${change.resource.title}`,
-      what: 'not converged: after apply the plan still has it',
-      why:
-        change.op === 'deferred'
-          ? `still unknown: ${change.note}`
-          : change.deltas
-              .map((d) => `${d.field}: is ${JSON.stringify(d.from)}, should be ${JSON.stringify(d.to)}`)
-              .join('\n'),
-      hint: 'something on the host undoes it or another tool manages it: run plan --diff to see it, then find what writes it',
-    })),
-  )
-}
-
-function interrupted(
-  host: string,
-  changed: ReadonlyMap<string, Change>,
-  fresh: ReadonlySet<string>,
-  plan: Plan,
-): Problem {
-  // What is done to an object is no more its making: a wait for it is told as such.
-  const words = ({ op, note, resource }: Change) => (op === 'action' && note !== undefined ? note : resource.title)
-  const all = changesOf(plan)
-  const done = all.flatMap((c) => changed.get(c.resource.id) ?? []).map(words)
-  const open = all.filter((c) => pending(c) && !fresh.has(c.resource.id)).map(words)
-  return {
-    kind: 'failed',
-    where: host,
-    what: `interrupted after ${done.length} of ${done.length + open.length} changes`,
-    why: `done: ${done.join(', ') || 'nothing'}\nnot done: ${open.join(', ') || 'nothing'}`,
-    hint: 'run apply again: it goes on where this run stopped',
-  }
-}
-
-function problemsOf(error: unknown, host: string, signal: AbortSignal): readonly Problem[] {
-  if (error instanceof ProblemError) return error.problems
-  if (signal.aborted) {
-    return [
-      {
-        kind: 'failed',
-        where: host,
-        what: 'stopped at once, as asked: the step under way may be half done',
-        hint: 'run apply again: it looks first and puts right what is not',
-      },
-    ]
-  }
-  return [
-    {
-      kind: 'failed',
-      where: host,
-      what: `internal error: ${error instanceof Error ? error.message : String(error)}`,
-      hint: 'this is a defect of k3s-platform: please report it with what --debug shows',
-      ...(error instanceof Error && error.stack !== undefined ? { debug: error.stack } : {}),
-    },
-  ]
 }

@@ -1,6 +1,7 @@
 // What a resource is and what it should be, in one shape, and how the two differ.
 
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json }
+export type JsonMap = { readonly [key: string]: Json }
 
 /** Flat: one entry per thing that can be right or wrong on its own. An absent resource is `null` instead of a State. */
 export type State = { readonly [field: string]: Json }
@@ -39,6 +40,12 @@ export function same(a: Json, b: Json): boolean {
   }
   const keys = Object.keys(a)
   return keys.length === Object.keys(b).length && keys.every((k) => k in b && same(a[k] ?? null, b[k] ?? null))
+}
+
+export function isMap(value: Json | undefined): value is JsonMap
+export function isMap(value: unknown): value is { readonly [key: string]: unknown }
+export function isMap(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function isList(value: Json): value is readonly Json[] {

@@ -1,7 +1,11 @@
 // The nearest known name for a mistyped one.
 
+/** Characters; what is longer is no mistyped name, and costs their square. */
+const LONGEST = 100
+
 /** The closest of `known` within a third of the name's length (edit distance), or undefined. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
+  if (name.length > LONGEST) return undefined
   let best: string | undefined
   let bound = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

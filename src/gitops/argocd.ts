@@ -28,7 +28,7 @@ export function argocd({ cluster, root, parts, gitUrl = '', gitBranch }: Handove
       kind: 'AppProject',
       metadata: { name, namespace: NAMESPACE },
       spec: {
-        description: `What the platform of ${cluster} consists of`,
+        description: `Platform of ${cluster}`,
         sourceRepos: [gitUrl],
         destinations: namespaces.map((namespace) => ({ server: HERE, namespace })),
         clusterResourceWhitelist: wide.map((one) => {

@@ -1,4 +1,4 @@
-// A deploy key: as people hand it over, what is wrong with it, its public part, and a new one.
+// Parses, validates and generates deploy keys.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import type { Secret } from '../engine/secret.ts'
@@ -23,20 +23,20 @@ export interface KeyFault {
   readonly hint: string
 }
 
-const ANEW = 'make one: ssh-keygen -t ed25519 -N "" -f deploy-key'
+const ANEW = 'generate one: ssh-keygen -t ed25519 -N "" -f deploy-key'
 
 /** What keeps the key from being used; says nothing of its content. */
 export async function keyFault(text: string, passphrase: Secret | undefined): Promise<KeyFault | undefined> {
   const [, kind] = /^-----BEGIN ((?:[A-Z0-9]+ )*)PRIVATE KEY-----$/m.exec(text) ?? []
   if (kind === undefined) {
     const isPublic = /^(ssh|ecdsa|sk)-\S+ AAAA|BEGIN (\w+ )*PUBLIC KEY/m.test(text)
-    const what = isPublic ? 'it is a public key, and the private one is needed' : 'it is no private key'
-    return { about: 'key', what, hint: isPublic ? 'give the file without .pub' : ANEW }
+    const what = isPublic ? 'it is a public key, but the private key is required' : 'it is not a private key'
+    return { about: 'key', what, hint: isPublic ? 'use the file without .pub' : ANEW }
   }
   if (kind === 'ENCRYPTED ')
     return {
       about: 'key',
-      what: 'it is encrypted as PKCS #8, which the controllers cannot open',
+      what: 'it is an encrypted PKCS #8 key, which the controllers cannot decrypt',
       hint: 'convert it: ssh-keygen -p -f FILE',
     }
   if (kind === '') return privateKeyOf(text) ? undefined : broken('it cannot be parsed')
@@ -45,22 +45,22 @@ export async function keyFault(text: string, passphrase: Secret | undefined): Pr
   const parsed = ssh2.utils.parseKey(text, passphrase?.reveal())
   const key = Array.isArray(parsed) ? parsed[0] : parsed
   if (key && !(key instanceof Error) && key.isPrivateKey()) return undefined
-  const why = key instanceof Error ? key.message : 'it has no private part'
+  const why = key instanceof Error ? key.message : 'it has no private key'
   if (!/passphrase/i.test(why)) return broken(why)
   return passphrase === undefined
     ? {
         about: 'passphrase',
-        what: 'the deploy key is encrypted, and no passphrase is given',
-        hint: 'set k3s_platform_git_private_key_passphrase, or take a key without one',
+        what: 'the deploy key is encrypted, but no passphrase is set',
+        hint: 'set k3s_platform_git_private_key_passphrase, or use a key without a passphrase',
       }
     : {
         about: 'passphrase',
-        what: 'the passphrase does not open the deploy key',
-        hint: 'try it with: ssh-keygen -yf FILE',
+        what: 'the passphrase does not decrypt the deploy key',
+        hint: 'check it with: ssh-keygen -yf FILE',
       }
 }
 
-const broken = (why: string): KeyFault => ({ about: 'key', what: 'it is a broken private key', why, hint: ANEW })
+const broken = (why: string): KeyFault => ({ about: 'key', what: 'it is a corrupt private key', why, hint: ANEW })
 
 export const isEncrypted = (text: string): boolean => keyHeader(text).encrypted
 

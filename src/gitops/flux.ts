@@ -1,16 +1,17 @@
-// Flux: a Kustomization for each part, in order by dependsOn, and a release of Helm that it goes on with.
+// Builds the Flux objects: a Kustomization for each part, in order by dependsOn, and HelmReleases for existing releases.
 
 import { z } from 'zod'
 import type { Live, Manifest, Ref } from '../cluster/object.ts'
+import { goMinutes } from '../engine/duration.ts'
+import { isMap, type JsonMap } from '../engine/state.ts'
 import { type ChartSource, ociReference } from '../supply/chart-source.ts'
-import { isMap, type JsonMap } from '../supply/values.ts'
-import { AGE_SECRET, FLUX_ROOT, type Handover, type Part } from './handover.ts'
+import { AGE_SECRET, FLUX_ROOT, type Handover, type HandoverPart } from './handover.ts'
 
 const INTERVAL = '10m'
 const READY = "status.conditions.exists(e, e.type == 'Ready' && e.status == 'True')"
 
 /** https://fluxcd.io/flux/components/kustomize/kustomizations/ */
-export function kustomization(part: Part, path: string, handover: Handover): Manifest {
+export function kustomization(part: HandoverPart, path: string, handover: Handover): Manifest {
   const { fluxNamespace, fluxSource, parts } = handover
   const after = part.after.filter((name) => parts.some((one) => one.name === name))
   const objects = part.files.flatMap(({ manifests }) => manifests)
@@ -23,7 +24,7 @@ export function kustomization(part: Part, path: string, handover: Handover): Man
     spec: {
       interval: INTERVAL,
       retryInterval: '1m',
-      timeout: `${Math.ceil(part.boundSeconds / 60)}m`,
+      timeout: goMinutes(part.boundSeconds),
       sourceRef: { kind: 'GitRepository', name: fluxSource },
       path: `./${path}`,
       prune: true,
@@ -94,7 +95,7 @@ function uncertain(objects: readonly (Manifest | Ref)[]): { apiVersion: string; 
   return [...found.values()]
 }
 
-export interface Release {
+export interface HelmReleaseSpec {
   readonly name: string
   /** Of its objects and of Helm's own record: it is the same release only with both. */
   readonly namespace: string
@@ -108,7 +109,7 @@ export interface Release {
  * gone on with. spec: https://fluxcd.io/flux/components/helm/helmreleases/, https://fluxcd.io/flux/components/source/
  */
 export function helmRelease(
-  { name, namespace, source, values, boundSeconds }: Release,
+  { name, namespace, source, values, boundSeconds }: HelmReleaseSpec,
   fluxNamespace: string,
 ): [Manifest, Manifest] {
   const metadata = { name, namespace: fluxNamespace }
@@ -150,7 +151,7 @@ export function helmRelease(
       metadata,
       spec: {
         interval: INTERVAL,
-        timeout: `${Math.ceil(boundSeconds / 60)}m`,
+        timeout: goMinutes(boundSeconds),
         ...from,
         releaseName: name,
         targetNamespace: namespace,

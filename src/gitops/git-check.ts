@@ -4,10 +4,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { nearest } from '../engine/suggest.ts'
-import { explain, type Fault, hostOf } from './git-words.ts'
+import { explain, type Fault, hostOf } from './git-errors.ts'
 import { scanned } from './known-hosts.ts'
 import { basic, type Login, secretsOf } from './login.ts'
-import { type Run, roadsOf, run } from './programs.ts'
+import { type ProgramOptions, roadsOf, run } from './programs.ts'
 import { addKey, askpass, type Scratch, scratch } from './scratch.ts'
 import { LISTS } from './tree.ts'
 
@@ -19,8 +19,8 @@ export interface Repository {
   readonly login: Login
 }
 
-export interface Asking {
-  readonly env: Run['env']
+export interface GitCheckRequest {
+  readonly env: ProgramOptions['env']
   readonly signal: AbortSignal
   readonly boundMs: number
 }
@@ -29,7 +29,7 @@ export interface Asking {
  * Nothing where all is well. Secrets are in no argument and in no file: a password goes through git's environment, a key
  * through an agent that lives as long as the check. Rejects with the signal's reason.
  */
-export async function checkGit(repository: Repository, { env, signal, boundMs }: Asking): Promise<Fault[]> {
+export async function checkGit(repository: Repository, { env, signal, boundMs }: GitCheckRequest): Promise<Fault[]> {
   const bound = AbortSignal.timeout(boundMs)
   const how = { env: roadsOf(env), signal: AbortSignal.any([signal, bound]) }
   const { login } = repository
@@ -52,15 +52,15 @@ export async function checkGit(repository: Repository, { env, signal, boundMs }:
 /** Since then, git takes its configuration from the environment. */
 const OLDEST = [2, 31] as const
 
-async function programs({ mode }: Login, how: Run): Promise<Fault | undefined> {
+async function programs({ mode }: Login, how: ProgramOptions): Promise<Fault | undefined> {
   const [git, ssh] = await Promise.all([
     run('git', ['--version'], how),
     mode === 'ssh' ? run('ssh', ['-V'], how) : undefined,
   ])
-  const off = 'or do without this check: k3s_platform_git_check: false'
+  const off = 'or skip this check: k3s_platform_git_check: false'
   const missing = (what: string, name: string): Fault => ({
     about: 'program',
-    what: `${what} is not installed on this workstation, and the repository is read before anything is touched`,
+    what: `${what} is not installed on this workstation, but the repository is read before anything is changed`,
     hint: `install ${name}, ${off}`,
   })
   if (git.missing) return missing('git', 'git')
@@ -68,16 +68,17 @@ async function programs({ mode }: Login, how: Run): Promise<Fault | undefined> {
   const version = /(\d+)\.(\d+)/.exec(git.text)?.slice(1).map(Number) ?? []
   const [major = 0, minor = 0] = version
   if (mode === 'ssh' || mode === 'public' || major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return
-  const what = `git ${version.join('.')} of this workstation is too old for a login by https`
+  const what = `git ${version.join('.')} on this workstation is too old for https authentication`
   return { about: 'program', what, hint: `install ${OLDEST.join('.')} or newer, ${off}` }
 }
 
-async function asked(repository: Repository, place: Scratch, how: Run): Promise<Fault | undefined> {
+async function asked(repository: Repository, place: Scratch, how: ProgramOptions): Promise<Fault | undefined> {
   const { url, branch, path, login } = repository
   const way = login.mode === 'ssh' ? await bySsh(url, login, place, how) : await byHttp(url, login, place.dir)
   if ('about' in way) return way
-  const env = { ...how.env, ...bare(place.dir), ...way.env }
-  const git = (...args: readonly string[]) => run('git', args, { ...how, env, cwd: place.dir })
+  const env = { ...how.env, ...bare(place.dir), GIT_ALLOW_PROTOCOL: protocolsOf(url), ...way.env }
+  const git = (...args: readonly string[]) =>
+    run('git', [...following(login), ...args], { ...how, env, cwd: place.dir })
   const wrong = (said: string) => explain(repository, said, secretsOf(login))
 
   const heads = await git('ls-remote', '--heads', '--', url)
@@ -114,6 +115,15 @@ const bare = (dir: string) => ({
   GIT_HTTP_LOW_SPEED_TIME: '10',
 })
 
+/** A login is for the server that was named: git would send its header to wherever that one redirects. */
+const following = ({ mode }: Login) => (mode === 'public' ? [] : ['-c', 'http.followRedirects=false'])
+
+/** A redirect does not lead from https to http, nor to a program. */
+const protocolsOf = (url: string) => {
+  const { protocol } = new URL(url)
+  return protocol === 'http:' ? 'http:https' : protocol.slice(0, -1)
+}
+
 type Way = { readonly env: Record<string, string> } | Fault
 
 async function byHttp(url: string, login: Exclude<Login, { mode: 'ssh' }>, dir: string): Promise<Way> {
@@ -137,7 +147,12 @@ async function byHttp(url: string, login: Exclude<Login, { mode: 'ssh' }>, dir: 
   return { env: { GIT_CONFIG_COUNT: String(settings.length), ...Object.fromEntries(pairs) } }
 }
 
-async function bySsh(url: string, login: Extract<Login, { mode: 'ssh' }>, place: Scratch, how: Run): Promise<Way> {
+async function bySsh(
+  url: string,
+  login: Extract<Login, { mode: 'ssh' }>,
+  place: Scratch,
+  how: ProgramOptions,
+): Promise<Way> {
   const { identity, passphrase } = login
   const [hosts, asking] = [join(place.dir, 'known_hosts'), join(place.dir, 'askpass')]
   await Promise.all([
@@ -145,7 +160,7 @@ async function bySsh(url: string, login: Extract<Login, { mode: 'ssh' }>, place:
     writeFile(asking, askpass, { mode: 0o700 }),
   ])
   const said = identity && (await addKey(place, { identity, passphrase }, how))
-  if (said !== undefined) return { about: 'key', what: 'ssh-add does not take the deploy key', why: said.trim() }
+  if (said !== undefined) return { about: 'key', what: 'ssh-add does not accept the deploy key', why: said.trim() }
   const options = {
     UserKnownHostsFile: `"${hosts}"`,
     GlobalKnownHostsFile: '/dev/null',
@@ -165,7 +180,7 @@ async function bySsh(url: string, login: Extract<Login, { mode: 'ssh' }>, place:
 function noBranch({ url, branch }: Repository, branches: readonly string[]): Fault {
   const near = nearest(branch, branches)
   const some = branches.slice(0, 5).join(', ')
-  const hint = near === undefined ? `there are: ${some}${branches.length > 5 ? ', ...' : ''}` : `did you mean ${near}?`
+  const hint = near === undefined ? `branches: ${some}${branches.length > 5 ? ', ...' : ''}` : `did you mean ${near}?`
   return { about: 'branch', what: `the repository at ${hostOf(url)} has no branch ${branch}`, hint }
 }
 

@@ -1,4 +1,4 @@
-// What a role hands over to GitOps: groups of manifests in the order in which they are applied, and who applies them.
+// The specification of a handoff: groups of manifests in the order in which they are applied, and their controller.
 
 import type { Manifest, Ref } from '../cluster/object.ts'
 
@@ -15,7 +15,7 @@ export interface Handover {
   /** Name of the GitRepository. */
   readonly fluxSource: string
   /** In the order in which they are applied; each name is unique. */
-  readonly parts: readonly Part[]
+  readonly parts: readonly HandoverPart[]
   /** Secrets that are never in the tree and must be in the cluster. */
   readonly given: readonly GivenSecret[]
   /** Public age keys; none: no rules for sops. */
@@ -30,7 +30,7 @@ export const FLUX_ROOT = 'platform-root'
 export const AGE_SECRET = 'sops-age'
 
 /** One step: a Kustomization of Flux, a sync wave of Argo CD, a folder. */
-export interface Part {
+export interface HandoverPart {
   readonly name: string
   /** Folder below the cluster's own folder of `infrastructure/`. */
   readonly folder: string

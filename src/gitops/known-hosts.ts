@@ -1,9 +1,9 @@
-// Host keys of a Git server: whether known_hosts has them, and those that the server shows now.
+// Checks known_hosts for the host keys of a Git server, and reads the keys that it offers now.
 
 import { fingerprint, knownFor, knownName, parseKnownHosts } from '../host/ssh/hostkeys.ts'
-import { type Run, run } from './programs.ts'
+import { type ProgramOptions, run } from './programs.ts'
 
-export interface Address {
+export interface GitHostAddress {
   readonly host: string
   readonly port: number
   /** As known_hosts has it: `[host]:port` where the port is not 22. */
@@ -11,7 +11,7 @@ export interface Address {
 }
 
 /** Of an ssh URL. */
-export function addressOf(url: string): Address {
+export function addressOf(url: string): GitHostAddress {
   const { hostname, port } = new URL(url)
   const host = hostname.replace(/^\[|\]$/g, '')
   const number = port === '' ? 22 : Number(port)
@@ -32,7 +32,7 @@ export function scanCommand(url: string): string {
 }
 
 /** Empty where the server shows none. */
-export async function scanned(url: string, how: Run): Promise<string> {
+export async function scanned(url: string, how: ProgramOptions): Promise<string> {
   const { host, port } = addressOf(url)
   const { text } = await run('ssh-keyscan', ['-T', '5', '-p', String(port), '--', host], how)
   return text

@@ -1,4 +1,4 @@
-// How a repository lets in: four ways, and each as the Secret that Flux reads and as the one that Argo CD reads.
+// The four authentication modes of a repository, as the Secrets that Flux and Argo CD read.
 
 import { Secret } from '../engine/secret.ts'
 

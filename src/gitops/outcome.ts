@@ -1,8 +1,10 @@
 // What came of the handoff, by the status of Flux's objects: fetched, built, applied, well; or which of them is the cause, and why.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from '../cluster/answer.ts'
 import { conditions, type Live, titleOf } from '../cluster/object.ts'
-import { APPLY, explained, FETCH } from './flux-words.ts'
+import { diagnose } from '../diagnosis/diagnose.ts'
+import { FLUX_APPLY, FLUX_FETCH } from '../diagnosis/flux.ts'
 
 /** A failure that Flux itself will not get over, unless it is `waiting`: then it may, and `why` is what it says by now. */
 export type Outcome =
@@ -11,7 +13,9 @@ export type Outcome =
       readonly is: 'waiting' | 'failed'
       readonly what?: string
       readonly why: string
-      readonly hint?: string
+      readonly hint?: string | undefined
+      /** The row of the catalogue that answered. */
+      readonly cause?: string
       /** The objects that are not well, as Flux writes them: `Certificate/database/postgresql-tls`. */
       readonly unwell?: readonly string[]
     }
@@ -44,20 +48,23 @@ const status = z.looseObject({
 /** Set by who wants it looked at now: https://fluxcd.io/flux/components/source/gitrepositories/#triggering-a-reconcile */
 export const REQUESTED = 'reconcile.fluxcd.io/requestedAt'
 
-export interface Asked {
+export interface ReconcileRequest {
   /** undefined: nobody has asked. What was said before the annotation, whoever set it last, was handled is of before. */
   readonly requested: string | undefined
 }
 
-const RESUME = 'flux resume source git, or take spec.suspend off it with kubectl'
+/** What the catalogue calls it in its sentences. */
+export const GIT_SERVER = { server: 'the Git server', host: 'of the Git server' }
+
+const RESUME = 'flux resume source git, or remove spec.suspend with kubectl'
 
 /** The GitRepository: whether what is in Git is there to be applied. */
-export function fetched(source: Live | null, { requested }: Asked): Outcome {
-  if (source === null) return { is: 'waiting', why: 'there is no GitRepository' }
-  const { metadata, spec, status: is } = status.parse(source)
+export function fetched(source: Live | null, { requested }: ReconcileRequest): Outcome {
+  if (source === null) return { is: 'waiting', why: 'the GitRepository does not exist' }
+  const { metadata, spec, status: is } = fieldsOfAnswer(status, source)
   if (spec.suspend) {
-    const why = 'it is suspended, and nothing was fetched before'
-    if (is.artifact === undefined) return { is: 'failed', what: 'cannot be fetched', why, hint: RESUME }
+    const why = 'it is suspended and has never fetched a revision'
+    if (is.artifact === undefined) return { is: 'failed', what: 'it cannot be fetched', why, hint: RESUME }
     return { is: 'ready', revision: is.artifact.revision }
   }
   const ready = is.conditions.find(({ type }) => type === 'Ready')
@@ -66,21 +73,21 @@ export function fetched(source: Live | null, { requested }: Asked): Outcome {
   // Whoever has asked: its login may be another one since.
   const asked = metadata.annotations[REQUESTED] ?? requested
   if (ready === undefined || old || (asked !== undefined && is.lastHandledReconcileAt !== asked))
-    return { is: 'waiting', why: 'the source-controller of Flux has not taken it up yet' }
+    return { is: 'waiting', why: "Flux's source-controller has not processed it yet" }
   if (ready.status === 'True' && is.artifact !== undefined) return { is: 'ready', revision: is.artifact.revision }
   const told = is.conditions.find(({ type, status: now }) => type === 'FetchFailed' && now === 'True') ?? ready
-  const reason = explained(told.message, FETCH)
+  const reason = diagnose(FLUX_FETCH, { text: told.message, values: GIT_SERVER })
   const why = `${told.reason}: ${tidy(told.message)}`
   if (ready.status === 'Unknown' && reason === undefined) {
     // It looks anew at what it has, as it does every minute.
     return is.artifact === undefined ? { is: 'waiting', why } : { is: 'ready', revision: is.artifact.revision }
   }
   return reason
-    ? { is: 'failed', what: `cannot be fetched: ${reason.what}`, why, hint: reason.hint }
+    ? { is: 'failed', what: `it cannot be fetched: ${reason.cause}`, why, hint: reason.hint, cause: reason.name }
     : { is: 'waiting', why }
 }
 
-export interface Applied extends Asked {
+export interface AppliedTree extends ReconcileRequest {
   readonly root: Live | null
   /** Kustomizations that the root has applied. */
   readonly children: readonly Live[]
@@ -92,10 +99,11 @@ export interface Applied extends Asked {
  * The root and what it has applied. A child that fails is the cause; one that waits for another is not. After a request,
  * what is said of another revision than the one that was fetched, or before the request was handled, is of before.
  */
-export function applied({ root, children, revision, requested }: Applied): Outcome {
+export function applied({ root, children, revision, requested }: AppliedTree): Outcome {
   if (root === null) return { is: 'waiting', why: 'it does not exist' }
   const own = readOne(root)
-  const all = children.map(readOne)
+  // One that is being deleted is no longer in Git; what it says is about the revision before.
+  const all = children.filter(({ metadata }) => metadata.deletionTimestamp === undefined).map(readOne)
   // What comes from elsewhere has revisions of its own.
   const shares = (one: One) => one.source === own.source
   const isNew = (one: One) =>
@@ -115,14 +123,20 @@ export function applied({ root, children, revision, requested }: Applied): Outco
     }
   }
   if (requested !== undefined && own.asked && !(own.busy && own.tried === revision)) {
-    if (own.checks) return { is: 'waiting', why: `${own.says}: nothing newer is taken up before`, unwell: own.unwell }
-    return { is: 'waiting', why: 'the kustomize-controller of Flux has not taken it up yet' }
+    if (own.checks)
+      return {
+        is: 'waiting',
+        why: `${own.says}: newer revisions are not applied until it is resumed`,
+        unwell: own.unwell,
+      }
+    return { is: 'waiting', why: "Flux's kustomize-controller has not processed it yet" }
   }
   const isBehind = (one: One) => {
     if (revision !== undefined && shares(one))
       return !one.well || (!one.suspended && (one.asked || one.applied !== revision))
-    // Of what is new in it nothing is known yet.
-    return !one.suspended && (one.applied === undefined || !one.observed || (one.checks && one.tried !== one.applied))
+    // What a new revision comes to is not known yet, and a retry takes the failure before it out of the status.
+    const isTrying = one.busy && one.tried !== undefined && one.tried !== one.applied
+    return !one.suspended && (one.applied === undefined || !one.observed || isTrying)
   }
   // What is at work says more than what waits for that.
   const behind = all.find((one) => isBehind(one) && one.checks) ?? [own, ...all].find(isBehind)
@@ -130,20 +144,21 @@ export function applied({ root, children, revision, requested }: Applied): Outco
   const { well, says, unwell } = behind
   const why =
     well && shares(behind) && behind.applied !== revision
-      ? `applied is ${short(behind.applied)}, fetched ${short(revision)}`
+      ? `applied revision ${short(behind.applied)}, fetched revision ${short(revision)}`
       : says
   return { is: 'waiting', why: `${whose(behind)}${why || 'nothing is applied yet'}`, unwell }
 }
 
 /** It has applied its objects, children among them: what these say is of what they are now. */
-const reached = (own: One, revision: string | undefined) => own.tried === revision && (own.checks || !own.asked)
+const reached = (own: One, revision: string | undefined) =>
+  own.tried === revision && (own.checks || own.applied === revision || !(own.asked || own.busy))
 
 interface Fault {
   /** It stays so until somebody changes something. */
   readonly final: boolean
   readonly what?: string
   readonly why: string
-  readonly hint?: string
+  readonly hint?: string | undefined
   readonly unwell: readonly string[]
 }
 
@@ -173,7 +188,7 @@ interface One {
 const NO_FAULT = ['DependencyNotReady', 'Progressing', 'ProgressingWithRetry', 'HealthCheckCanceled']
 
 function readOne(live: Live): One {
-  const { metadata, spec, status: is } = status.parse(live)
+  const { metadata, spec, status: is } = fieldsOfAnswer(status, live)
   const [ready, reconciling] = ['Ready', 'Reconciling'].map((type) => is.conditions.find((one) => one.type === type))
   const { kind, namespace, name } = { kind: live.kind, ...live.metadata }
   const from = spec.sourceRef
@@ -203,11 +218,11 @@ function readOne(live: Live): One {
   }
   const lost = ready?.reason === 'DependencyNotReady' && /not found/.test(message)
   if (ready?.status !== 'False' || (NO_FAULT.includes(ready.reason) && !lost) || spec.suspend) return base
-  const known = explained(message, APPLY)
+  const known = diagnose(FLUX_APPLY, { text: message, values: { path: spec.path } })
   const why = `${ready.reason}: ${message}`
   if (known === undefined) return { ...base, fault: { final: false, why, unwell } }
-  const { what, hint, passing = false } = known
-  return { ...base, fault: { final: !passing, what, why, hint: hint.replace('PATH', spec.path), unwell } }
+  const { cause: what, hint, passing = false } = known
+  return { ...base, fault: { final: !passing, what, why, hint, unwell } }
 }
 
 /** `database_postgresql-tls_cert-manager.io_Certificate`, as fluxcd/cli-utils names objects, as the messages do. */

@@ -1,6 +1,6 @@
-// Programs of the workstation that are asked something: each in its own process group, ended with all below it.
+// Runs programs on the workstation, each in a separate process group that is killed as a whole.
 
-export interface Run {
+export interface ProgramOptions {
   /** All of it: nothing is inherited. */
   readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
@@ -18,14 +18,22 @@ export interface Ran {
   readonly missing: boolean
 }
 
+/** More of one stream is cut off, and counts as a failure. */
+const OUTPUT_CHARS = 33_554_432
+
 /** Rejects with the signal's reason. */
-export async function run(program: string, args: readonly string[], { env, signal, cwd, input }: Run): Promise<Ran> {
+export async function run(
+  program: string,
+  args: readonly string[],
+  { env, signal, cwd, input }: ProgramOptions,
+): Promise<Ran> {
   signal.throwIfAborted()
   const { execa } = await import('execa')
   const child = execa(program, args, {
     ...{ env, extendEnv: false, reject: false, detached: true, cleanup: false, stripFinalNewline: false },
     ...(cwd === undefined ? {} : { cwd }),
     ...(input === undefined ? { stdin: 'ignore' } : { input }),
+    maxBuffer: OUTPUT_CHARS,
   })
   const kill = () => {
     if (child.pid !== undefined) killGroup(child.pid)
@@ -48,8 +56,16 @@ function killGroup(pid: number): void {
   }
 }
 
+/** A relative entry would find programs in a repository. */
+export function absolutePath(path = '/usr/bin:/bin'): string {
+  return path
+    .split(':')
+    .filter((entry) => entry.startsWith('/'))
+    .join(':')
+}
+
 /** What of the environment leads to other machines: programs find their way as the user's own do. */
-export function roadsOf(env: Run['env']): Record<string, string | undefined> {
-  const kept = Object.entries(env).filter(([name]) => /^(PATH|(https?|all|no)_proxy)$/i.test(name))
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' }
+export function roadsOf(env: ProgramOptions['env']): Record<string, string | undefined> {
+  const kept = Object.entries(env).filter(([name]) => /^(https?|all|no)_proxy$/i.test(name))
+  return { ...Object.fromEntries(kept), PATH: absolutePath(env.PATH), LC_ALL: 'C' }
 }

@@ -1,10 +1,13 @@
-// A directory for one check, and an ssh-agent in it: both go with the check, and also when this program is killed.
+// A temporary directory with an ssh-agent for one check; both are removed even if this program is killed.
 
-import { access, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Secret } from '../engine/secret.ts'
-import { type Run, roadsOf, run } from './programs.ts'
+import { type ProgramOptions, roadsOf, run } from './programs.ts'
+import askpassText from './shell/askpass.sh'
+import keeper from './shell/keep-scratch.sh'
 
 export interface Scratch {
   readonly dir: string
@@ -13,18 +16,11 @@ export interface Scratch {
   end(): Promise<void>
 }
 
-/** Its stdin ends with this program, however that ends. */
-const keeper = `d=$1; a=
-[ "$2" = agent ] && { ssh-agent -D -a "$d/agent" & a=$!; }
-cat
-[ -n "$a" ] && kill "$a"
-rm -rf "$d"`
-
 /** Until the agent answers, ms. */
 const AGENT_MS = 3000
 
 /** A socket's path may have 104 bytes. */
-export async function scratch(env: Run['env'], agent: boolean): Promise<Scratch> {
+export async function scratch(env: ProgramOptions['env'], agent: boolean): Promise<Scratch> {
   const { execa } = await import('execa')
   const base = env.TMPDIR || tmpdir()
   const dir = await mkdtemp(join(base.length > 60 ? '/tmp' : base, 'k3sp-git-'))
@@ -39,20 +35,20 @@ export async function scratch(env: Run['env'], agent: boolean): Promise<Scratch>
     await child
     await rm(dir, { recursive: true, force: true })
   }
-  for (let waited = 0; agent && waited < AGENT_MS && !(await exists(socket)); waited += 10) {
+  for (let waited = 0; agent && waited < AGENT_MS && !(await accepts(socket)); waited += 10) {
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
   return { dir, socket, end }
 }
 
-/** Prints what is in an environment that only ssh-add has. */
-export const askpass = `#!/bin/sh\nprintf '%s\\n' "$K3SP_PASSPHRASE"\n`
+/** For SSH_ASKPASS: a file of the directory. */
+export const askpass = `${askpassText}\n`
 
 /** The key goes to the agent by stdin; what ssh-add said when it did not take it. */
 export async function addKey(
   { dir, socket }: Scratch,
   { identity, passphrase }: { readonly identity: Secret; readonly passphrase: Secret | undefined },
-  how: Run,
+  how: ProgramOptions,
 ): Promise<string | undefined> {
   const asking = {
     SSH_ASKPASS: join(dir, 'askpass'),
@@ -65,9 +61,12 @@ export async function addKey(
   return ok ? undefined : said
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
+/** The agent makes its socket first, and refuses until it listens on it. */
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const tried = connect(socket, () => {
+      tried.destroy()
+      resolve(true)
+    }).on('error', () => resolve(false))
+  })
 }

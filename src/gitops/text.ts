@@ -1,4 +1,4 @@
-// Objects as YAML that a person would write: apiVersion, kind, metadata, the rest; several in a file are parted by ---.
+// Formats objects as readable YAML: apiVersion, kind, metadata, the rest.
 
 import { stringify } from 'yaml'
 import type { Json } from '../engine/state.ts'

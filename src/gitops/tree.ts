@@ -1,14 +1,14 @@
-// The tree of a cluster as files: who applies it, its parts with a kustomization.yaml each, and a page that says what it is.
+// Builds the tree of a cluster as files: the controller's objects, a kustomization.yaml per part, and a README.
 
 import page from '../../templates/tree.md.hbs'
 import type { Json } from '../engine/state.ts'
 import { argocd, WAVE } from './argocd.ts'
 import { kustomization } from './flux.ts'
-import type { Handover, Part } from './handover.ts'
+import type { Handover, HandoverPart } from './handover.ts'
 import { yamlText } from './text.ts'
 
 /** A list in a file that others may write to, too: only these entries of it are ours. */
-export interface Listing {
+export interface TreeListing {
   readonly path: string
   /** The key of the list. */
   readonly key: string
@@ -25,7 +25,7 @@ export interface Tree {
   readonly cluster: string
   /** Path to text; paths are relative to the tree, with `/`. */
   readonly files: ReadonlyMap<string, string>
-  readonly listings: readonly Listing[]
+  readonly listings: readonly TreeListing[]
 }
 
 /** Same input, same bytes. */
@@ -34,7 +34,7 @@ export function treeOf(handover: Handover): Tree {
   const given = { ...handover, parts }
   const infrastructure = `infrastructure/${handover.cluster}`
   const { root, cluster, by } = handover
-  const folder = ({ folder: below }: Part) => `${infrastructure}/${below}`
+  const folder = ({ folder: below }: HandoverPart) => `${infrastructure}/${below}`
   const files = new Map<string, string>()
   for (const part of parts) {
     const at = folder(part)
@@ -85,7 +85,7 @@ export function treeOf(handover: Handover): Tree {
 }
 
 /** How many parts stand before it, one behind the other. */
-function depthOf({ after }: Part, parts: readonly Part[]): number {
+function depthOf({ after }: HandoverPart, parts: readonly HandoverPart[]): number {
   return Math.max(0, ...parts.filter(({ name }) => after.includes(name)).map((one) => 1 + depthOf(one, parts)))
 }
 
@@ -95,7 +95,7 @@ const kustomize = (resources: readonly string[], commonAnnotations?: { readonly 
   yamlText([{ ...KUSTOMIZATION, resources, ...(commonAnnotations && { commonAnnotations }) }])
 
 const sopsPaths = (...roots: readonly string[]) =>
-  `^(${roots.map((one) => one.replaceAll('.', '\\.')).join('|')})/.*\\.sops\\.yaml$`
+  `^(${roots.map((one) => one.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')})/.*\\.sops\\.yaml$`
 
 const sopsRule = ({ root, sopsRecipients }: Handover, infrastructure: string) => ({
   path_regex: sopsPaths(root, infrastructure),
@@ -106,7 +106,7 @@ const sopsRule = ({ root, sopsRecipients }: Handover, infrastructure: string) =>
 const pathRegex = (entry: Json): Json | undefined =>
   typeof entry === 'object' && entry !== null && 'path_regex' in entry ? entry.path_regex : undefined
 
-function readme(handover: Handover, folder: (part: Part) => string, infrastructure: string): string {
+function readme(handover: Handover, folder: (part: HandoverPart) => string, infrastructure: string): string {
   const { by, root, cluster, parts, given, sopsRecipients } = handover
   const names = parts.map(({ name }) => name)
   return page({
@@ -138,17 +138,17 @@ function readme(handover: Handover, folder: (part: Part) => string, infrastructu
 
 function who({ by, root, cluster, fluxNamespace, fluxSource, gitUrl, gitBranch }: Handover): string {
   if (by === 'argocd')
-    return `Argo CD applies \`${root}\` once \`kubectl apply -k argocd/${cluster}\` has told it so. It finds the repository's login in its own settings.`
+    return `To make Argo CD apply \`${root}\`, run \`kubectl apply -k argocd/${cluster}\` once. It reads the repository's credentials from its own settings.`
   if (by === 'none')
-    return `Nothing applies it by itself: \`kubectl apply -k ${root}\`. Where a kind is not known yet, the same command again.`
+    return `No controller applies it. Run \`kubectl apply -k ${root}\`. If a kind is not known yet, run the same command again.`
   const from = gitUrl === undefined ? '' : ` of ${gitUrl}, branch ${gitBranch}`
-  return `Flux applies it: a Kustomization with the path \`./${root}\` of the GitRepository \`${fluxNamespace}/${fluxSource}\`${from}.`
+  return `Flux applies it with a Kustomization for the path \`./${root}\` of the GitRepository \`${fluxNamespace}/${fluxSource}\`${from}.`
 }
 
 function workloads(by: Handover['by'], last: string | undefined): string {
-  if (by === 'argocd') return 'Workloads are Applications of their own.'
-  if (by === 'none' || last === undefined) return 'Workloads come after these.'
-  return `Workloads come after these, each a Kustomization of its own that says \`dependsOn: [{ name: ${last} }]\` or what else it needs; add its file to \`resources\` of kustomization.yaml here.`
+  if (by === 'argocd') return 'Define workloads as separate Applications.'
+  if (by === 'none' || last === undefined) return 'Apply workloads after these.'
+  return `Apply workloads after these. Define each one as a separate Kustomization with \`dependsOn: [{ name: ${last} }]\`, or with the dependencies that it requires, and add its file to \`resources\` in kustomization.yaml here.`
 }
 
 /** Where the digests of a cluster's files lie in the tree. */

@@ -7,11 +7,14 @@ import type { Asset } from '../supply/asset.ts'
 import { type Facts, factsProbe, readFacts } from './facts.ts'
 import { frame, lanes } from './frames.ts'
 import { belongs } from './kinds/init.ts'
+import { excerpt } from './limits.ts'
 import { type HostLock, takeLock } from './lock.ts'
 import { prelude } from './prelude.ts'
 import type { HostResource, Step } from './resource.ts'
 import type { FrameResult, RootShell } from './root-shell.ts'
-import { lines, type Sh, sh } from './sh.ts'
+import { lines, type Sh, script, sh } from './sh.ts'
+import batchStatText from './shell/batch-stat.sh'
+import stepsText from './shell/steps.sh'
 import { sendFile } from './upload.ts'
 
 export interface HostBackendOptions {
@@ -62,15 +65,15 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
           throw new ProblemError({
             kind: 'failed',
             where: `${host} ${titles[last]}`,
-            what: `could not be looked at within ${Math.round(options.lookMs / 1000)} s`,
-            hint: 'something on the host hangs (a dead network file system?); --timeout gives it longer',
+            what: `its state could not be read within ${Math.round(options.lookMs / 1000)} s`,
+            hint: 'a command on the host hangs (a dead network file system?); to wait longer: --timeout',
           })
         })
       const silent = titles.flatMap((title, i): Problem[] => {
         const result = frames.get(i)
         if (result?.code === 0) return []
-        const why = result?.err.trim() || `the probe ended with ${result?.code ?? 'no answer'}`
-        return [{ kind: 'failed', where: `${host} ${title}`, what: 'could not be looked at', why }]
+        const why = excerpt(result?.err ?? '') || `the probe ended with ${result?.code ?? 'no answer'}`
+        return [{ kind: 'failed', where: `${host} ${title}`, what: 'its state could not be read', why }]
       })
       if (silent.length > 0) throw new ProblemError(silent)
       const answer = (i: number) => frames.get(i) ?? { code: 0, bytes: Buffer.alloc(0), text: '', err: '' }
@@ -95,7 +98,7 @@ export function hostBackend(options: HostBackendOptions): Session<HostResource, 
     },
 
     apply: async (changes, how) => {
-      if (lock === undefined || facts === undefined) throw new Error('apply comes after a look and under the lock')
+      if (lock === undefined || facts === undefined) throw new Error('apply requires an observation under the lock')
       const onStop = () => lock?.stop()
       how.stop.addEventListener('abort', onStop)
       try {
@@ -112,11 +115,7 @@ function together(resources: readonly HostResource[]): Sh {
   const all = (paths: readonly string[]) => [...new Set(paths)]
   const stats = all(resources.flatMap(({ asks }) => asks?.stats ?? []))
   const digests = all(resources.flatMap(({ asks }) => asks?.digests ?? []))
-  return sh`set --; for k_f in ${stats}; do [ ! -e "$k_f" ] || set -- "$@" "$k_f"; done
-[ $# = 0 ] || k_stats=$(stat -c '%n|%a %U %G|%s.%Y.%i' -- "$@" 2>/dev/null)
-set --; for k_f in ${digests}; do [ ! -f "$k_f" ] || [ -L "$k_f" ] || set -- "$@" "$k_f"; done
-[ $# = 0 ] || k_digests=$(sha256sum -- "$@" 2>/dev/null)
-:`
+  return script(batchStatText, { stats, digests })
 }
 
 interface Work {
@@ -160,12 +159,9 @@ const LOCK_LOST = 76
 
 /** Steps in one exec: each in a shell of its own, the first that fails is the last. */
 async function runSteps(work: readonly Work[], go: string, options: HostBackendOptions, how: Applying): Promise<void> {
-  const script = lines([
+  const all = lines([
     prelude,
-    sh`G=${go}
-k_alive() { [ -d "\${G%/*}" ]; }
-exec 8>>/run/k3s-platform.work || exit 1
-k_lock 8 300 || k_fail 'a step of an earlier run is still under way'`,
+    script(stepsText, { go }),
     ...work.map(
       ({ step }, i) => sh`[ -e "$G" ] || { k_finish; exit 0; }
 k_begin ${i}
@@ -181,7 +177,7 @@ k_code=$?; [ $k_code = 0 ] || k_alive || k_code=${LOCK_LOST}; k_end ${i} $k_code
     if (found === undefined) throw new Error(`no step ${i}`)
     return found
   }
-  const frames = await options.shell.run(script, {
+  const frames = await options.shell.run(all, {
     what: work.map(({ step }) => step.title).join('; '),
     signal: how.signal,
     names: work.map(({ step }) => step.title),
@@ -207,12 +203,14 @@ k_code=$?; [ $k_code = 0 ] || k_alive || k_code=${LOCK_LOST}; k_end ${i} $k_code
       })
     }
     if (result.code === LOCK_LOST) {
-      const why = result.err.trim()
+      const why = excerpt(result.err)
       throw new ProblemError({
         kind: 'failed',
         where: `${options.host} ${change.resource.title}`,
         what: `${step.title}: ended early, the lock on the host was lost`,
-        why: why || 'nothing was heard of this workstation for 20 s: it was asleep, or its link was',
+        why:
+          why ||
+          'the host did not hear from this workstation for 20 s: the workstation was suspended, or the network was down',
         hint: 'run apply again',
       })
     }
@@ -246,19 +244,26 @@ async function runTransfer({ change, step, last }: Work, options: HostBackendOpt
   if (last) how.step({ is: 'done', resource, title: change.resource.title })
 }
 
+/** What a resource's own explanation gets to read, and how much of it is shown. */
+const MAX_EXPLAINED_CHARS = 65_536
+const MAX_EXPLAINED_LINES = 60
+
 function failed(
   host: string,
   resource: HostResource,
   step: string,
   result: Pick<FrameResult, 'code' | 'text' | 'err'>,
 ): ProblemError {
-  const told = resource.explain?.({ step, code: result.code, out: result.text, err: result.err }) ?? {}
-  const why = `${result.err}\n${result.text}`.trim().split('\n').slice(-10).join('\n')
+  const out = result.text.slice(-MAX_EXPLAINED_CHARS)
+  const err = result.err.slice(-MAX_EXPLAINED_CHARS)
+  const told = resource.explain?.({ step, code: result.code, out, err }) ?? {}
+  const why = excerpt(`${err}\n${out}`)
   return new ProblemError({
     kind: 'failed',
     where: `${host} ${resource.title}`,
     what: `${step}: failed with exit code ${result.code}`,
     ...(why === '' ? {} : { why }),
     ...told,
+    ...(told.why !== undefined && { why: excerpt(told.why, MAX_EXPLAINED_LINES) }),
   })
 }

@@ -86,6 +86,11 @@ export interface Facts {
   readonly k3s: { readonly binary: boolean; readonly service: boolean; readonly ours: boolean }
 }
 
+/** A node with many addresses and listeners has some thousand lines; what is beyond is left out. */
+const MAX_FACTS_LINES = 20_000
+const MAX_FACTS_CHARS = 4 * 1024 * 1024
+const MAX_DEVICES = 64
+
 /** What uname calls a machine, and what k3s calls it. */
 export const arches: Readonly<Record<string, string>> = {
   x86_64: 'amd64',
@@ -97,10 +102,13 @@ export const arches: Readonly<Record<string, string>> = {
 /** `text` is what the probe printed; `sent` and `received` the workstation's clock around the exec, milliseconds since the epoch. */
 export function readFacts({ text }: { readonly text: string }, sent: number, received: number): Facts {
   const found = new Map<string, string[]>()
-  for (const line of text.replaceAll('\0', '').split('\n')) {
+  const probeLines = text.slice(0, MAX_FACTS_CHARS).replaceAll('\0', '').split('\n').slice(0, MAX_FACTS_LINES)
+  for (const line of probeLines) {
     const at = line.indexOf('=')
     const key = at < 0 ? '' : line.slice(0, at)
-    found.set(key, [...(found.get(key) ?? []), line.slice(at + 1)])
+    const values = found.get(key) ?? []
+    values.push(line.slice(at + 1))
+    found.set(key, values)
   }
   const all = (key: string): readonly string[] => found.get(key) ?? []
   const one = (key: string): string => all(key)[0] ?? ''
@@ -109,13 +117,13 @@ export function readFacts({ text }: { readonly text: string }, sent: number, rec
   const there = new Set(all('there'))
   const has = new Set(all('has'))
   const active = new Set(SERVICES.filter((service) => all('active').includes(service)))
-  const devices = [...new Set(all('default'))].filter((device) => device !== 'lo')
+  const devices = [...new Set(all('default'))].filter((device) => device !== 'lo').slice(0, MAX_DEVICES)
   const mtus = new Map(all('mtu').map((line): [string, string] => [line.split('=')[0] ?? '', line.split('=')[1] ?? '']))
   const onDefault = ({ device }: { device: string }) => devices.indexOf(device) + 1 || 99
   return {
     hostname: one('hostname'),
     machineId: one('machine'),
-    uid: Number(one('uid')),
+    uid: count(one('uid')),
     os: { id, like: like.split(' ').filter(Boolean), version, name: name || id },
     arch: arches[machine] ?? machine,
     kernel,
@@ -124,29 +132,28 @@ export function readFacts({ text }: { readonly text: string }, sent: number, rec
     container: there.has('/run/systemd/container'),
     packageManager: managers.find((manager) => has.has(manager)) ?? null,
     cpus: all('cpu').length,
-    memoryMiB: Math.floor(Number(one('memory')) / 1024),
-    swapMiB: Math.floor(Number(one('swap')) / 1024),
+    memoryMiB: Math.floor(count(one('memory')) / 1024),
+    swapMiB: Math.floor(count(one('swap')) / 1024),
     swaps: all('swapon'),
     cgroup: {
       version: found.has('cgroup2') ? 2 : 1,
       controllers: [...new Set([...one('cgroup2').split(' ').filter(Boolean), ...all('controller')])],
     },
-    clockSkewSeconds: Math.round(Number(one('time')) - (sent + received) / 2000),
-    addresses: text
-      .split('\n')
+    clockSkewSeconds: Math.round(count(one('time')) - (sent + received) / 2000),
+    addresses: probeLines
       .flatMap((line) => {
         const [, device, address] = /^\d+: +(\S+) +inet6? ([^/ ]+)/.exec(line) ?? []
         return device === undefined || address === undefined ? [] : [{ device, address }]
       })
       .toSorted((a, b) => onDefault(a) - onDefault(b)),
-    routes: devices.map((device) => ({ device, mtu: Number(mtus.get(device)) || null })),
+    routes: devices.map((device) => ({ device, mtu: count(mtus.get(device) ?? '') || null })),
     disks: all('disk').map(diskOf),
     active,
     firewall: { ufw: one('ufw') === 'yes', trusted: all('trusted'), drops: all('drops') },
     selinux: one('selinux') === '' ? null : one('selinux') === '1' ? 'enforcing' : 'permissive',
     apparmor: one('apparmor') === 'Y',
     modules: { known: all('module'), missing: all('nomodule'), dir: !found.has('nomodules') },
-    listening: listeners(text.split('\n'), all('holder')),
+    listening: listeners(probeLines, all('holder')),
     has,
     there,
     k3s: {
@@ -169,6 +176,11 @@ export function diskAt({ disks }: Facts, path: string): Disk | undefined {
   return above.toSorted((a, b) => b.path.length - a.path.length)[0]
 }
 
+/** A whole number as the kernel prints one; 0 for what is not. */
+function count(text: string): number {
+  return /^\d{1,20}$/.test(text) ? Number(text) : 0
+}
+
 const managers: readonly PackageManager[] = ['apt-get', 'dnf', 'zypper', 'apk']
 
 function initOf(text: string): Init {
@@ -178,7 +190,7 @@ function initOf(text: string): Init {
 /** `stat -f`: path, block size, free and all blocks, free and all inodes; a path may have spaces. */
 function diskOf(line: string): Disk {
   const words = line.split(' ')
-  const [size = 0, free = 0, blocks = 0, freeInodes = 0, inodes = 0] = words.slice(-5).map(Number)
+  const [size = 0, free = 0, blocks = 0, freeInodes = 0, inodes = 0] = words.slice(-5).map(count)
   const mib = (count: number) => Math.floor((count * size) / 1_048_576)
   return {
     path: words.slice(0, -5).join(' '),
@@ -192,8 +204,8 @@ function diskOf(line: string): Disk {
 function listeners(lines: readonly string[], holders: readonly string[]): Holder[] {
   const found = new Map<string, Holder>()
   for (const line of [...lines, ...holders]) {
-    const [, protocol, port] = /^(tcp|udp)6? .*?:(\d+) /.exec(line) ?? []
-    if (protocol === undefined) continue
+    const [, protocol, port = ''] = /^(tcp|udp)6? .*?:(\d+) /.exec(line) ?? []
+    if (protocol === undefined || count(port) > 65_535) continue
     const key = `${protocol}:${port}`
     if (found.get(key)?.process) continue // the first of those that share a socket
     const [, process, pid] = /users:\(\("([^"]*)",pid=(\d+)/.exec(line) ?? []
@@ -203,7 +215,7 @@ function listeners(lines: readonly string[], holders: readonly string[]): Holder
       protocol: protocol === 'udp' ? 'udp' : 'tcp',
       port: Number(port),
       process: name,
-      pid: name === null ? null : Number(pid ?? netstatPid),
+      pid: name === null ? null : count(pid ?? netstatPid ?? ''),
     })
   }
   return [...found.values()]

@@ -1,20 +1,16 @@
 // Frames: one script does many things, and what each of them printed comes back apart, whatever its bytes are.
 // A marker is a line that starts with a random nonce, so that no output can forge one; both streams carry them.
 
-import { lines, type Sh, sh } from './sh.ts'
+import { LimitError, MAX_MARK_BYTES, MAX_MARKS } from './limits.ts'
+import { lines, type Sh, script, sh } from './sh.ts'
+import framesText from './shell/frames.sh'
 
 /**
  * What a script defines to make frames: `k_begin I`, `k_end I CODE`, `k_wait BOUND WHY`, `k_finish`; and `k_told e I CODE`,
  * which ends a frame of `lanes`, in one write with the beginning of the next: `k_told e I CODE b J`.
  */
 export function framing(nonce: string): Sh {
-  return sh`K=${nonce}
-k_mark() { printf '\n@%s %s\n' "$K" "$*"; }
-k_begin() { k_mark b "$1"; k_mark b "$1" >&2; }
-k_end() { k_mark e "$1" "$2"; k_mark e "$1" "$2" >&2; }
-k_wait() { k_mark w "$@"; }
-k_told() { [ -z "$k_e" ] || { k_mark x; printf %s "$k_e"; }; k_mark "$@"; }
-k_finish() { k_mark z; }`
+  return script(framesText, { nonce })
 }
 
 /** A frame around `run`, in a shell of its own that cannot touch the next one's options, directory or stdin. */
@@ -67,16 +63,23 @@ export type Mark =
   | { readonly is: 'end'; readonly frame: number; readonly code: number }
   | { readonly is: 'finish' }
 
-/** Reads one stream as it comes. What precedes the first frame (a banner, a motd) is not reported. */
+/**
+ * Reads one stream as it comes. What precedes the first frame (a banner, a motd) is not reported. `frames`: how many there
+ * are. Throws LimitError for what the script cannot have printed: then it was not the script, for a node knows the nonce.
+ */
 export class FrameReader {
   readonly #marker: Buffer
   readonly #on: (mark: Mark) => void
+  readonly #frames: number
+  readonly #begun = new Set<number>()
+  #marks = 0
   #rest: Buffer = Buffer.alloc(0)
   #frame: number | null = null
   #stream: 'data' | 'error' = 'data'
 
-  constructor(nonce: string, on: (mark: Mark) => void) {
+  constructor(nonce: string, frames: number, on: (mark: Mark) => void) {
     this.#marker = Buffer.from(`\n@${nonce} `)
+    this.#frames = frames
     this.#on = on
   }
 
@@ -84,40 +87,62 @@ export class FrameReader {
     this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
     for (;;) {
       const at = this.#rest.indexOf(this.#marker)
-      const end = at < 0 ? -1 : this.#rest.indexOf('\n', at + this.#marker.length)
-      if (end < 0) break
-      this.#data(this.#rest.subarray(0, at))
-      this.#mark(this.#rest.toString('utf8', at + this.#marker.length, end))
+      if (at < 0) {
+        // All but what may be the start of a marker can be told now.
+        this.#data(Math.max(0, this.#rest.length - this.#marker.length))
+        return
+      }
+      this.#data(at)
+      const end = this.#rest.indexOf('\n', this.#marker.length)
+      const length = end < 0 ? this.#rest.length : end
+      if (length > MAX_MARK_BYTES) throw new LimitError('a framing line is too long')
+      if (end < 0) return
+      if (++this.#marks > MAX_MARKS) throw new LimitError(`there are more than ${MAX_MARKS} progress reports`)
+      const line = this.#rest.toString('utf8', this.#marker.length, end)
       this.#rest = this.#rest.subarray(end + 1)
+      this.#mark(line)
     }
-    // All but what may be the start of a marker can be told now.
-    const at = this.#rest.indexOf(this.#marker)
-    const sure = at >= 0 ? at : Math.max(0, this.#rest.length - this.#marker.length)
-    this.#data(this.#rest.subarray(0, sure))
-    this.#rest = this.#rest.subarray(sure)
   }
 
-  #data(bytes: Buffer): void {
-    if (this.#frame !== null && bytes.length > 0) this.#on({ is: this.#stream, frame: this.#frame, bytes })
+  /** Reports the first bytes of the rest and leaves what is behind them. */
+  #data(length: number): void {
+    const bytes = this.#rest.subarray(0, length)
+    this.#rest = this.#rest.subarray(length)
+    if (this.#frame !== null && length > 0) this.#on({ is: this.#stream, frame: this.#frame, bytes })
   }
 
   #mark(line: string): void {
     const [verb, first = '', ...words] = line.split(' ')
     if (verb === 'b') {
-      this.#frame = Number(first)
+      const frame = numberIn(first, this.#frames - 1)
+      if (frame === null || this.#begun.has(frame)) throw new LimitError('an unknown frame begins')
+      this.#begun.add(frame)
+      this.#frame = frame
       this.#stream = 'data'
-      this.#on({ is: 'begin', frame: this.#frame })
+      this.#on({ is: 'begin', frame })
     } else if (verb === 'x') {
       this.#stream = 'error'
     } else if (verb === 'e') {
+      const [code = '', ...next] = words
+      const [frame, exit] = [numberIn(first, this.#frames - 1), numberIn(code, 255)]
+      if (frame === null || frame !== this.#frame || exit === null)
+        throw new LimitError('a frame ends that did not begin')
       this.#frame = null
-      const [code, ...next] = words
-      this.#on({ is: 'end', frame: Number(first), code: Number(code) })
+      this.#on({ is: 'end', frame, code: exit })
       if (next.length > 0) this.#mark(next.join(' '))
     } else if (verb === 'w' && this.#frame !== null) {
-      this.#on({ is: 'wait', frame: this.#frame, boundSeconds: Number(first) || null, why: words.join(' ') })
+      const boundSeconds = numberIn(first, MAX_WAIT_SECONDS) || null
+      this.#on({ is: 'wait', frame: this.#frame, boundSeconds, why: words.join(' ').slice(0, MAX_WAIT_CHARS) })
     } else if (verb === 'z') {
       this.#on({ is: 'finish' })
     }
   }
+}
+
+const MAX_WAIT_SECONDS = 7 * 86_400
+const MAX_WAIT_CHARS = 1000
+
+/** A whole number of at most `max`; null: it is something else. */
+function numberIn(text: string, max: number): number | null {
+  return /^\d{1,9}$/.test(text) && Number(text) <= max ? Number(text) : null
 }

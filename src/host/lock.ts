@@ -3,12 +3,18 @@
 
 import { ProblemError } from '../engine/problem.ts'
 import type { Lock } from '../engine/resource.ts'
+import { excerpt, MAX_EXCERPT_CHARS } from './limits.ts'
 import { prelude } from './prelude.ts'
 import { lostLink, type RootShell } from './root-shell.ts'
-import { lines, sh } from './sh.ts'
+import { lines, script } from './sh.ts'
+import lockText from './shell/lock.sh'
 
 const BEAT_MS = 5000
 const RELEASE_MS = 2000
+/** Beyond the wait for another run: to start the shell and to say so. */
+const ANSWER_SECONDS = 60
+/** Holders of the lock that are reported while it is waited for; more are a node's lies. */
+const MAX_HOLDERS = 20
 
 /** `go` is a file that exists while steps may go on; steps look at it between two steps and in every wait. */
 export interface HostLock extends Lock {
@@ -33,47 +39,39 @@ export async function takeLock(
   { host, holder, waitSeconds, waiting }: LockOptions,
   signal: AbortSignal,
 ): Promise<HostLock> {
-  const channel = await shell.open(
-    lines([
-      prelude,
-      sh`L=/run/k3s-platform.lock
-exec 9>>"$L" || exit 1
-k_has flock || k_fail 'flock is missing (package util-linux)'
-if ! flock -n 9; then
-  printf 'held %s\n' "$(cat "$L.holder" 2>/dev/null)"
-  k_lock 9 ${waitSeconds} || exit 75
-fi
-rm -rf /run/k3s-platform.go.*
-D=$(mktemp -d /run/k3s-platform.go.XXXXXX) && : >"$D/go" || exit 1
-trap 'rm -rf "$D"' EXIT; trap 'exit 1' HUP TERM INT PIPE
-printf '%s\n' ${holder()} >"$L.holder"
-printf 'locked %s\n' "$D/go"
-while k_line=$(timeout 20 sh -c 'IFS= read -r k_l && printf %s "$k_l"' 9>&-); do
-  case $k_line in stop) rm -f "$D/go" ;; bye) exit 0 ;; esac
-done`,
-    ]),
-    'lock',
-  )
-  let text = ''
+  const channel = await shell.open(lines([prelude, script(lockText, { waitSeconds, holder: holder() })]), 'lock')
   let lastHolder = ''
+  let holders = 0
   const abort = () => channel.close()
   signal.addEventListener('abort', abort)
   if (signal.aborted) abort()
+  let timer: ReturnType<typeof setTimeout> | undefined
   const go = await new Promise<string>((resolve, reject) => {
+    let text = ''
     let err = ''
+    let locked = false
     channel.stderr.on('data', (chunk: Buffer) => {
-      err += chunk.toString()
+      err = (err + chunk.toString()).slice(-MAX_EXCERPT_CHARS)
     })
     channel.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
+      if (locked) return
+      text = (text + chunk.toString()).slice(-MAX_EXCERPT_CHARS)
       const held = /^held (.*)$/m.exec(text)?.[1]
-      if (held !== undefined && held !== lastHolder) {
+      if (held !== undefined && held !== lastHolder && ++holders <= MAX_HOLDERS) {
         lastHolder = held
         waiting(`another run holds the lock: ${held}`)
       }
       const path = /^locked (.*)$/m.exec(text)?.[1]
-      if (path !== undefined) resolve(path)
+      if (path === undefined) return
+      locked = true
+      resolve(path)
     })
+    const answerSeconds = waitSeconds + ANSWER_SECONDS
+    timer = setTimeout(() => {
+      const why = `no answer within ${answerSeconds} s`
+      reject(new ProblemError({ kind: 'failed', where: host, what: 'the lock could not be acquired', why }))
+      channel.close()
+    }, answerSeconds * 1000)
     channel.exit.then(
       ({ code }) => {
         if (signal.aborted) return reject(signal.reason)
@@ -85,15 +83,18 @@ done`,
                   where: host,
                   what: `another run holds the lock: ${lastHolder || 'unknown'}`,
                   why: `it was not released within ${waitSeconds} s`,
-                  hint: 'wait for that run, or stop it; the lock ends with its connection',
+                  hint: 'wait for that run, or stop it; the lock is released when its connection closes',
                 }
-              : { kind: 'failed', where: host, what: 'the lock could not be taken', why: err.trim() },
+              : { kind: 'failed', where: host, what: 'the lock could not be acquired', why: excerpt(err) },
           ),
         )
       },
       (error: unknown) => reject(signal.aborted ? signal.reason : lostLink(host, 'lock', error)),
     )
-  }).finally(() => signal.removeEventListener('abort', abort))
+  }).finally(() => {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  })
   const beat = setInterval(() => channel.stdin.write('beat\n'), BEAT_MS)
   beat.unref()
   return {

@@ -1,4 +1,4 @@
-// Shell is a type: only the `sh` tag makes remote script, and every value in it is quoted.
+// Shell is a type: remote script is a line with the `sh` tag or a file of shell, and every value in it is quoted.
 
 import { inspect } from 'node:util'
 import { Secret } from '../engine/secret.ts'
@@ -56,10 +56,26 @@ export class Sh {
   }
 }
 
-/** `` sh`rm -f ${path}` ``; backslashes stay as they are written, but for `\${`, which is the shell's own `${`. */
+/** `` sh`rm -f ${path}` ``; backslashes stay as they are written. What needs the shell's own `${` goes into a file: see `script`. */
 export function sh(strings: TemplateStringsArray, ...values: ShValue[]): Sh {
-  const raw = strings.raw.map((text) => text.replaceAll('\\${', '${').replaceAll('\\`', '`'))
-  return Sh.of(raw, values)
+  return Sh.of(strings.raw, values)
+}
+
+/** A file of shell with a value for each `@name@` in it. Throws when a name has no value, or a value no name. */
+export function script(text: string, values: Readonly<Record<string, ShValue>> = {}): Sh {
+  const parts = text.split(/@([A-Za-z]\w*)@/)
+  const names = parts.filter((_, i) => i % 2 === 1)
+  const unused = Object.keys(values).filter((name) => !names.includes(name))
+  if (unused.length > 0) throw new Error(`the script does not use ${unused.join(', ')}`)
+  const filled = names.map((name) => {
+    const value = values[name]
+    if (value === undefined) throw new Error(`the script needs a value for ${name}`)
+    return value
+  })
+  return Sh.of(
+    parts.filter((_, i) => i % 2 === 0),
+    filled,
+  )
 }
 
 /** Scripts one after the other, a line each. */

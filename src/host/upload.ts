@@ -1,10 +1,12 @@
-// Sends a file of the workstation to a host: goes on where an earlier try ended, and verifies the whole.
+// Uploads a file to a host: resumes an interrupted upload and verifies the result.
 
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { ProblemError } from '../engine/problem.ts'
+import { openRegularFile } from '../files/read-file.ts'
 import { frame } from './frames.ts'
+import { excerpt } from './limits.ts'
 import { prelude } from './prelude.ts'
 import type { RootShell } from './root-shell.ts'
 import { lines, type Sh, sh } from './sh.ts'
@@ -32,14 +34,17 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
       kind: 'failed',
       where,
       what: `${what}: failed`,
-      why: found?.err.trim() ?? 'no answer',
+      why: found === undefined ? 'no answer' : excerpt(found.err),
     })
   }
   const there = Number(
-    await ask(sh`mkdir -p -- "$(dirname ${to})" && { wc -c <${to} 2>/dev/null || echo 0; }`, 'see what is there'),
+    await ask(
+      sh`mkdir -p -- "$(dirname ${to})" && { wc -c <${to} 2>/dev/null || echo 0; }`,
+      'check for an earlier upload',
+    ),
   )
   const offset = there <= size ? there : 0
-  if (offset < there) await ask(sh`rm -f -- ${to}`, 'start again')
+  if (offset < there) await ask(sh`rm -f -- ${to}`, 'restart the upload')
   async function* told(input: AsyncIterable<Buffer>, start: number): AsyncGenerator<Buffer> {
     let sent = start
     let last = start
@@ -48,18 +53,17 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
       sent += chunk.length
       if (sent - last < 4_194_304) continue
       last = sent
-      progress(`sending: ${mib(sent)} of ${mib(size)} MiB`)
+      progress(`uploading: ${mib(sent)} of ${mib(size)} MiB`)
     }
   }
   const from = async (start: number): Promise<string> => {
     // A listener for `data` would let the file flow before the channel takes it: the first megabyte would be lost.
-    const input = Readable.from(told(createReadStream(path, { start, highWaterMark: 262_144 }), start))
-    // A write fails when the disk is full: then others need the room.
-    await shell.feed(sh`cat >>${to} || { rm -f -- ${to}; exit 1; }`, input, `send ${to}`, signal)
-    return ask(
-      sh`s=$(k_sum_large ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`,
-      'verify what was sent',
+    const input = Readable.from(
+      told(createReadStream(path, { fd: openRegularFile(path), start, highWaterMark: 262_144 }), start),
     )
+    // A write fails when the disk is full: then others need the room.
+    await shell.feed(sh`cat >>${to} || { rm -f -- ${to}; exit 1; }`, input, `upload ${to}`, signal)
+    return ask(sh`s=$(k_sum_large ${to}); [ "$s" = ${sha256} ] || rm -f -- ${to}; printf %s "$s"`, 'verify the upload')
   }
   let got = await from(offset)
   if (got !== sha256 && offset > 0) got = await from(0) // what was there was a part of something else
@@ -67,7 +71,7 @@ export async function sendFile(shell: RootShell, sending: Sending, progress: (wh
   throw new ProblemError({
     kind: 'failed',
     where,
-    what: 'what arrived is not what was sent',
+    what: 'the upload is corrupt',
     why: `sent sha256 ${sha256}\ngot sha256  ${got}`,
     hint: 'run apply again; if it happens again, check the memory and the disk of the host',
   })

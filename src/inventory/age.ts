@@ -20,9 +20,9 @@ export function ageOpener(keys: () => Promise<AgeKeys | undefined>): Decrypt {
     const { armor } = await import('age-encryption')
     const data = dearmored(encrypted, armor.decode)
     if (/^age-encryption\.org\/v1\r?\n-> scrypt /.test(Buffer.from(data.subarray(0, 60)).toString('latin1'))) {
-      const hint = 'encrypt it for a key: age-keygen makes one, age -r takes its public part'
+      const hint = 'encrypt it to a key: create one with age-keygen, and pass its public key to age -r'
       throw new ProblemError(
-        usage(encrypted.place, 'is encrypted with a passphrase of age, which is not asked for', hint),
+        usage(encrypted.place, 'is encrypted with an age passphrase, which is not supported', hint),
       )
     }
     opened ??= keys().then((found) => found && decrypterOf(found))
@@ -43,11 +43,11 @@ async function decrypterOf({ from, text }: AgeKeys) {
       decrypter.addIdentity(key)
       count++
     } catch {
-      const hint = 'those of age-keygen are read; plugins and SSH keys are not'
-      throw new ProblemError(usage(from, `line ${i + 1} is no key of age: AGE-SECRET-KEY-1...`, hint))
+      const hint = 'use a key from age-keygen; plugins and SSH keys are not supported'
+      throw new ProblemError(usage(from, `line ${i + 1} is not an age private key: AGE-SECRET-KEY-1...`, hint))
     }
   }
-  if (count === 0) throw new ProblemError(usage(from, 'holds no key', 'age-keygen -o FILE makes one'))
+  if (count === 0) throw new ProblemError(usage(from, 'contains no key', 'create one: age-keygen -o FILE'))
   return { from, decrypter }
 }
 
@@ -71,13 +71,13 @@ async function decrypted(
     return await decrypter.decrypt(data)
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('no identity matched'))) throw damaged(encrypted, error)
-    const hint = 'it is encrypted for other keys: age-keygen -y FILE shows which ones these are'
-    throw new ProblemError(usage(encrypted.place, `no key opens it (${from})`, hint))
+    const hint = 'it is encrypted to other keys; to show the public key of a file: age-keygen -y FILE'
+    throw new ProblemError(usage(encrypted.place, `no key decrypts it (${from})`, hint))
   }
 }
 
 /** What the library says is of the format and the cipher, never of what is in the file. */
 function damaged({ place }: Encrypted, error: unknown): ProblemError {
   const why = error instanceof Error ? error.message : String(error)
-  return new ProblemError({ ...usage(place, 'is damaged, or was changed after it was encrypted'), why })
+  return new ProblemError({ ...usage(place, 'is corrupt, or was changed after it was encrypted'), why })
 }

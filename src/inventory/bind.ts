@@ -2,12 +2,15 @@
 
 import type { z } from 'zod'
 import type { Problem } from '../engine/problem.ts'
+import { isSecretName } from '../engine/secret-names.ts'
 import { nearest } from '../engine/suggest.ts'
+import { TEXT_BYTES } from '../files/read-file.ts'
+import { Budget, suggestion } from './budget.ts'
 import type { Host } from './host.ts'
 import { describe, keysAt, metaAt } from './issues.ts'
-import { sorted } from './problems.ts'
-import type { Env } from './template.ts'
-import { descend, holdsSecret, isSecretName, plain, usage, type Value } from './value.ts'
+import { type HostProblems, sorted } from './problems.ts'
+import type { TemplateEnv } from './template.ts'
+import { descend, holdsSecret, isList, isMap, plain, usage, type Value, type Variables } from './value.ts'
 import { plainScalar } from './yaml.ts'
 
 export interface Bound<T> {
@@ -23,6 +26,41 @@ export interface BoundVars<T> extends Bound<T> {
   readonly broken: ReadonlySet<string>
 }
 
+/** What hosts with the very same values share, so that it is checked, and a mistake in it is found, once. */
+export class BoundBefore {
+  readonly #ids = new WeakMap<Value, number>()
+  #count = 0
+  readonly #known = new Map<z.ZodObject, Map<string, BoundVars<unknown>>>()
+
+  /** The outcome for these values, from `make` when it is the first time. */
+  recall<S extends z.ZodObject>(
+    schema: S,
+    values: Variables,
+    make: () => BoundVars<z.output<S>>,
+  ): BoundVars<z.output<S>> {
+    const known = this.#known.get(schema) ?? new Map<string, BoundVars<unknown>>()
+    this.#known.set(schema, known)
+    const key = [...values].map(([name, value]) => `${name} ${this.#id(value)}`).join('\n')
+    // What is known by a schema was made by it.
+    const found = (known.get(key) as BoundVars<z.output<S>> | undefined) ?? make()
+    known.set(key, found)
+    return found
+  }
+
+  #id(value: Value): number {
+    const id = this.#ids.get(value) ?? this.#count++
+    this.#ids.set(value, id)
+    return id
+  }
+}
+
+interface BindOptions {
+  readonly emptyIsUnset?: boolean
+  /** One environment for all calls with the same `before`. */
+  readonly env?: TemplateEnv
+  readonly before?: BoundBefore | undefined
+}
+
 /**
  * Takes the variables that `schema` names from the host and parses them. Text that spells a number or a boolean is taken
  * as one where one is expected, because `-e` and INI files only have text; a number or a boolean where text is expected is
@@ -33,16 +71,36 @@ export interface BoundVars<T> extends Bound<T> {
 export function bindVars<S extends z.ZodObject>(
   host: Host,
   schema: S,
-  options: { readonly emptyIsUnset?: boolean; readonly env?: Env } = {},
+  options: BindOptions = {},
 ): BoundVars<z.output<S>> {
   const problems: Problem[] = []
+  const found = new Map<string, Value>()
+  for (const name of Object.keys(schema.shape)) {
+    const { value, problems: more } = host.get(name)
+    problems.push(...more)
+    if (value !== undefined) found.set(name, value)
+  }
+  const make = () => bindValues(host, schema, found, problems, options)
+  return problems.length === 0 && options.before !== undefined ? options.before.recall(schema, found, make) : make()
+}
+
+function bindValues<S extends z.ZodObject>(
+  host: Host,
+  schema: S,
+  found: Variables,
+  before: readonly Problem[],
+  options: BindOptions,
+): BoundVars<z.output<S>> {
+  const problems = [...before]
   const values = new Map<string, Value>()
   for (const name of Object.keys(schema.shape)) {
-    const found = host.get(name)
-    problems.push(...found.problems)
-    const empty = options.emptyIsUnset && (found.value?.data === '' || found.value?.data === null)
-    const value = found.value === undefined || empty ? fromEnv(schema, name, options.env) : found.value
-    if (value !== undefined) values.set(name, value)
+    const written = found.get(name)
+    const empty = options.emptyIsUnset && (written?.data === '' || written?.data === null)
+    const value = written === undefined || empty ? fromEnv(schema, name, options.env) : written
+    if (value === undefined) continue
+    const wrong = notText(value)
+    if (wrong === undefined) values.set(name, value)
+    else problems.push(wrong)
   }
   const root: Value = { at: host.place, path: '', data: values }
   let input: unknown = plain(root)
@@ -56,7 +114,7 @@ export function bindVars<S extends z.ZodObject>(
   }
   // A variable whose template failed is absent here; that it is absent is not a second problem.
   const failed = new Set(
-    problems.length === 0 ? [] : Object.keys(schema.shape).filter((n) => host.get(n).problems.length > 0),
+    problems.length === 0 ? [] : Object.keys(schema.shape).filter((n) => host.written.has(n) && !values.has(n)),
   )
   if (!result.success) {
     for (const issue of result.error.issues.flatMap(flatten)) {
@@ -70,7 +128,38 @@ export function bindVars<S extends z.ZodObject>(
   return { value, problems: sorted(problems), sound, broken }
 }
 
-function fromEnv(schema: z.ZodType, name: string, env: Env = {}): Value | undefined {
+/** The first text or key in a value that no shell, argument or file can hold. */
+function notText(value: Value): Problem | undefined {
+  const { data } = value
+  if (typeof data === 'string') return withoutControls(data, value)
+  if (isList(data)) return firstOf(data, notText)
+  if (!isMap(data)) return undefined
+  if (data.has('__proto__')) return usage(descend(value, ['__proto__']), 'the key "__proto__" is not supported')
+  return firstOf(data, ([key, item]) => withoutControls(key, item) ?? notText(item))
+}
+
+function withoutControls(text: string, place: Value): Problem | undefined {
+  if (text.length > TEXT_BYTES) {
+    return usage(place, `the string has more than ${TEXT_BYTES.toLocaleString('en-US')} characters`)
+  }
+  const control = CONTROL.exec(text)?.[0]
+  if (control === undefined) return undefined
+  const code = control.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+  return usage(place, `the string contains the control character U+${code}`, 'only tabs and line breaks are allowed')
+}
+
+const CONTROL = /[^\P{Cc}\t\n\r]|\r(?!\n)/u
+
+function firstOf<T>(items: Iterable<T>, find: (item: T) => Problem | undefined): Problem | undefined {
+  for (const item of items) {
+    const found = find(item)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+function fromEnv(schema: z.ZodType, name: string, env: TemplateEnv | undefined): Value | undefined {
+  if (env === undefined) return undefined
   const names = metaAt(schema, [name]).env
   const source = (Array.isArray(names) ? names : []).find((one) => env[String(one)])
   const data = source === undefined ? undefined : env[source]
@@ -80,11 +169,15 @@ function fromEnv(schema: z.ZodType, name: string, env: Env = {}): Value | undefi
 /** A union whose alternatives fail deeper inside: the mistake is what the alternative that came furthest says. */
 function flatten(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
-  const deep = issue.errors.filter((errors) => errors.length > 0 && errors.every((e) => e.path.length > 0))
+  const isOtherKind = ({ path, code }: z.core.$ZodIssue) => path.length === 0 && OTHER_KIND.includes(code)
+  const deep = issue.errors.filter((errors) => errors.length > 0 && !errors.some(isOtherKind))
   const [best] = deep.sort((a, b) => a.length - b.length)
   if (best === undefined) return [issue]
   return best.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })).flatMap(flatten)
 }
+
+/** The value is not of the alternative at all; anything else is a mistake within it. */
+const OTHER_KIND: readonly string[] = ['invalid_type', 'invalid_value', 'invalid_format', 'invalid_union']
 
 function explain(host: Host, schema: z.ZodType, root: Value, issue: z.core.$ZodIssue): readonly Problem[] {
   const value = descend(root, issue.path)
@@ -145,17 +238,30 @@ function property(of: unknown, key: PropertyKey): unknown {
 const own = 'k3s_platform_'
 
 /**
- * A problem for each `k3s_platform_*` variable of the host that nobody knows. Names without that prefix are left alone.
- * `known` are the names of all schemas and of the connection (`connectionNames`).
+ * A problem for each `k3s_platform_*` variable of the hosts that nobody knows, with the hosts. Names without that prefix are left
+ * alone. `known` are the names of all schemas and of the connection (`connectionNames`).
  */
-export function unknownVars(host: Host, known: Iterable<string>): readonly Problem[] {
+export function unknownVars(hosts: readonly Host[], known: Iterable<string>): readonly HostProblems[] {
   const names = new Set(known)
-  return [...host.names()].flatMap((name) => {
-    if (!name.startsWith(own) || names.has(name)) return []
-    const shorts = [...names].filter((n) => n.startsWith(own)).map((n) => n.slice(own.length))
-    const close = nearest(name.slice(own.length), shorts)
-    const hint =
-      close === undefined ? 'other variables may have any name without that prefix' : `did you mean ${own}${close}?`
-    return [usage(host.where([name]), `unknown variable "${name}"`, hint)]
+  const shorts = [...names].filter((name) => name.startsWith(own)).map((name) => name.slice(own.length))
+  const hostsOf = new Map<Variables, Host[]>()
+  for (const host of hosts) {
+    for (const layer of new Set(host.written.layers)) {
+      const users = hostsOf.get(layer)
+      if (users === undefined) hostsOf.set(layer, [host])
+      else users.push(host)
+    }
+  }
+  const budget = new Budget()
+  return [...hostsOf].flatMap(([layer, users]) => {
+    const unknown = [...layer].filter(([name]) => name.startsWith(own) && !names.has(name))
+    if (unknown.length === 0) return []
+    const problems = unknown.map(([name, value]) => {
+      const close = suggestion(name.slice(own.length), shorts, budget)
+      const hint =
+        close === undefined ? 'variables without that prefix may have any name' : `did you mean ${own}${close}?`
+      return usage(value, `unknown variable "${name}"`, hint)
+    })
+    return [{ hosts: users, problems }]
   })
 }

@@ -6,7 +6,7 @@ import { Secret } from '../engine/secret.ts'
 import { type Bound, bindVars } from './bind.ts'
 import type { Host } from './host.ts'
 import { isAddress } from './hosts.ts'
-import type { Env } from './template.ts'
+import type { TemplateEnv } from './template.ts'
 import { usage } from './value.ts'
 import { splitWords } from './words.ts'
 
@@ -41,7 +41,25 @@ export type ConnectionDefaults = Partial<
   Pick<Connection, 'user' | 'privateKeyFile' | 'password' | 'become' | 'becomePassword' | 'timeout' | 'connection'>
 > & { readonly sshCommonArgs?: string | undefined }
 
-const text = z.string().optional()
+const text = z
+  .string()
+  .regex(/^\P{Cc}*$/u, 'expected one line without control characters')
+  .optional()
+const UNSAFE = 'it must not start with a dash or contain spaces, quotes, control characters or shell metacharacters'
+/** As OpenSSH: what could be an option of ssh, or mean something to the shell of a ProxyCommand, is no name. */
+const safe = (what: string, pattern: RegExp) =>
+  z
+    .string()
+    .regex(pattern, { error: `is not ${what}` })
+    .optional()
+    .meta({ hint: UNSAFE })
+const address = safe('the name or address of a host', /^(?:(?!-)[^\s\p{C}'"`$&|;<>(){}\\]+)?$/u)
+const login = safe('the name of a user', /^(?:(?!-)[^\s\p{C}'"`$&|;<>(){}]*[^\s\p{C}'"`$&|;<>(){}\\])?$/u)
+/** What is wrong with the name of a login that the command line gives. */
+export function userFault(name: string): { readonly what: string; readonly hint: string } | undefined {
+  const what = login.safeParse(name).error?.issues[0]?.message
+  return what === undefined ? undefined : { what, hint: UNSAFE }
+}
 const hidden = z.string().optional().meta({ secret: true })
 const number = (low: number, high: number, hint: string) => z.int().min(low).max(high).optional().meta({ hint })
 const port = number(1, 65535, 'ports are 1-65535; remove the line to let ssh decide')
@@ -55,7 +73,7 @@ const checked = z
 const key = z.string().regex(/^(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:ssh|ecdsa|sk)-\S+ [A-Za-z0-9+/]+=*(?: .*)?)$/, {
   error: 'expected SHA256:... or the line of a public key',
 })
-const escalate = 'the work needs root, and sudo is the only way to it here'
+const escalate = 'root is required, and sudo is the only supported become method'
 
 /** Of names on one line in Ansible's documentation the last one that is set wins. */
 const Variables = z.object({
@@ -71,12 +89,12 @@ const Variables = z.object({
       'ansible.builtin.local',
     ])
     .optional(),
-  ansible_host: text,
-  ansible_ssh_host: text,
+  ansible_host: address,
+  ansible_ssh_host: address,
   ansible_port: port,
   ansible_ssh_port: port,
-  ansible_user: text,
-  ansible_ssh_user: text,
+  ansible_user: login,
+  ansible_ssh_user: login,
   ansible_private_key_file: text,
   ansible_ssh_private_key_file: text,
   ansible_password: hidden,
@@ -98,13 +116,16 @@ const Variables = z.object({
   k3s_platform_ssh_transport: z.enum(['auto', 'node-ssh', 'openssh']).optional(),
 })
 
+/** The first that is set counts. */
+export const PRIVATE_KEY_VARIABLES = ['ansible_ssh_private_key_file', 'ansible_private_key_file'] as const
+
 /** The names of all variables that decide a connection. */
 export const connectionNames: readonly string[] = Object.keys(Variables.shape)
 
 /** The connection of a host. An empty variable counts as one that is not set. `~` and relative paths are resolved. */
 export function connectionOf(
   host: Host,
-  context: { readonly cwd: string; readonly env: Env; readonly defaults?: ConnectionDefaults },
+  context: { readonly cwd: string; readonly env: TemplateEnv; readonly defaults?: ConnectionDefaults },
 ): Bound<Connection> {
   const { defaults = {} } = context
   const { value: v, problems } = bindVars(host, Variables, { emptyIsUnset: true })
@@ -114,7 +135,8 @@ export function connectionOf(
   )
   if (args.includes(undefined)) {
     const name = args[0] === undefined ? 'ansible_ssh_common_args' : 'ansible_ssh_extra_args'
-    return { value: undefined, problems: [usage(host.where(name), 'a quote is not closed')] }
+    const where = host.get(name).value === undefined ? '--ssh-common-args' : host.where(name)
+    return { value: undefined, problems: [usage(where, 'a quote is not closed')] }
   }
   const keyFile = v.ansible_ssh_private_key_file ?? v.ansible_private_key_file ?? defaults.privateKeyFile
   const password = v.ansible_ssh_password ?? v.ansible_ssh_pass ?? v.ansible_password
@@ -144,6 +166,6 @@ function unbracketed(host: string): string {
   return isAddress(inner) ? inner : host
 }
 
-function expand(path: string, { cwd, env }: { readonly cwd: string; readonly env: Env }): string {
+function expand(path: string, { cwd, env }: { readonly cwd: string; readonly env: TemplateEnv }): string {
   return path === '~' || path.startsWith('~/') ? join(env.HOME ?? '', path.slice(1)) : resolve(cwd, path)
 }

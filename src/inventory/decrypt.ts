@@ -42,9 +42,9 @@ export async function decryptOrProblem(
 export function noKey({ place, format }: Encrypted): Problem {
   const hint =
     format === 'age'
-      ? 'give the key: K3S_PLATFORM_AGE_KEY_FILE names its file'
-      : 'give the password: --vault-password-file FILE or --ask-vault-pass'
-  return usage(place, `encrypted with ${format}, and there is nothing to decrypt it with`, hint)
+      ? 'set the key file: K3S_PLATFORM_AGE_KEY_FILE'
+      : 'set the password: --vault-password-file FILE or --ask-vault-pass'
+  return usage(place, `it is encrypted with ${format}, but no key or password is set`, hint)
 }
 
 /** The clear text. Throws ProblemError when it is not UTF-8. */
@@ -52,6 +52,6 @@ export function textOf({ place }: Encrypted, clear: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(clear)
   } catch {
-    throw new ProblemError(usage(place, 'what is encrypted is not text in UTF-8'))
+    throw new ProblemError(usage(place, 'the decrypted content is not UTF-8 text'))
   }
 }

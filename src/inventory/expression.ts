@@ -1,5 +1,6 @@
 // The grammar: the small part of Jinja2 expressions that inventories need, and Python literals, which are a part of it.
 
+import { DEPTH } from './budget.ts'
 import { Scanner } from './scanner.ts'
 import type { Scalar } from './value.ts'
 
@@ -69,8 +70,11 @@ export function parseLiteral(text: string): Expression | undefined {
 type Dialect = 'jinja' | 'python'
 
 function parseExpression(scan: Scanner, dialect: Dialect): Expression {
+  const outside = scan.depth
+  descend(scan)
   let left = postfix(scan, dialect)
   while (dialect === 'jinja' && scan.next('|')) {
+    descend(scan)
     const filter = scan.match(/^\s*[A-Za-z_][\w.]*/)?.trim() ?? ''
     if (!['default', 'd', 'ansible.builtin.default'].includes(filter)) throw new Unsupported(`the filter "${filter}"`)
     const given = scan.next('(') ? args(scan) : { positional: [], named: new Map<string, Expression>() }
@@ -81,7 +85,14 @@ function parseExpression(scan: Scanner, dialect: Dialect): Expression {
       falsy: given.positional[1] ?? given.named.get('boolean') ?? { is: 'literal', value: false },
     }
   }
+  scan.depth = outside
   return left
+}
+
+/** Brackets, filters and members alike are a level of what is evaluated. */
+function descend(scan: Scanner): void {
+  scan.depth++
+  if (scan.depth > DEPTH) throw new Unsupported(`an expression with more than ${DEPTH} levels`)
 }
 
 function args(scan: Scanner) {
@@ -103,11 +114,13 @@ function postfix(scan: Scanner, dialect: Dialect): Expression {
   let left = primary(scan, dialect)
   while (dialect === 'jinja') {
     if (scan.next('[')) {
+      descend(scan)
       const key = parseExpression(scan, dialect)
       if (!scan.next(']')) throw new Unsupported(scan.rest().startsWith(':') ? 'a slice [a:b]' : construct(scan))
       left = { is: 'get', of: left, key }
     } else if (/^\s*\.\w/.test(scan.rest())) {
       scan.next('.')
+      descend(scan)
       const key = scan.match(/^\w+/) ?? ''
       if (/^\s*\(/.test(scan.rest())) throw new Unsupported(`the method ".${key}()"`)
       left = { is: 'get', of: left, key: { is: 'literal', value: /^\d+$/.test(key) ? Number(key) : key } }
@@ -149,7 +162,7 @@ function primary(scan: Scanner, dialect: Dialect): Expression {
   }
   const name = scan.word()
   if (name === undefined && scan.rest().startsWith('}}')) throw new Unsupported('an empty expression')
-  if (name === undefined && /^['"]/.test(scan.rest())) throw new Unsupported('a quote without its end')
+  if (name === undefined && /^['"]/.test(scan.rest())) throw new Unsupported('an unclosed quote')
   if (name === undefined) throw new Unsupported(construct(scan))
   const constant = constants[dialect].get(name)
   if (constant !== undefined) return { is: 'literal', value: constant }
@@ -205,7 +218,7 @@ function string(scan: Scanner): string | undefined {
   let all: string | undefined
   for (;;) {
     scan.space()
-    const quoted = scan.match(/^(?:'(?:[^'\\]|\\[\s\S])*'|"(?:[^"\\]|\\[\s\S])*")/)
+    const quoted = scan.match(/^(?:'[^'\\]*(?:\\[\s\S][^'\\]*)*'|"[^"\\]*(?:\\[\s\S][^"\\]*)*")/)
     if (quoted === undefined) return all
     all = (all ?? '') + unescaped(quoted.slice(1, -1))
   }
@@ -233,7 +246,8 @@ function numeral(scan: Scanner): number | undefined {
   if (/^0[\d_]*[1-9]/.test(body) && /^[\d_]+$/.test(body)) throw new Unsupported('a number that starts with 0')
   if (/__|_$/.test(body) || /^\w/.test(scan.rest().slice(found[0].length))) throw new Unsupported(`"${body}"`)
   const value = Number(body.replaceAll('_', '').replace(/\.$/, ''))
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Unsupported(`the number ${body}`)
+  const exact = Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value))
+  if (!exact) throw new Unsupported(`the number ${body.slice(0, 40)}`)
   scan.take(found[0].length)
   return found[1] === '-' ? -value : value
 }

@@ -13,9 +13,13 @@ export async function extraVariables(files: Files, given: readonly string[]): Pr
 }
 
 async function one(files: Files, text: string): Promise<Variables> {
+  if (text === '@') {
+    files.problems.push(usage('-e', 'no file is named after @', 'for example -e @secrets.yaml'))
+    return new Map()
+  }
   if (text.startsWith('@')) return files.variables(files.path(text.slice(1)))
   if (text.startsWith('{') || text.startsWith('[')) {
-    const { value, problems } = await parseYaml(text, '-e', { decrypt: files.decrypt })
+    const { value, problems } = await parseYaml(text, '-e', { decrypt: files.decrypt, budget: files.budget })
     files.problems.push(...problems)
     if (value === undefined) return new Map()
     if (isMap(value.data)) return value.data
@@ -33,8 +37,8 @@ async function one(files: Files, text: string): Promise<Variables> {
     const key = word.slice(0, equals)
     if (equals < 1) {
       const hint = /^[./]/.test(word)
-        ? `a file is given as -e @${word}`
-        : "for example -e k3s_platform_environment=staging -e '{a: 1}' -e @file"
+        ? `to pass a file: -e @${word}`
+        : "for example: -e k3s_platform_environment=staging -e '{a: 1}' -e @file"
       files.problems.push(usage('-e', 'expected name=value, a map, or @file', hint))
       break
     }

@@ -1,28 +1,34 @@
 // A host of the inventory, and what its variables are when everything is merged and templated.
 
 import { Secret } from '../engine/secret.ts'
-import type { Resolve, Resolved } from './template.ts'
-import { descend, isList, isMap, isSecretName, type Scalar, type Value, type Variables, whereOf } from './value.ts'
+import { isSecretName } from '../engine/secret-names.ts'
+import type { Layered } from './layers.ts'
+import type { Resolve, ResolvedTemplate } from './template.ts'
+import { descend, isList, isMap, type Scalar, type Value, whereOf } from './value.ts'
 
 /** What may be shown of a variable: what is secret is a Secret, which prints `***`. */
 export type Shown = Scalar | Secret | readonly Shown[] | { readonly [key: string]: Shown }
 
 export class Host {
   readonly name: string
-  /** All groups that it is in, by name, without `all`: Ansible's `group_names`. */
-  readonly groups: readonly string[]
   /** `file:line:col  path` where the host is first named. */
   readonly place: string
   /** The variables after precedence, before templating. */
-  readonly written: Variables
+  readonly written: Layered
+  readonly #groups: () => readonly string[]
   readonly #resolve: Resolve
 
-  constructor(name: string, groups: readonly string[], place: string, written: Variables, resolve: Resolve) {
+  constructor(name: string, groups: () => readonly string[], place: string, written: Layered, resolve: Resolve) {
     this.name = name
-    this.groups = groups
+    this.#groups = groups
     this.place = place
     this.written = written
     this.#resolve = resolve
+  }
+
+  /** All groups that it is in, by name, without `all`: Ansible's `group_names`. */
+  get groups(): readonly string[] {
+    return this.#groups()
   }
 
   /** The names of all variables that are set, magic ones not included. */
@@ -31,7 +37,7 @@ export class Host {
   }
 
   /** The templated value; no value and no problems: it is not set. Templates are only looked at when they are asked for. */
-  get(name: string): Resolved {
+  get(name: string): ResolvedTemplate {
     return this.written.has(name) ? this.#resolve(name) : { problems: [] }
   }
 
@@ -82,4 +88,29 @@ function hiddenIn({ data, secret }: Value): readonly Secret[] {
   if (isList(data)) return data.flatMap(hiddenIn)
   if (isMap(data)) return [...data.values()].flatMap(hiddenIn)
   return secret && typeof data === 'string' ? [new Secret(data)] : []
+}
+
+const SHORTEST_ENCRYPTED = 6
+
+/**
+ * Of all variables as they are written: what is encrypted, and what is secret by its name. Of the roles' own variables the
+ * schema knows which are (`k3s_platform_ghcr_secret` is the name of one). What hosts share is looked at once.
+ */
+export function secretsIn(hosts: readonly Host[]): Secret[] {
+  const seen = new Set<Value>()
+  const within = (value: Value, name: string, isOurs: boolean): Secret[] => {
+    if (seen.has(value)) return []
+    seen.add(value)
+    const { data, secret } = value
+    if (isList(data)) return data.flatMap((item) => within(item, name, isOurs))
+    if (isMap(data)) return [...data].flatMap(([key, item]) => within(item, key, false))
+    const named = !isOurs && isSecretName(name) && (typeof data === 'number' || typeof data === 'string')
+    // A user or a mode that is encrypted with all the rest is a word of every second sentence.
+    const encrypted = secret === true && typeof data === 'string' && data.length >= SHORTEST_ENCRYPTED
+    return encrypted || (named && !String(data).includes('{{')) ? [new Secret(String(data))] : []
+  }
+  const layers = new Set(hosts.flatMap(({ written }) => written.layers))
+  return [...layers].flatMap((layer) =>
+    [...layer].flatMap(([name, value]) => within(value, name, name.startsWith('k3s_platform_'))),
+  )
 }

@@ -1,6 +1,7 @@
 // Host names as inventories write them: ranges, ports, IPv6 addresses in brackets.
 
 import { isIPv6 } from 'node:net'
+import { NAME } from './budget.ts'
 
 export interface Named {
   readonly names: readonly string[]
@@ -9,6 +10,7 @@ export interface Named {
 
 /** `web[01:50:2]:2222`, `db-[a:f]`, `[2001:db8::1]:22`. A string is what is wrong with it. */
 export function expandHosts(text: string): Named | string {
+  if (text.length > NAME) return `a host's name has more than ${NAME.toLocaleString('en-US')} characters`
   const [, bracketed, bracketPort] = /^\[([0-9a-fA-F:.%\w]+)\](?::(\d+))?$/.exec(text) ?? []
   if (bracketed !== undefined && isAddress(bracketed)) return named([bracketed], bracketPort)
   if (isAddress(text)) return named([text], undefined)
@@ -29,18 +31,18 @@ const named = (names: readonly string[], port: string | undefined): Named =>
   port === undefined ? { names } : { names, port: Number(port) }
 
 function ranges(pattern: string): readonly string[] | string {
-  const open = pattern.indexOf('[')
-  if (open === -1) return [pattern]
-  const close = pattern.indexOf(']', open)
-  const steps = range(pattern.slice(open + 1, close))
-  if (typeof steps === 'string') return steps
-  const tails = ranges(pattern.slice(close + 1))
-  if (typeof tails === 'string') return tails
-  const head = pattern.slice(0, open)
-  return steps.flatMap((step) => tails.map((tail) => head + step + tail))
+  let names: readonly string[] = ['']
+  for (const piece of pattern.split(/(?=\[)|(?<=\])/)) {
+    const steps = piece.startsWith('[') ? range(piece.slice(1, -1)) : [piece]
+    if (typeof steps === 'string') return steps
+    if (names.length * steps.length > MOST)
+      return `the ranges of "${pattern}" expand to more than ${MOST.toLocaleString('en-US')} hosts`
+    names = names.flatMap((name) => steps.map((step) => name + step))
+  }
+  return names
 }
 
-const most = 65_536
+const MOST = 65_536
 
 function range(text: string): readonly string[] | string {
   const [, first = '', last = '', by = '1'] = /^(\w*):(\w+)(?::(\d+))?$/.exec(text) ?? []
@@ -60,7 +62,7 @@ function range(text: string): readonly string[] | string {
 }
 
 function count(first: number, last: number, step: number, spell: (n: number) => string): string[] | undefined {
-  if (last < first || (last - first) / step > most) return undefined
+  if (last < first || (last - first) / step >= MOST) return undefined
   const length = Math.floor((last - first) / step) + 1
   return Array.from({ length }, (_, i) => spell(first + i * step))
 }

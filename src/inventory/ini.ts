@@ -45,7 +45,7 @@ export function readIniInventory(tree: Tree, { text, shown, path: file, secret }
             })
         } else {
           defined.add(name)
-          tree.group(name)
+          tree.group(name, { at: at(), path: '' })
         }
       } else {
         const close = nearest(kind, ['children', 'vars'])
@@ -56,7 +56,7 @@ export function readIniInventory(tree: Tree, { text, shown, path: file, secret }
       }
       return
     }
-    const group = () => tree.group(section.name)
+    const group = () => tree.group(section.name, { at: at(), path: '' })
     switch (section.kind) {
       case 'hosts':
         hostLine(tree, group(), line, at, { file, secret })
@@ -65,7 +65,8 @@ export function readIniInventory(tree: Tree, { text, shown, path: file, secret }
         const [name = '', rest = ''] = line.split(/\s*#.*$|\s+/, 2)
         if (rest !== '' && !rest.startsWith('#')) bad(`expected the name of a group, got "${line}"`)
         else {
-          tree.child(group(), tree.group(name), { at: at(), path: section.name })
+          const place = { at: at(), path: section.name }
+          tree.child(group(), tree.group(name, place), place)
           awaited.set(name, {
             place: { at: at(), path: '' },
             what: `[${section.name}:children] names a group that is not defined: "${name}"`,
@@ -110,11 +111,7 @@ function hostLine(
     }
     vars.push([key, typed(text.slice(equals + 1), { at: at(offset), path: `${first.text}.${key}` }, secret)])
   }
-  for (const name of hosts.names) {
-    const host = tree.host(name, group, { at: at(), path: first.text }, file)
-    if (hosts.port !== undefined) host.vars.set('ansible_port', { at: at(), path: first.text, data: hosts.port })
-    for (const [key, value] of vars) host.vars.set(key, value)
-  }
+  tree.addHosts(hosts, group, new Map(vars), { at: at(), path: first.text }, file)
 }
 
 /** A Python literal has its type, everything else is text: `True` is a boolean, `true` is not. */

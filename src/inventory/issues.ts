@@ -4,9 +4,9 @@ import type { z } from 'zod'
 import { name } from './value.ts'
 
 const kinds: Readonly<Record<string, string>> = {
-  string: 'a text',
+  string: 'a string',
   number: 'a number',
-  int: 'a whole number',
+  int: 'an integer',
   boolean: 'true or false',
   array: 'a list',
   object: 'a map',
@@ -40,8 +40,8 @@ function expectation(issue: z.core.$ZodRawIssue): string | undefined {
       return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.map((value) => JSON.stringify(value)).join(', ')}`
     case 'invalid_format':
       return issue.format === 'regex'
-        ? `a text like ${issue.pattern}`
-        : (formats[issue.format] ?? `a text of the form ${issue.format}`)
+        ? `a string like ${issue.pattern}`
+        : (formats[issue.format] ?? `a string in the form ${issue.format}`)
     case 'too_small':
       return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${counted[issue.origin] ?? ''}`
     case 'too_big':

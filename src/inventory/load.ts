@@ -1,7 +1,7 @@
 // Loads an inventory: sources, vars files and extra variables become hosts with their final variables.
 
 import { dirname } from 'node:path'
-import type { Problem } from '../engine/problem.ts'
+import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Decrypt } from './decrypt.ts'
 import { extraVariables } from './extra-vars.ts'
 import { Files } from './files.ts'
@@ -9,8 +9,8 @@ import { Host } from './host.ts'
 import { precedence } from './precedence.ts'
 import { sorted } from './problems.ts'
 import { directoriesOf, findSources, readSources } from './sources.ts'
-import { type Env, resolver } from './template.ts'
-import { groupsOf, type HostNode, hostsBelow, Tree } from './tree.ts'
+import { resolver, type TemplateEnv } from './template.ts'
+import { type GroupNode, type HostNode, hostsBelow, Tree } from './tree.ts'
 import { type Data, type Value, whereOf } from './value.ts'
 import { varsBeside } from './vars-files.ts'
 
@@ -22,7 +22,7 @@ export interface InventoryOptions {
   /** Absolute. Relative paths start here, and its group_vars and host_vars are read as those beside a playbook. */
   readonly cwd: string
   /** For lookup('env', ...). */
-  readonly env: Env
+  readonly env: TemplateEnv
   readonly decrypt?: Decrypt | undefined
 }
 
@@ -48,48 +48,92 @@ export interface Inventory {
 
 /** Never throws for what a user wrote: look at `problems`. */
 export async function loadInventory(options: InventoryOptions): Promise<Inventory> {
-  const { cwd, env } = options
+  const { cwd } = options
   const files = new Files(cwd, options.decrypt)
-  const tree = new Tree()
-  const extra = extraVariables(files, options.extraVars ?? [])
+  const tree = new Tree(files.budget)
+  try {
+    const loaded = await load(options, files, tree)
+    return { ...loaded, cwd, problems: sorted([...files.problems, ...tree.problems]) }
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error
+    const problems = sorted([...error.problems, ...files.problems, ...tree.problems])
+    return { hosts: [], groups: new Map(), directories: [], problems, cwd }
+  }
+}
+
+async function load({ cwd, env, ...options }: InventoryOptions, files: Files, tree: Tree) {
+  const extra = await extraVariables(files, options.extraVars ?? [])
   const sources = findSources(files, options.sources ?? [])
   const directories = directoriesOf(sources)
   const beside = [...directories.map((directory) => varsBeside(files, directory, true)), varsBeside(files, cwd, false)]
   await readSources(files, tree, sources)
   tree.finish()
 
-  const nodes = hostsBelow(tree.all)
-  const variablesOf = precedence(tree, beside, await extra)
-  const groups = new Map([...tree.groups.values()].map((g) => [g.name, { name: g.name, ...membersOf(g) }]))
-  const groupHosts = fixed(Object.fromEntries([...groups.values()].map((g) => [g.name, g.hosts])), 'groups')
-  const hosts = await Promise.all(
-    nodes.map(async (node) => {
-      const written = await variablesOf(node)
-      const names = groupsOf(node)
-        .map((g) => g.name)
-        .sort()
-      const all = new Map([...written, ...magic(node, names, cwd), ['groups', groupHosts]])
-      return new Host(node.name, names, whereOf(node.place), written, resolver(all, env))
-    }),
-  )
-  return { hosts, groups, directories, problems: sorted([...files.problems, ...tree.problems]), cwd }
+  const variablesOf = precedence(tree, beside, extra)
+  const groups = new Map([...tree.groups.values()].map((group) => [group.name, groupOf(group)]))
+  const groupHosts = once(() => {
+    const entries = [...groups.values()].map((group) => {
+      files.budget.spend('memberships', group.hosts.length, () => 'groups')
+      return [group.name, group.hosts] as const
+    })
+    return fixed(Object.fromEntries(entries), 'groups')
+  })
+  const shared = { env, budget: files.budget, sizes: new WeakMap(), untemplated: new WeakSet<Value>() }
+  const hosts: Host[] = []
+  for (const node of hostsBelow(tree.all)) {
+    const written = await variablesOf(node)
+    const names = once(() => tree.namesOf(node))
+    const magic = magicOf(node, names, cwd, groupHosts)
+    const resolve = resolver(written, { ...shared, magic })
+    hosts.push(new Host(node.name, names, whereOf(node.place), written, resolve))
+  }
+  return { hosts, groups, directories }
 }
 
-function membersOf(group: Parameters<typeof hostsBelow>[0]) {
-  return { children: [...group.children].map((g) => g.name), hosts: hostsBelow(group).map((h) => h.name) }
+function groupOf(node: GroupNode): Group {
+  const hosts = once(() => hostsBelow(node).map((host) => host.name))
+  return {
+    name: node.name,
+    children: [...node.children.keys()].map((child) => child.name),
+    get hosts() {
+      return hosts()
+    },
+  }
 }
 
 /** Ansible's magic variables that templates of inventories use; nothing overrides them. */
-function magic(host: HostNode, groups: readonly string[], cwd: string): [string, Value][] {
-  const { file } = host
-  const values: Record<string, Data> = {
-    inventory_hostname: host.name,
-    inventory_hostname_short: host.name.split('.')[0] ?? host.name,
-    group_names: groups,
-    inventory_dir: file === undefined ? cwd : dirname(file),
-    inventory_file: file ?? null,
+function magicOf(
+  { name, file }: HostNode,
+  groups: () => readonly string[],
+  cwd: string,
+  groupHosts: () => Value,
+): (asked: string) => Value | undefined {
+  return (asked) => {
+    switch (asked) {
+      case 'inventory_hostname':
+        return fixed(name, asked)
+      case 'inventory_hostname_short':
+        return fixed(name.split('.')[0] ?? name, asked)
+      case 'group_names':
+        return fixed(groups(), asked)
+      case 'inventory_dir':
+        return fixed(file === undefined ? cwd : dirname(file), asked)
+      case 'inventory_file':
+        return fixed(file ?? null, asked)
+      case 'groups':
+        return groupHosts()
+      default:
+        return undefined
+    }
   }
-  return Object.entries(values).map(([name, data]) => [name, fixed(data, name)])
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
 }
 
 function fixed(data: Data, path: string): Value {

@@ -2,6 +2,8 @@
 
 export class Scanner {
   i = 0
+  /** Of the expression that is being read. */
+  depth = 0
   readonly text: string
   constructor(text: string) {
     this.text = text

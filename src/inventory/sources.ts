@@ -3,7 +3,7 @@
 import { dirname, extname } from 'node:path'
 import type { Problem } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
-import { type Files, kindOf, list, type Text } from './files.ts'
+import { type Entry, type Files, kindOf, type Text } from './files.ts'
 import { expandHosts } from './hosts.ts'
 import { readIniInventory } from './ini.ts'
 import type { Tree } from './tree.ts'
@@ -29,10 +29,7 @@ function isInventoryFile(name: string): boolean {
 /** What `files` holds is for hosts, as beside a playbook. */
 const folders = new Set(['group_vars', 'host_vars', 'vars_plugins', 'files'])
 
-function filesIn(directory: string): readonly string[] {
-  const entries = list(directory).filter(({ name }) => isInventoryFile(name) && !folders.has(name))
-  return entries.flatMap((entry) => (entry.directory ? filesIn(entry.path) : [entry.path]))
-}
+const isSource = ({ name }: Entry) => isInventoryFile(name) && !folders.has(name)
 
 /** What `-i` means, in order; nothing means `inventories/default`, else the only one in `inventories/`. */
 export function findSources(files: Files, typed: readonly string[]): readonly Source[] {
@@ -56,7 +53,9 @@ function findSource(files: Files, typed: string): Source | Problem {
     const hint = close === undefined ? there(known) : `did you mean ${close}?`
     return usage(`-i ${typed}`, 'no such file or directory', hint)
   }
-  const paths = filesIn(path)
+  const before = files.problems.length
+  const paths = files.below(path, isSource)
+  if (files.problems.length > before) return { is: 'files', directory: path, paths }
   if (paths.length > 0) return { is: 'files', directory: path, paths }
   return usage(`-i ${typed}`, 'the directory has no inventory file', 'name it hosts.yaml or hosts.ini')
 }
@@ -66,21 +65,21 @@ function defaultSource(files: Files): readonly Source[] {
   const only =
     known.find((name) => /^inventories\/default(?:\.\w+)?$/.test(name)) ?? (known.length === 1 ? known[0] : undefined)
   if (only !== undefined) return findSources(files, [only])
-  const what = known.length === 0 ? 'there is no inventory' : 'which inventory?'
-  const hint = known.length === 0 ? 'give one: -i PATH, or -i 203.0.113.7, for one host' : there(known)
+  const what = known.length === 0 ? 'no inventory found' : 'several inventories found'
+  const hint = known.length === 0 ? 'set one: -i PATH; or a single host: -i 203.0.113.7,' : there(known)
   files.problems.push(usage('-i', what, hint))
   return []
 }
 
 function inventories(files: Files): readonly string[] {
-  const entries = list(files.path('inventories'))
-  return entries
-    .filter((entry) => isInventoryFile(entry.name) && !folders.has(entry.name))
-    .map((entry) => `inventories/${entry.name}`)
+  const entries = files.list(files.path('inventories'))
+  return entries.filter(isSource).map((entry) => `inventories/${entry.name}`)
 }
 
 const there = (known: readonly string[]) =>
-  known.length === 0 ? 'there is no inventories/ here' : `there is: ${known.map((name) => `-i ${name}`).join(', ')}`
+  known.length === 0
+    ? 'the directory inventories/ does not exist here'
+    : `known: ${known.map((name) => `-i ${name}`).join(', ')}`
 
 /** Reads all files at the same time and adds them to the tree in order. */
 export async function readSources(files: Files, tree: Tree, sources: readonly Source[]): Promise<void> {
@@ -97,16 +96,10 @@ export async function readSources(files: Files, tree: Tree, sources: readonly So
 function hostList(tree: Tree, typed: string): void {
   const names = typed.split(',').map((name) => name.trim())
   for (const name of names.filter((text) => text !== '')) {
+    const place = { at: `-i ${typed}`, path: '' }
     const hosts = expandHosts(name)
-    if (typeof hosts === 'string') {
-      tree.problems.push(usage(`-i ${typed}`, hosts))
-      continue
-    }
-    for (const each of hosts.names) {
-      const place = { at: `-i ${typed}`, path: '' }
-      const host = tree.host(each, tree.ungrouped, place)
-      if (hosts.port !== undefined) host.vars.set('ansible_port', { ...place, data: hosts.port })
-    }
+    if (typeof hosts === 'string') tree.problems.push(usage(place, hosts))
+    else tree.addHosts(hosts, tree.ungrouped, new Map(), place)
   }
 }
 
@@ -120,7 +113,8 @@ async function readFile(files: Files, tree: Tree, path: string): Promise<() => v
     files.problems.push(usage(shown, format, 'write the inventory as YAML or INI'))
     return () => {}
   }
-  const { value, problems } = await parseYaml(file.text, shown, { secret: file.secret, decrypt: files.decrypt })
+  const { budget, decrypt } = files
+  const { value, problems } = await parseYaml(file.text, shown, { secret: file.secret, decrypt, budget })
   files.problems.push(...problems)
   return () => readYamlInventory(tree, value, path)
 }

@@ -61,19 +61,18 @@ export function holdsSecret(value: Value): boolean {
   return isMap(value.data) && [...value.data.values()].some(holdsSecret)
 }
 
-/** Names whose values are secrets wherever they are written. */
-export function isSecretName(name: string): boolean {
-  return /(?:pass|password|passphrase|token|secret|private_key|api_?key|credentials?)$/i.test(name)
-}
-
 const joinPath = (path: string, key: string) => (path === '' ? key : `${path}.${key}`)
 export const child = (path: string, key: string | number) =>
   typeof key === 'number' ? `${path}[${key}]` : joinPath(path, key)
+
+/** Characters of a value that a sentence quotes. */
+const MOST_SHOWN = 200
 
 /** What a value is called in a sentence: `"22o"`, `a list`, `nothing`. */
 export function name(data: unknown): string {
   if (data === undefined || data === null) return 'nothing'
   if (Array.isArray(data)) return 'a list'
   if (typeof data === 'object') return 'a map'
-  return JSON.stringify(data)
+  const text = JSON.stringify(data)
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…"` : text
 }

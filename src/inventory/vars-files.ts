@@ -1,7 +1,7 @@
 // group_vars and host_vars: which files belong to a name, and in which order they are read.
 
 import { extname, join } from 'node:path'
-import { type Entry, type Files, list } from './files.ts'
+import { type Entry, type Files, kindOf } from './files.ts'
 import { usage, type Value, type Variables } from './value.ts'
 
 const extensions = ['.yml', '.yaml', '.json']
@@ -15,12 +15,14 @@ export interface Beside {
 
 /** Looks at a directory once; files are read when their name is asked for. */
 export function varsBeside(files: Files, directory: string, withSecrets: boolean): Beside {
-  const groups = list(join(directory, 'group_vars'))
-  const hosts = list(join(directory, 'host_vars'))
-  const secrets = (withSecrets ? list(directory) : []).filter((entry) => isSecretsFile(entry.name) && !entry.directory)
+  const groups = byStem(files.list(join(directory, 'group_vars')))
+  const hosts = byStem(files.list(join(directory, 'host_vars')))
+  const secrets = (withSecrets ? secretsFiles : [])
+    .map((name) => join(directory, name))
+    .filter((path) => kindOf(path) !== undefined)
   return {
     async group(name) {
-      const first = name === 'all' ? secrets.map((entry) => files.variables(entry.path, true)) : []
+      const first = name === 'all' ? secrets.map((path) => files.variables(path, true)) : []
       return merged(await Promise.all([...first, ...read(files, groups, name)]))
     },
     async host(name) {
@@ -29,34 +31,48 @@ export function varsBeside(files: Files, directory: string, withSecrets: boolean
   }
 }
 
-export const isSecretsFile = (name: string) => name === 'secrets.yaml' || name === 'secrets.yml'
+const secretsFiles: readonly string[] = ['secrets.yaml', 'secrets.yml']
+export const isSecretsFile = (name: string) => secretsFiles.includes(name)
+
+type ByStem = ReadonlyMap<string, readonly Entry[]>
+
+/** The entries that may belong to a name, by that name. */
+function byStem(entries: readonly Entry[]): ByStem {
+  const stems = new Map<string, Entry[]>()
+  for (const entry of entries) {
+    const ext = extensions.find((one) => entry.name.endsWith(one)) ?? ''
+    for (const stem of new Set([entry.name, entry.name.slice(0, entry.name.length - ext.length)])) {
+      stems.set(stem, [...(stems.get(stem) ?? []), entry])
+    }
+  }
+  return stems
+}
 
 /** Later layers replace whole variables of earlier ones. */
 export function merged(layers: readonly Variables[]): Variables {
+  const [only] = layers
+  if (only !== undefined && layers.length === 1) return only
   const all = new Map<string, Value>()
   for (const layer of layers) for (const [name, value] of layer) all.set(name, value)
   return all
 }
 
 /** Of `name/`, `name`, `name.yml`, `name.yaml`, `name.json` Ansible reads the first that exists, and so do we, aloud. */
-function read(files: Files, entries: readonly Entry[], name: string): Promise<Variables>[] {
-  const candidates = ['', ...extensions].flatMap((ext) => entries.filter((entry) => entry.name === name + ext))
+function read(files: Files, entries: ByStem, name: string): Promise<Variables>[] {
+  const found = entries.get(name) ?? []
+  const candidates = ['', ...extensions].flatMap((ext) => found.filter((entry) => entry.name === name + ext))
   const [first, ...ignored] = candidates
   for (const entry of ignored) {
-    const what = `not read: ${files.shown(first?.path ?? '')} has the same name and comes first`
-    const problem = { ...usage(files.shown(entry.path), what, 'merge the two'), kind: 'warning' } as const
-    if (!files.problems.some((p) => p.where === problem.where && p.what === what)) files.problems.push(problem)
+    const what = `not read: ${files.shown(first?.path ?? '')} has the same name and takes precedence`
+    files.problems.push({ ...usage(files.shown(entry.path), what, 'merge both files'), kind: 'warning' })
   }
   if (first === undefined) return []
-  const paths = first.directory ? below(first.path) : [first.path]
+  const paths = first.directory ? files.below(first.path, isVarsFile) : [first.path]
   return paths.map((path) => files.variables(path))
 }
 
-function below(directory: string): string[] {
-  const entries = list(directory).filter(({ name }) => !name.startsWith('.') && !name.endsWith('~'))
-  return entries.flatMap(({ name, path, directory: isDirectory }) => {
-    const ext = extname(name)
-    if (isDirectory) return ext === '' ? below(path) : []
-    return ext === '' || extensions.includes(ext) ? [path] : []
-  })
+function isVarsFile({ name, directory }: Entry): boolean {
+  if (name.startsWith('.') || name.endsWith('~')) return false
+  const ext = extname(name)
+  return ext === '' || (!directory && extensions.includes(ext))
 }

@@ -54,7 +54,7 @@ export function vaultOpener(passwords: readonly VaultPassword[]): Decrypt {
     }
     const tried = [...new Set(known.map(({ from }) => from))].join(', ')
     const unmet = matching.length === 0 && label !== 'default' && /^[\w.-]+$/.test(label)
-    const hint = unmet ? `it asks for the password that is called ${label}: --vault-id ${label}@FILE` : undefined
+    const hint = unmet ? `it requires the password with the vault ID ${label}: --vault-id ${label}@FILE` : undefined
     const what = `the password is wrong (${tried}), or it was changed after it was encrypted`
     throw new ProblemError(usage(encrypted.place, what, hint))
   }
@@ -64,15 +64,16 @@ export function vaultOpener(passwords: readonly VaultPassword[]): Decrypt {
 function envelopeOf(encrypted: Encrypted): Envelope {
   const [head = '', ...lines] = Buffer.from(encrypted.data)
     .toString('latin1')
-    .trim()
-    .split(/\s*\n\s*/)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '')
   const [mark, version = '', cipher = '', label = 'default'] = head.split(';').map((word) => word.trim())
   const refuse = (what: string, hint?: string) => new ProblemError(usage(encrypted.place, what, hint))
   if (mark !== '$ANSIBLE_VAULT')
-    throw refuse('is not what ansible-vault writes', 'its first line is $ANSIBLE_VAULT;1.1;AES256')
+    throw refuse('is not in ansible-vault format', 'its first line is $ANSIBLE_VAULT;1.1;AES256')
   if (!['1.1', '1.2'].includes(version) || cipher !== 'AES256') {
     const what = `the format ${JSON.stringify(`${version};${cipher}`)} of ansible-vault is not supported`
-    throw refuse(what, 'encrypt it anew: ansible-vault encrypt writes 1.1;AES256 or 1.2;AES256')
+    throw refuse(what, 'encrypt it again: ansible-vault encrypt writes 1.1;AES256 or 1.2;AES256')
   }
   const parts = unhex(lines.join(''))?.toString('latin1').split('\n').map(unhex) ?? []
   const [salt, mac, body] = parts
@@ -81,7 +82,7 @@ function envelopeOf(encrypted: Encrypted): Envelope {
 }
 
 function unhex(text: string): Buffer | undefined {
-  return /^(?:[0-9a-f]{2})+$/i.test(text) ? Buffer.from(text, 'hex') : undefined
+  return text.length > 0 && text.length % 2 === 0 && !/[^0-9a-f]/i.test(text) ? Buffer.from(text, 'hex') : undefined
 }
 
 /** Without its PKCS7 padding. */
@@ -93,13 +94,7 @@ function unpadded(encrypted: Encrypted, clear: Buffer): Buffer {
 }
 
 function damaged({ place }: Encrypted): ProblemError {
-  return new ProblemError(
-    usage(
-      place,
-      'is damaged: not all of what ansible-vault wrote is there',
-      'take it from a backup, or encrypt it anew',
-    ),
-  )
+  return new ProblemError(usage(place, 'is truncated or corrupt', 'restore it from a backup, or encrypt it again'))
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

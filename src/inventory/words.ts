@@ -7,10 +7,10 @@ export interface Word {
 }
 
 /** `comments`: an unquoted # ends the line. `args`: backslashes stay and {{ }} is one word, as in Ansible's `-e`. */
-export type Mode = 'plain' | 'comments' | 'args'
+export type SplitMode = 'plain' | 'comments' | 'args'
 
 /** Undefined when a quote is not closed. */
-export function splitWords(line: string, mode: Mode = 'plain'): readonly Word[] | undefined {
+export function splitWords(line: string, mode: SplitMode = 'plain'): readonly Word[] | undefined {
   const words: Word[] = []
   let text: string | undefined
   let offset = 0

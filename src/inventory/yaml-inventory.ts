@@ -16,9 +16,7 @@ export function readYamlInventory(tree: Tree, root: Value | undefined, file: str
   }
   const plugin = root.data.get('plugin')
   if (plugin !== undefined) {
-    tree.problems.push(
-      usage(plugin, 'inventory plugins are not supported', 'write the hosts down, or pass them: -i host,'),
-    )
+    tree.problems.push(usage(plugin, 'inventory plugins are not supported', 'list the hosts, or pass them: -i host,'))
     return
   }
   for (const [name, value] of root.data) readGroup(tree, name, value, file)
@@ -35,7 +33,7 @@ function readGroup(tree: Tree, name: string, value: Value, file: string): GroupN
     wrong(tree, value, 'a group: a map with hosts, children or vars')
     return undefined
   }
-  const group = tree.group(name)
+  const group = tree.group(name, value)
   for (const [section, body] of value.data ?? new Map<string, Value>()) {
     switch (section) {
       case 'vars':
@@ -52,7 +50,7 @@ function readGroup(tree: Tree, name: string, value: Value, file: string): GroupN
         break
       default: {
         const close = nearest(section, sections)
-        const hint = close === undefined ? `a group has ${sections.join(', ')}` : `did you mean ${close}?`
+        const hint = close === undefined ? `keys of a group: ${sections.join(', ')}` : `did you mean ${close}?`
         tree.problems.push(usage(body, `unknown key "${section}" in the group "${name}"`, hint))
       }
     }
@@ -66,12 +64,7 @@ function readHost(tree: Tree, group: GroupNode, text: string, value: Value, file
     tree.problems.push(usage(value, hosts))
     return
   }
-  const vars = entries(tree, value, 'a map of variables')
-  for (const name of hosts.names) {
-    const host = tree.host(name, group, value, file)
-    if (hosts.port !== undefined) host.vars.set('ansible_port', { at: value.at, path: value.path, data: hosts.port })
-    for (const [key, variable] of vars) host.vars.set(key, variable)
-  }
+  tree.addHosts(hosts, group, entries(tree, value, 'a map of variables'), value, file)
 }
 
 /** A lone word stands for a map with that key, as in Ansible. */

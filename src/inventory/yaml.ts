@@ -1,7 +1,19 @@
 // YAML as Ansible reads it (PyYAML's 1.1 words and numbers), every value with its position.
 
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml'
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  type ParsedNode,
+} from 'yaml'
 import type { Problem } from '../engine/problem.ts'
+import { parseDocument, YamlFault } from '../files/yaml.ts'
+import { type Budget, DEPTH, exceeded, NAME, type Sizes, sizeOf, tooDeep } from './budget.ts'
 import { type Decrypt, decryptOrProblem } from './decrypt.ts'
 import { child, type Scalar, usage, type Value } from './value.ts'
 
@@ -13,27 +25,25 @@ export interface Parsed {
   readonly problems: readonly Problem[]
 }
 
+export interface YamlOptions {
+  readonly budget: Budget
+  /** Marks every value. */
+  readonly secret?: boolean
+  /** For `!vault` values. */
+  readonly decrypt?: Decrypt | undefined
+}
+
 /**
- * Parses one document. `file` is what people see in positions; `secret` marks every value; `!vault` values go through
- * `decrypt`. Of several syntax errors only the first is reported: the others mostly follow from it.
+ * Parses one document. `file` is what people see in positions. Of several syntax errors only the first is reported: the others
+ * mostly follow from it. Throws ProblemError when the budget is exceeded.
  */
-export async function parseYaml(
-  text: string,
-  file: string,
-  options: { readonly secret?: boolean; readonly decrypt?: Decrypt | undefined } = {},
-): Promise<Parsed> {
+export async function parseYaml(text: string, file: string, options: YamlOptions): Promise<Parsed> {
+  const { budget } = options
   const lines = new LineCounter()
-  // The failsafe schema leaves every scalar a string, so that the rules for words and numbers are PyYAML's alone.
-  const document = parseDocument(text, {
-    version: '1.1',
-    schema: 'failsafe',
-    lineCounter: lines,
-    uniqueKeys: false,
-    prettyErrors: false,
-    logLevel: 'silent',
-  })
   const problems: Problem[] = []
   const pending: Promise<void>[] = []
+  const sizes: Sizes = new WeakMap()
+  const anchors = new Map<string, Node>()
   const done = new Map<Node, Value>()
   const open = new Set<Node>()
 
@@ -42,23 +52,24 @@ export async function parseYaml(
     return `${file}:${line}:${col}`
   }
 
-  // The parser's message may end in the text that it stumbled over, which may be a secret.
-  const [error] = document.errors
-  if (error !== undefined) {
-    const template = text.slice(error.pos[0]).startsWith('{{') || /:\s*\{\{/.test(lineAt(text, error.pos[0]))
-    problems.push(
-      usage(
-        at(null, error.pos[0]),
-        lower(error.message.replace(/: ".*$/s, '')),
-        template ? 'put a value that starts with {{ in quotes' : undefined,
-      ),
+  let document: Document.Parsed<ParsedNode> | undefined
+  try {
+    // The failsafe schema leaves every scalar a string, so that the rules for words and numbers are PyYAML's alone.
+    document = parseDocument(text, lines, { version: '1.1', schema: 'failsafe', uniqueKeys: false }, (offset) =>
+      budget.spend('tokens', 1, () => at(null, offset)),
     )
-    return { value: undefined, problems }
+  } catch (error) {
+    if (!(error instanceof YamlFault)) throw error
+    const { offset, message, hint } = error
+    const isTemplate = text.startsWith('{{', offset) || /:\s*\{\{/.test(lineAt(text, offset))
+    const advice = isTemplate ? 'put a value that starts with {{ in quotes' : hint
+    return { value: undefined, problems: [usage(at(null, offset), message, advice)] }
   }
+  if (document === undefined) return { value: undefined, problems }
 
   function value(node: Node | null, place: string, path: string, unsafe = false): Value {
     if (isAlias(node)) {
-      const target = node.resolve(document)
+      const target = anchors.get(node.source)
       if (target !== undefined && open.has(target)) {
         problems.push(usage({ at: place, path }, `the alias *${node.source} contains itself`))
       } else if (target !== undefined) {
@@ -75,6 +86,11 @@ export async function parseYaml(
       ...(options.secret && { secret: true }),
     }
     if (node === null) return draft
+    if (node.anchor !== undefined) anchors.set(node.anchor, node)
+    const expected = isMap(node) ? `${core}map` : `${core}seq`
+    if (!isScalar(node) && node.tag !== undefined && ![expected, '!unsafe', '!'].includes(node.tag)) {
+      problems.push(unknownTag(draft, node.tag))
+    }
     open.add(node)
     if (isMap(node)) draft.data = mapping(node.items, path, raw)
     else if (isSeq(node)) {
@@ -87,6 +103,7 @@ export async function parseYaml(
       if (node.tag === '!vault' || node.tag === '!vault-encrypted') {
         draft.secret = true
         draft.unsafe = true
+        budget.spend('vaulted', 1, () => draft)
         pending.push(vaulted(draft, source))
       } else {
         draft.data = scalar(source, node.type === 'PLAIN', node.tag, draft, problems)
@@ -95,6 +112,9 @@ export async function parseYaml(
     }
     open.delete(node)
     done.set(node, draft)
+    const { values, depth } = sizeOf(draft, sizes)
+    if (values > budget.left('values')) throw exceeded('values', draft)
+    if (depth > DEPTH) throw tooDeep(draft, 'with its aliases expanded, the YAML is nested')
     return draft
   }
 
@@ -115,7 +135,15 @@ export async function parseYaml(
         continue
       }
       const name = String(key.value)
+      if (name.length > NAME) {
+        problems.push(usage({ at: place, path }, `a key has more than ${NAME.toLocaleString('en-US')} characters`))
+        continue
+      }
       const here = child(path, name)
+      if (key.anchor !== undefined) anchors.set(key.anchor, key)
+      if (key.tag !== undefined && key.tag !== '!') {
+        if (!keyTags.includes(key.tag)) problems.push(unknownTag({ at: place, path: here }, key.tag))
+      }
       if (name === '<<' && key.type === 'PLAIN') {
         const source = value(asNode(pair.value), place, here, unsafe)
         merged.push(...(Array.isArray(source.data) ? source.data : [source]))
@@ -124,7 +152,7 @@ export async function parseYaml(
       const first = entries.get(name)
       if (first !== undefined) {
         problems.push(
-          usage({ at: place, path: here }, `duplicate key "${name}"`, `it is also at ${first.at}; keep one`),
+          usage({ at: place, path: here }, `duplicate key "${name}"`, `the other one is at ${first.at}; keep one`),
         )
       }
       entries.set(name, value(asNode(pair.value), place, here, unsafe))
@@ -134,6 +162,7 @@ export async function parseYaml(
         problems.push(usage(source, '<< merges maps only'))
         continue
       }
+      budget.spend('values', source.data.size, () => source)
       for (const [name, entry] of source.data) if (!entries.has(name)) entries.set(name, entry)
     }
     return entries
@@ -152,6 +181,7 @@ export async function parseYaml(
 
   const root = document.contents
   const result = root === null ? undefined : value(asNode(root), at(asNode(root)), '')
+  if (result !== undefined) budget.spend('values', sizeOf(result, sizes).values, () => result)
   await Promise.all(pending)
   return { value: result, problems }
 }
@@ -166,19 +196,31 @@ function lineAt(text: string, offset: number): string {
   return text.slice(start, end === -1 ? undefined : end)
 }
 
-const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1)
-
 const core = 'tag:yaml.org,2002:'
 
 function scalar(source: string, isPlain: boolean, tag: string | undefined, draft: Draft, problems: Problem[]): Scalar {
   if (tag === undefined || tag === '!') return isPlain && tag === undefined ? plainScalar(source) : source
   if (tag === '!unsafe' || tag === `${core}str`) return source
-  if ([`${core}int`, `${core}float`, `${core}bool`, `${core}null`].includes(tag)) return plainScalar(source)
-  problems.push(
-    usage(draft, `the tag ${tag.replace(core, '!!')} is not supported`, 'known: !vault, !unsafe, !!str, !!int'),
-  )
+  const types = typed.get(tag)
+  if (types === undefined) problems.push(unknownTag(draft, tag))
+  else {
+    const meant = plainScalar(source)
+    if (types.includes(meant === null ? 'null' : typeof meant)) return meant
+    problems.push(usage(draft, `the value does not match its tag ${tag.replace(core, '!!')}`))
+  }
   return source
 }
+
+const typed: ReadonlyMap<string, readonly string[]> = new Map([
+  [`${core}int`, ['number']],
+  [`${core}float`, ['number']],
+  [`${core}bool`, ['boolean']],
+  [`${core}null`, ['null']],
+])
+const keyTags = [`${core}str`, ...typed.keys()]
+
+const unknownTag = (place: Pick<Value, 'at' | 'path'>, tag: string): Problem =>
+  usage(place, `the tag ${tag.replace(core, '!!')} is not supported`, 'known: !vault, !unsafe, !!str, !!int')
 
 const words: ReadonlyMap<string, Scalar> = new Map<string, Scalar>(
   (

@@ -3,6 +3,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type Problem, ProblemError } from '../engine/problem.ts'
+import { isMap } from '../engine/state.ts'
+import { parseNodeKubeconfig } from './node-kubeconfig.ts'
 import { type Kubeconfig, LISTS, type List, type NamedEntry, readKubeconfig } from './read.ts'
 import { rewrite } from './rewrite.ts'
 
@@ -35,21 +37,26 @@ const CA = 'certificate-authority-data'
 
 /**
  * From the kubeconfig that k3s writes: everything in it is called `default` and points to 127.0.0.1. `where` names it in
- * problems. Throws ProblemError when there is not one cluster with one user in it.
+ * problems. Throws ProblemError for what is anything else.
  */
 export function accessOf(text: string, how: { name: string; server: string; origin?: Origin; where: string }): Access {
-  const { clusters, users } = readKubeconfig(text, how.where).data
-  const [cluster, user] = [clusters?.[0]?.cluster, users?.[0]?.user]
-  if (!isMap(cluster) || !isMap(user)) {
-    throw new ProblemError({
-      kind: 'failed',
-      where: how.where,
-      what: 'there is no cluster with a user in it',
-      hint: 'k3s writes it at every start: systemctl restart k3s',
-    })
+  const { ca, client, token } = parseNodeKubeconfig(text, how.where)
+  const base64 = (pem: string) => Buffer.from(pem, 'latin1').toString('base64')
+  return {
+    name: how.name,
+    cluster: {
+      [CA]: base64(ca),
+      server: how.server,
+      ...(how.origin && { extensions: [{ name: EXTENSION, extension: { ...how.origin } }] }),
+    },
+    user: {
+      ...(client && {
+        'client-certificate-data': base64(client.certificate),
+        'client-key-data': base64(client.key),
+      }),
+      ...(token !== undefined && { token }),
+    },
   }
-  const extensions = how.origin ? { extensions: [{ name: EXTENSION, extension: { ...how.origin } }] } : {}
-  return { name: how.name, cluster: { ...cluster, server: how.server, ...extensions }, user }
 }
 
 /** A kubeconfig of nothing else. */
@@ -145,19 +152,19 @@ function sameCluster(entry: NamedEntry, { cluster }: Access): boolean {
 }
 
 function taken(data: Kubeconfig, { name, cluster }: Access, same: boolean, where: string): Problem[] {
-  const hint = 'give it another name: --context NAME; or --replace takes the place of what is there'
+  const hint = 'choose another name: --context NAME; or replace the existing entries: --replace'
   const there = (list: List) => data[list]?.find((entry) => entry.name === name)
   const problem = (what: string, why: string): Problem => ({ kind: 'usage', where, what, why, hint })
   const [old, context] = [there('clusters'), asMap(there('contexts')?.context)]
   if (old !== undefined && !same) {
-    const why = `its server is ${asMap(old.cluster).server}, this one is ${cluster.server}; their CAs differ`
-    return [problem(`cluster "${name}" is another cluster`, why)]
+    const why = `its server is ${asMap(old.cluster).server}, the new server is ${cluster.server}; their CAs differ`
+    return [problem(`cluster "${name}" already exists and is another cluster`, why)]
   }
   if (there('contexts') && (context.cluster !== name || context.user !== name)) {
     const why = `it is user "${context.user}" of cluster "${context.cluster}"`
-    return [problem(`context "${name}" is another context`, why)]
+    return [problem(`context "${name}" already exists and is another context`, why)]
   }
-  if (there('users') && !same) return [problem(`user "${name}" is there already`, 'it belongs to another cluster')]
+  if (there('users') && !same) return [problem(`user "${name}" already exists`, 'it belongs to another cluster')]
   return []
 }
 
@@ -169,10 +176,6 @@ const origin = z.object({ host: z.string(), address: z.string() })
 function originOf(entry: NamedEntry): Origin | null {
   const found = extensions.safeParse(entry.cluster).data?.extensions.find(({ name }) => name === EXTENSION)
   return origin.safeParse(found?.extension).data ?? null
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function asMap(value: unknown): Readonly<Record<string, unknown>> {

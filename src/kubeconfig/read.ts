@@ -42,14 +42,14 @@ export function readKubeconfig(text: string, where: string): KubeconfigFile {
       kind: 'usage',
       where: `${where}:${Math.max(line, 1)}:${Math.max(col, 1)}`,
       what,
-      hint: 'correct it by hand, or name another file with KUBECONFIG; it was left as it is',
+      hint: 'correct it by hand, or select another file with KUBECONFIG; the file was not changed',
     }
   }
   const broken = documents.flatMap(({ errors }) => errors.map((e) => refuse(e.pos[0], `is not YAML: ${words(e.code)}`)))
   if (broken.length > 0) throw new ProblemError(broken)
   const [document, second] = documents
   if (second !== undefined) {
-    throw new ProblemError(refuse(second.range[0], 'a second document starts here; a kubeconfig is one'))
+    throw new ProblemError(refuse(second.range[0], 'a second document starts here; a kubeconfig has exactly one'))
   }
   if (document === undefined || isEmpty(document)) return { text, document: null, data: {} }
   const data: unknown = document.toJS()
@@ -66,7 +66,7 @@ export function readKubeconfig(text: string, where: string): KubeconfigFile {
     if (!isSeq(items)) return []
     const names = items.items.map((item) => (isMap(item) ? item.get('name') : undefined))
     return names.flatMap((name, i) =>
-      names.indexOf(name) < i ? [refuse(offsetOf(document, [list, i]), `${list}: "${name}" is there twice`)] : [],
+      names.indexOf(name) < i ? [refuse(offsetOf(document, [list, i]), `${list}: "${name}" exists twice`)] : [],
     )
   })
   if (twice.length > 0) throw new ProblemError(twice)

@@ -28,8 +28,8 @@ export function rewrite(file: KubeconfigFile, next: Kubeconfig, where: string): 
   throw new ProblemError({
     kind: 'failed',
     where,
-    what: 'it is written in a way that cannot be edited without changing other entries',
-    hint: 'use --print and merge by hand, or name another file with KUBECONFIG',
+    what: 'its YAML cannot be edited without changing other entries',
+    hint: 'use --print and merge by hand, or select another file with KUBECONFIG',
   })
 }
 

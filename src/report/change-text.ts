@@ -3,8 +3,9 @@
 import { structuredPatch } from 'diff'
 import type { Op } from '../engine/plan.ts'
 import type { Delta, Json } from '../engine/state.ts'
+import { isSha256 } from '../files/digest.ts'
+import type { ToldChange } from './serialize.ts'
 import type { Colour, Paint } from './style.ts'
-import type { ToldChange } from './told.ts'
 
 export const SIGNS: Readonly<Record<Op, readonly [sign: string, colour: Colour]>> = {
   none: ['=', 'dim'],
@@ -14,6 +15,7 @@ export const SIGNS: Readonly<Record<Op, readonly [sign: string, colour: Colour]>
   action: ['!', 'magenta'],
   owned: ['o', 'cyan'],
   deferred: ['?', 'cyan'],
+  local: ['=', 'dim'],
 }
 
 export interface ChangeStyle {
@@ -37,6 +39,10 @@ export interface ChangeText {
 
 const CONTEXT = 3
 const LINES_OF_DIFF = 60
+/** With -v. */
+const MOST_LINES_OF_DIFF = 2000
+/** Lines taken out and put in between two texts: the time to find them grows with its square. */
+const LONGEST_EDIT = 2000
 const INLINE = 48
 const LONG = 60
 /** Fields that say the same as the version, for machines. */
@@ -55,6 +61,8 @@ export function changeText(change: ToldChange, style: ChangeStyle): ChangeText {
       return { ...base, tail: change.note ?? '' }
     case 'delete':
       return { ...base, tail: because }
+    case 'local':
+      return { ...base, tail: localText(change, style) }
     case 'action':
       return {
         ...base,
@@ -111,12 +119,19 @@ function fieldText({ field, from, to, masked }: Delta, full: boolean): string {
 function ownedText({ note, deltas }: ToldChange, { full }: ChangeStyle): Pick<ChangeText, 'tail' | 'body'> {
   const owner = note ?? 'another tool'
   if (deltas.length === 0) return { tail: `owned by ${owner}`, body: [] }
-  if (isMissing(deltas)) return { tail: `missing: ${owner} does not have it`, body: [] }
+  if (isMissing(deltas)) return { tail: `missing: ${owner} does not manage it`, body: [] }
   const rows = deltas.map(
     ({ field, from, to, masked }) =>
       `  ${field}: ${masked ? '***' : `${valueText(from, full)}, in the inventory ${valueText(to, full)}`}`,
   )
-  return { tail: `${owner} has it otherwise`, body: rows }
+  return { tail: `it differs in ${owner}`, body: rows }
+}
+
+/** `(workstation; will be written)`: it counts nowhere, but apply does it. */
+function localText({ note, deltas }: ToldChange, { ahead }: ChangeStyle): string {
+  if (deltas.length === 0 && note === null) return '(workstation)'
+  const verb = deltas.some(({ field, to }) => field === 'present' && to === false) ? 'removed' : 'written'
+  return `(workstation; ${ahead ? 'will be ' : ''}${verb})`
 }
 
 /** How far something is that is waited for. */
@@ -134,8 +149,8 @@ function valueText(value: Json, full: boolean): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
   const lines = text.trimEnd().split('\n').length
   if (lines > 1) return `${lines} lines`
-  if (full) return text
-  if (isDigest(text)) return `${text.slice(0, 6)}…`
+  if (full) return text.trimEnd()
+  if (isSha256(text)) return `${text.slice(0, 6)}…`
   return text.length > LONG ? `${text.slice(0, LONG - 1)}…` : text
 }
 
@@ -144,21 +159,25 @@ function isContent({ from, to, masked }: Delta): boolean {
   const sides = [from, to]
   return (
     !masked &&
-    sides.every((side) => side === null || (typeof side === 'string' && !isDigest(side))) &&
+    sides.every((side) => side === null || (typeof side === 'string' && !isSha256(side))) &&
     sides.some((side) => typeof side === 'string' && side.includes('\n'))
   )
 }
 
 function diffLines({ from, to }: Delta, { paint, full }: ChangeStyle): string[] {
-  const { hunks } = structuredPatch('', '', text(from), text(to), '', '', { context: CONTEXT })
+  const bound = text(from) === '' || text(to) === '' ? {} : { maxEditLength: LONGEST_EDIT }
+  const patch = structuredPatch('', '', text(from), text(to), '', '', { context: CONTEXT, ...bound })
+  if (patch === undefined) return [`${valueText(from, false)} -> ${valueText(to, false)}: too many differences to show`]
+  const { hunks } = patch
   const fromTop = hunks.length === 1 && (hunks[0]?.oldStart ?? 0) <= 1
   const lines = hunks.flatMap((hunk) => [
     ...(fromTop ? [] : [paint('cyan', `@@ -${hunk.oldStart},${hunk.oldLines} +${hunk.newStart},${hunk.newLines} @@`)]),
     ...hunk.lines.map((line) => paintLine(line, paint)),
   ])
   if (lines.length === 0) return ['*** (changed)']
-  if (full || lines.length <= LINES_OF_DIFF) return lines
-  return [...lines.slice(0, LINES_OF_DIFF), `… ${lines.length - LINES_OF_DIFF} more lines: -v shows them`]
+  const most = full ? MOST_LINES_OF_DIFF : LINES_OF_DIFF
+  if (lines.length <= most) return lines
+  return [...lines.slice(0, most), `… ${lines.length - most} more lines${full ? '' : ': -v shows them'}`]
 }
 
 function paintLine(line: string, paint: Paint): string {
@@ -170,10 +189,6 @@ function paintLine(line: string, paint: Paint): string {
 
 function text(side: Json): string {
   return typeof side === 'string' ? side : ''
-}
-
-function isDigest(value: string): boolean {
-  return /^[0-9a-f]{64}$/.test(value)
 }
 
 function shortName(title: string): string {

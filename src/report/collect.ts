@@ -2,7 +2,7 @@
 
 import type { HostResult } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
-import type { Told, ToldChange, ToldOf } from './told.ts'
+import type { Told, ToldChange, ToldOf } from './serialize.ts'
 
 interface Made {
   readonly role: string
@@ -20,7 +20,7 @@ export interface HostStory {
   readonly problems: readonly Problem[]
 }
 
-export interface Story {
+export interface RunSummary {
   readonly hosts: readonly HostStory[]
   /** Problems that belong to no host. */
   readonly problems: readonly Problem[]
@@ -28,7 +28,7 @@ export interface Story {
 
 export interface Collector {
   emit(told: Told): void
-  story(results: readonly HostResult[], problems: readonly Problem[]): Story
+  story(results: readonly HostResult[], problems: readonly Problem[]): RunSummary
 }
 
 interface Gathered {

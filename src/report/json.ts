@@ -1,22 +1,22 @@
 // For programs: exactly one JSON document on stdout, at the end, whatever happened.
 
-import { collector, type Story } from './collect.ts'
-import { type Outcome, outcome } from './outcome.ts'
+import { collector, type RunSummary } from './collect.ts'
+import { type HostOutcome, outcome } from './outcome.ts'
 import type { RunDocument } from './run-v1.ts'
 import type { ReportIo, ReportOptions, Sink } from './sink.ts'
 
-export function jsonSink({ mode }: ReportOptions, { stdout }: ReportIo): Sink {
+export function jsonSink({ mode }: ReportOptions, { document }: ReportIo): Sink {
   const { emit, story } = collector()
   return {
+    wants: 'data',
     emit,
     end(results, problems) {
-      const document = runDocumentOf(mode, outcome(results, problems), story(results, problems))
-      stdout.write(`${JSON.stringify(document, null, 2)}\n`)
+      document(runDocumentOf(mode, outcome(results, problems), story(results, problems)))
     },
   }
 }
 
-function runDocumentOf(mode: RunDocument['mode'], { status, exitCode }: Outcome, story: Story): RunDocument {
+function runDocumentOf(mode: RunDocument['mode'], { status, exitCode }: HostOutcome, story: RunSummary): RunDocument {
   return {
     schema: 'k3s-platform/run/v1',
     mode,

@@ -3,9 +3,9 @@
 import type { Problem } from '../engine/problem.ts'
 import { collector, type HostStory } from './collect.ts'
 import { problemLines } from './problem-text.ts'
+import type { ToldChange } from './serialize.ts'
 import type { ReportIo, Sink } from './sink.ts'
 import { painter } from './style.ts'
-import type { ToldChange } from './told.ts'
 
 interface Case {
   readonly suite: string
@@ -19,6 +19,7 @@ interface Case {
 export function junitSink({ stdout }: ReportIo): Sink {
   const { emit, story } = collector()
   return {
+    wants: 'text',
     emit,
     end(results, problems) {
       const { hosts, problems: others } = story(results, problems)
@@ -52,11 +53,11 @@ function hostCases({ result, plan, made, problems }: HostStory): Case[] {
 }
 
 function unmade({ op, note }: ToldChange, check: boolean): Case['is'] {
-  if (op === 'none') return undefined
+  if (op === 'none' || op === 'local') return undefined
   if (op === 'owned') return ['skipped', `owned by ${note ?? 'another tool'}`]
   if (op === 'deferred') return ['skipped', `known later: ${note ?? ''}`]
   if (check) return ['failure', op === 'action' ? `pending: ${note ?? op}` : `pending: ${op}`]
-  return ['skipped', 'not got to']
+  return ['skipped', 'not reached']
 }
 
 function problemCase(suite: string, name: string, problem: Problem): Case {
@@ -72,7 +73,7 @@ function suite(name: string, seconds: number, cases: readonly Case[]): string {
     const head = `    <testcase classname="${escapeXml(c.suite)}" name="${escapeXml(c.name)}" time="${c.seconds.toFixed(3)}"`
     if (c.is === undefined) return `${head}/>\n`
     const [element, message, text] = c.is
-    const open = `${head}>\n      <${element} message="${escapeXml(message)}"`
+    const open = `${head}>\n      <${element} message="${escapeXml(message).replaceAll('\n', '&#10;')}"`
     return `${open}${text === undefined ? '/>' : `>${escapeXml(text)}</${element}>`}\n    </testcase>\n`
   })
   return `  <testsuite name="${escapeXml(name)}" ${counts} time="${seconds.toFixed(3)}">\n${lines.join('')}  </testsuite>\n`
@@ -80,6 +81,5 @@ function suite(name: string, seconds: number, cases: readonly Case[]): string {
 
 function escapeXml(text: string): string {
   const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-  // XML 1.0 has no way to write other control characters.
-  return text.replace(/(?![\t\n\r])\p{Cc}/gu, '').replace(/[&<>"]/g, (c) => entities[c] ?? c)
+  return text.replace(/[&<>"]/g, (c) => entities[c] ?? c)
 }

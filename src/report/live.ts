@@ -1,17 +1,19 @@
 // On a terminal: one line a host, redrawn in place, with what it does or waits for and for how long.
 
-import { stripVTControlCharacters } from 'node:util'
+import { clock, duration } from '../engine/duration.ts'
 import type { HostResult } from '../engine/events.ts'
+import type { Told } from './serialize.ts'
 import type { ReportIo } from './sink.ts'
-import type { Paint } from './style.ts'
-import type { Told } from './told.ts'
-import { clock, duration, plural } from './words.ts'
+import { ours, type Paint, withoutOurs } from './style.ts'
+import { plural } from './words.ts'
 
 const FRAME_MS = 100
 const WIDEST = 100
 const DOTS = ['.  ', '.. ', '...', ' ..', '  .', '   ']
-const HIDE = '\x1b[?25l'
-const SHOW = '\x1b[?25h'
+const HIDE = ours('\x1b[?25l')
+const SHOW = ours('\x1b[?25h')
+const TO_END_OF_LINE = ours('\x1b[K')
+const TO_END_OF_SCREEN = ours('\x1b[J')
 
 interface Row {
   readonly state: 'queued' | 'busy' | 'ok' | 'failed'
@@ -24,14 +26,16 @@ interface Row {
 }
 
 /** Takes events and lines that stay; writes at most ten times a second until `end`. */
-export interface Live {
+export interface LiveProgress {
   told(told: Told): void
   print(lines: readonly string[]): void
+  /** Takes the lines of the hosts away and what was printed out, for somebody else to write. */
+  flush(): void
   /** `keep`: the lines stay as they are; otherwise they go away. */
   end(keep: boolean): void
 }
 
-export function live(io: ReportIo, paint: Paint): Live {
+export function live(io: ReportIo, paint: Paint): LiveProgress {
   const rows = new Map<string, Row>()
   const out = io.stderr
   const kept: string[] = []
@@ -80,17 +84,14 @@ export function live(io: ReportIo, paint: Paint): Live {
 
   /** Lines that were drawn may take more rows by now: the terminal became narrower. */
   const up = () => {
-    const taken = drawn.reduce(
-      (sum, line) => sum + Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns())),
-      0,
-    )
-    return taken > 0 ? `\x1b[${taken}A\r` : ''
+    const taken = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(withoutOurs(line).length / columns())), 0)
+    return taken > 0 ? ours(`\x1b[${taken}A\r`) : ''
   }
 
   const write = (lines: readonly string[]) => {
     if (kept.length === 0 && lines.join('\n') === drawn.join('\n')) return
-    const text = [...kept, ...lines].map((line) => `${line}\x1b[K\n`).join('')
-    out.write(`${up()}${text}\x1b[J`)
+    const text = [...kept, ...lines].map((line) => `${line}${TO_END_OF_LINE}\n`).join('')
+    out.write(`${up()}${text}${TO_END_OF_SCREEN}`)
     kept.length = 0
     drawn = [...lines]
   }
@@ -167,6 +168,10 @@ export function live(io: ReportIo, paint: Paint): Live {
       kept.push(...lines)
       if (timer === undefined) write([])
     },
+    flush() {
+      write([])
+      drawn = []
+    },
     end,
   }
 }
@@ -176,7 +181,7 @@ function result({ recap: { ok, changed, skipped }, status }: HostResult): string
   const parts = [
     ...(changed > 0 ? [`${changed} changed`] : []),
     `${ok - changed} unchanged`,
-    ...(skipped > 0 ? [`${skipped} left alone`] : []),
+    ...(skipped > 0 ? [`${skipped} not owned`] : []),
   ]
   return parts.join(', ')
 }

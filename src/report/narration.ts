@@ -1,11 +1,11 @@
-// What is told while a run goes on, as plain lines: problems always, finished steps, and with -v more; never one per poll.
+// Prints the progress of a run as plain lines: problems, finished steps, and more with -v; nothing per poll.
 
+import { duration } from '../engine/duration.ts'
 import { changeText } from './change-text.ts'
 import { problemLines } from './problem-text.ts'
+import type { Told, ToldOf } from './serialize.ts'
 import type { ReportOptions } from './sink.ts'
 import type { Paint } from './style.ts'
-import type { Told, ToldOf } from './told.ts'
-import { duration } from './words.ts'
 
 const STAGE_WIDTH = 13
 const LINE_WIDTH = 80
@@ -33,7 +33,9 @@ export function narration(options: ReportOptions, steps: boolean, paint: Paint):
       case 'wait': {
         const known = waits.get(told.host) === told.why
         waits.set(told.host, told.why)
-        return verbosity > 1 && !known ? [`${at} … ${told.why}`] : []
+        return verbosity > 1 && !known
+          ? told.why.split('\n').map((line, i) => `${at} ${i === 0 ? '…' : ' '} ${line}`)
+          : []
       }
       case 'done': {
         if (!steps && verbosity === 0 && !diff) return []
@@ -72,7 +74,7 @@ export function narration(options: ReportOptions, steps: boolean, paint: Paint):
       case 'wire':
         if (verbosity < 3) return []
         return [
-          `${told.host.padEnd(width)}  exec ${told.exec}: ${told.what}`,
+          `${told.host.padEnd(width)}  exec ${told.exec}: ${told.what.replaceAll('\n', '\\n')}`,
           ...told.script
             .trimEnd()
             .split('\n')

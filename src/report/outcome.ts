@@ -7,13 +7,13 @@ export type Status = 'ok' | 'pending' | 'failed' | 'usage' | 'interrupted'
 
 export const EXIT: Readonly<Record<Status, number>> = { ok: 0, pending: 2, failed: 1, usage: 64, interrupted: 130 }
 
-export interface Outcome {
+export interface HostOutcome {
   readonly status: Status
   readonly exitCode: number
 }
 
 /** From the results of all hosts and the problems that belong to none; warnings do not count. */
-export function outcome(results: readonly HostResult[], problems: readonly Problem[]): Outcome {
+export function outcome(results: readonly HostResult[], problems: readonly Problem[]): HostOutcome {
   const status = statusOf(results, problems)
   return { status, exitCode: EXIT[status] }
 }

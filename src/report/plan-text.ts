@@ -2,7 +2,7 @@
 
 import type { Op } from '../engine/plan.ts'
 import { type ChangeStyle, type ChangeText, changeText, SIGNS } from './change-text.ts'
-import type { ToldChange, ToldOf, ToldPlan, ToldStage } from './told.ts'
+import type { ToldChange, ToldOf, ToldPlan, ToldStage } from './serialize.ts'
 import { plural, tally } from './words.ts'
 
 const STAGE_WIDTH = 12
@@ -103,6 +103,20 @@ export function planSentence(plans: readonly ToldPlan[]): string {
   ]
   const changes = todo.flatMap(([n, words]) => (n > 0 ? [words] : []))
   const on = ` on ${plural(plans.length, 'host')}`
-  if (changes.length === 0) return `Plan: no changes; ${rest.join(', ') || 'nothing to look at'}${on}.`
+  if (changes.length === 0) return `Plan: no changes; ${rest.join(', ') || 'no resources'}${on}.`
   return `Plan: ${changes.join(', ')}${on}${rest.length > 0 ? `; ${rest.join(', ')}` : ''}.`
+}
+
+/** `One at a time: s1, s2, s3 (servers of one cluster)`, for each group of hosts that have something to change. */
+export function oneAtATime(plans: readonly ToldOf<'plan'>[]): readonly string[] {
+  const groups = new Map<string, Set<string>>()
+  for (const { host, exclusive = [], plan } of plans) {
+    if (!plan.stages.some(({ changes }) => changes.some(({ op }) => op !== 'none' && op !== 'owned'))) continue
+    const known = exclusive.map((key) => groups.get(key)).find((group) => group !== undefined) ?? new Set()
+    known.add(host)
+    for (const key of exclusive) groups.set(key, known)
+  }
+  return [...new Set(groups.values())]
+    .filter((hosts) => hosts.size > 1)
+    .map((hosts) => `One at a time: ${[...hosts].join(', ')} (servers of one cluster)`)
 }

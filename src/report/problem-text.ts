@@ -9,7 +9,8 @@ export function problemLines({ kind, where, what, why, hint }: Problem, paint: P
   const [head = '', ...more] = what.split('\n')
   return [
     `${sign} ${place(where)}${head}`,
-    ...more.map((line) => `  ${line}`),
+    // Deeper than `why:`, which a node could say as well.
+    ...more.map((line) => `${' '.repeat(8)}${line}`.trimEnd()),
     ...labelled('why:', why),
     ...labelled('hint:', hint),
   ]

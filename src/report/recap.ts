@@ -1,8 +1,8 @@
 // PLAY RECAP in Ansible's words, because people grep for them.
 
+import { duration } from '../engine/duration.ts'
 import type { HostResult } from '../engine/events.ts'
 import type { Paint } from './style.ts'
-import { duration } from './words.ts'
 
 const WORDS = ['ok', 'changed', 'unreachable', 'failed', 'skipped', 'rescued'] as const
 

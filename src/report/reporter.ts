@@ -1,16 +1,16 @@
 // The choice of who listens to a run: one reporter per audience, each a map over the event union.
 
+import { boundedProblems, visible } from './door.ts'
 import { eventsFile } from './events-file.ts'
 import { githubSink } from './github.ts'
 import { jsonSink } from './json.ts'
 import { junitSink } from './junit.ts'
-import type { Redact } from './redact.ts'
+import { tell, tellProblem } from './serialize.ts'
 import type { Reporter, ReportIo, ReportOptions, Sink } from './sink.ts'
 import { textSink } from './text.ts'
-import { tell, tellProblem } from './told.ts'
 
 /** Throws a usage ProblemError when the events file cannot be written. */
-export function makeReporter(options: ReportOptions, io: ReportIo, redact: Redact): Reporter {
+export function makeReporter(options: ReportOptions, io: ReportIo): Reporter {
   const sinks: Sink[] = [textSink(options, io)]
   if (options.output === 'json') sinks.push(jsonSink(options, io))
   if (options.output === 'junit') sinks.push(junitSink(io))
@@ -18,18 +18,25 @@ export function makeReporter(options: ReportOptions, io: ReportIo, redact: Redac
   if (options.events !== null) sinks.push(eventsFile(options.events, options.verbosity, io))
   return {
     emit(event) {
-      const told = tell(event, redact)
-      for (const sink of sinks) sink.emit(told)
+      const data = io.data(tell(event))
+      const shown = visible(data)
+      for (const sink of sinks) sink.emit(sink.wants === 'data' ? data : shown)
     },
     say(text) {
-      for (const sink of sinks) sink.say?.(redact(text))
+      const shown = io.shown(text)
+      for (const sink of sinks) sink.say?.(shown)
     },
     reveal(line) {
-      for (const sink of sinks) sink.say?.(line)
+      for (const sink of sinks) sink.reveal?.(line)
     },
     end(results, problems) {
-      const shown = problems.map((problem) => tellProblem(problem, redact))
-      for (const sink of sinks) sink.end(results, shown)
+      const data = io.data(boundedProblems(problems).map(tellProblem))
+      const shown = visible(data)
+      const [told, seen] = [io.data(results), io.shown(results)]
+      for (const sink of sinks) {
+        if (sink.wants === 'data') sink.end(told, data)
+        else sink.end(seen, shown)
+      }
     },
   }
 }

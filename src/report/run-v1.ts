@@ -4,7 +4,9 @@ import { z } from 'zod'
 
 const count = z.int().nonnegative()
 const seconds = z.number().nonnegative()
-const op = z.enum(['none', 'create', 'update', 'delete', 'action', 'owned', 'deferred'])
+const op = z
+  .enum(['none', 'create', 'update', 'delete', 'action', 'owned', 'deferred', 'local'])
+  .describe('local: a file on the workstation, which is never pending; its deltas are what apply writes')
 
 export const problem = z
   .strictObject({
@@ -13,7 +15,7 @@ export const problem = z
     what: z.string(),
     why: z.string().optional(),
     hint: z.string().optional(),
-    rescued: z.literal(true).optional().describe('the last good state was put back'),
+    rescued: z.literal(true).optional().describe('the last good state was restored'),
   })
   .meta({ id: 'problem' })
 
@@ -35,7 +37,7 @@ const change = z
       .string()
       .nullable()
       .describe(
-        'action: what is done; owned: the owner; deferred: what it waits for; create, update: whose word a digest is',
+        'action: the action; owned: the owner; deferred, local: what it waits for; create, update: the source of a digest',
       ),
     because: z.array(z.string()).describe('titles of the inputs that cause it'),
     deltas: z.array(delta),
@@ -53,7 +55,7 @@ const step = z
     op,
     seconds,
   })
-  .describe('a change that was made')
+  .describe('an applied change')
   .meta({ id: 'step' })
 
 const recap = z
@@ -71,7 +73,7 @@ const host = z
     plan: z
       .strictObject({ checks: count, stages: z.array(stage) })
       .nullable()
-      .describe('what was to do when the run began; null: it did not get that far'),
+      .describe('the plan at the start of the run; null: the run ended before it was computed'),
     steps: z.array(step),
     problems: z.array(problem),
   })
@@ -84,7 +86,7 @@ export const runDocument = z
     status: z.enum(['ok', 'pending', 'failed', 'usage', 'interrupted']),
     exitCode: z.int(),
     hosts: z.array(host),
-    problems: z.array(problem).describe('those that belong to no host'),
+    problems: z.array(problem).describe('problems that do not belong to a host'),
   })
   .describe('One run of k3s-platform apply or plan')
 

@@ -1,14 +1,15 @@
 // For people: narration on stderr while the run goes on, the plan or the recap on stdout at its end.
 
+import { isCi } from './door.ts'
 import { live } from './live.ts'
 import { narration } from './narration.ts'
 import { outcome } from './outcome.ts'
-import { planBlocks, planSentence } from './plan-text.ts'
+import { oneAtATime, planBlocks, planSentence } from './plan-text.ts'
 import { problemLines } from './problem-text.ts'
 import { recapLines } from './recap.ts'
+import type { ToldOf } from './serialize.ts'
 import type { Out, ReportIo, ReportOptions, Sink } from './sink.ts'
 import { type Paint, painter, wantsColour } from './style.ts'
-import type { ToldOf } from './told.ts'
 
 /** Narrates for every output format; stdout is its own only for `text` and `github`. */
 export function textSink(options: ReportOptions, io: ReportIo): Sink {
@@ -28,6 +29,7 @@ export function textSink(options: ReportOptions, io: ReportIo): Sink {
   }
 
   return {
+    wants: 'text',
     emit(told) {
       if (told.event === 'start') hosts = told.hosts
       if (told.event === 'plan') plans.push(told)
@@ -35,9 +37,13 @@ export function textSink(options: ReportOptions, io: ReportIo): Sink {
       print(linesOf(told))
     },
     say: (text) => print([text]),
+    reveal(line) {
+      region?.flush()
+      io.reveal(`${line}\n`, 'stderr')
+    },
     end(results, problems) {
       const usage = problems.some((p) => p.kind === 'usage')
-      print([...problems.flatMap((p) => problemLines(p, err)), ...(usage ? ['Nothing was touched.'] : [])])
+      print([...problems.flatMap((p) => problemLines(p, err)), ...(usage ? ['Nothing was changed.'] : [])])
       region?.end(options.mode === 'apply')
       if (results.length === 0 || (options.output !== 'text' && options.output !== 'github')) return
       if ((narrated && !options.quiet) || (region && options.mode === 'apply')) io.stderr.write('\n')
@@ -53,8 +59,8 @@ export function textSink(options: ReportOptions, io: ReportIo): Sink {
       const fine = status === 'ok' || status === 'pending'
       const pending = results.some((r) => r.status === 'pending')
       const last = [
-        ...(plans.length > 0 ? [planSentence(plans.map((told) => told.plan))] : []),
-        ...(pending ? [`Nothing was touched. To do it: ${options.again}`] : []),
+        ...(plans.length > 0 ? [planSentence(plans.map((told) => told.plan)), ...oneAtATime(plans)] : []),
+        ...(pending ? [`Nothing was changed. To apply: ${options.again}`, ...againHint(options)] : []),
       ]
       const paragraphs = [...blocks, ...(fine ? [] : [recap]), ...(last.length > 0 ? [last] : [])]
       io.stdout.write(`${paragraphs.map((lines) => lines.join('\n')).join('\n\n')}\n`)
@@ -63,6 +69,10 @@ export function textSink(options: ReportOptions, io: ReportIo): Sink {
 }
 
 function hasLiveTerminal({ quiet }: ReportOptions, { stderr, env }: ReportIo): boolean {
-  const inCi = !['', 'false', '0'].includes(env.CI ?? '')
-  return !quiet && stderr.isTTY === true && !inCi && env.TERM !== 'dumb'
+  return !quiet && stderr.isTTY === true && !isCi(env) && env.TERM !== 'dumb'
+}
+
+/** The command works as it stands, unless a secret was typed. */
+function againHint({ again }: ReportOptions): string[] {
+  return again.includes('***') ? ['Replace each *** with its value, preferably in a file: -e @FILE'] : []
 }

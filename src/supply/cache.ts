@@ -1,14 +1,15 @@
 // The workstation's cache of release assets: fetched once, verified always.
 
-import { createHash, randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ProblemError } from '../engine/problem.ts'
+import { sha256OfFile } from '../files/digest.ts'
+import { pathInside } from '../files/path-inside.ts'
 import type { Asset } from './asset.ts'
-import { fetchSums, open, reasonOf } from './sums.ts'
+import { fetchSums, throwUnlessOk } from './sums.ts'
+import { explainDownload, openUrl } from './web.ts'
 
 export interface Cached {
   readonly path: string
@@ -16,27 +17,25 @@ export interface Cached {
 }
 
 const TRIES = 3
+const ASSET_BYTES = 2_147_483_648
+const ASSET_MS = 3_600_000
+const SILENCE_MS = 30_000
 const K3S = 'k3s_platform_k3s'
-
-/** The directory of the cache. */
-export function cacheIn(env: Readonly<Record<string, string | undefined>>): string {
-  return join(env.XDG_CACHE_HOME || join(env.HOME ?? '', '.cache'), 'k3s-platform')
-}
 
 /** `directory` is made when it is missing. Resolves to a file whose digest was just computed; rejects with ProblemError. */
 export async function fetchAsset(asset: Asset, directory: string, signal: AbortSignal): Promise<Cached> {
   if (asset.file !== undefined) return ownFile(asset.file, asset.sha256)
   const sha256 = asset.sha256 ?? (await publishedDigest(asset, signal))
-  const path = join(directory, sha256)
-  if ((await sizeOf(path)) !== undefined && (await digestOf(path)) === sha256) return { path, sha256 }
+  const path = pathInside(directory, sha256)
+  if ((await sizeOf(path)) !== undefined && (await sha256OfFile(path)) === sha256) return { path, sha256 }
   await mkdir(directory, { recursive: true, mode: 0o700 })
   // Several hosts of a run, or several runs, may fetch it at the same time.
   const part = `${path}.part-${randomBytes(6).toString('hex')}`
   const reasons: string[] = []
   for (const url of asset.urls) {
     try {
-      await fetchInto(part, url, signal)
-      const got = await digestOf(part)
+      await fetchInto(part, url, asset.maxBytes ?? ASSET_BYTES, signal)
+      const got = await sha256OfFile(part)
       if (got === sha256) {
         await rename(part, path)
         return { path, sha256 }
@@ -44,7 +43,7 @@ export async function fetchAsset(asset: Asset, directory: string, signal: AbortS
       reasons.push(`${url}: expected sha256 ${sha256}, got ${got}`)
     } catch (error) {
       signal.throwIfAborted()
-      reasons.push(`${url}: ${reasonOf(error)}`)
+      reasons.push(`${url}: ${explainDownload(error, url).why}`)
     } finally {
       await rm(part, { force: true })
     }
@@ -59,13 +58,17 @@ export async function fetchAsset(asset: Asset, directory: string, signal: AbortS
 }
 
 /** A connection that broke on the way is taken up where it broke. */
-async function fetchInto(part: string, url: string, signal: AbortSignal): Promise<void> {
+async function fetchInto(part: string, url: string, maxBytes: number, signal: AbortSignal): Promise<void> {
   for (let tries = 1; ; tries++) {
     const had = (await sizeOf(part)) ?? 0
     try {
-      const { body, continued } = await open(url, signal, had)
-      const flags = continued ? 'a' : 'w'
-      return await pipeline(Readable.fromWeb(body), createWriteStream(part, { flags }), { signal })
+      const headers: Record<string, string> = had > 0 ? { range: `bytes=${had}-` } : {}
+      const bounds = { boundMs: SILENCE_MS, wholeMs: ASSET_MS, maxBytes }
+      const answer = await openUrl(url, { signal, headers, ...bounds })
+      if (answer.status < 200 || answer.status > 299) answer.close()
+      throwUnlessOk(answer.status, answer.said)
+      const flags = answer.status === 206 ? 'a' : 'w'
+      return await pipeline(answer.body, createWriteStream(part, { flags }), { signal })
     } catch (error) {
       signal.throwIfAborted()
       if (tries === TRIES || ((await sizeOf(part)) ?? 0) === had) throw error
@@ -74,7 +77,12 @@ async function fetchInto(part: string, url: string, signal: AbortSignal): Promis
 }
 
 async function ownFile(path: string, sha256: string | null): Promise<Cached> {
-  const got = await digestOf(path)
+  const found = await stat(path).catch(() => undefined)
+  if (!found?.isFile()) {
+    const hint = 'relative paths start at the inventory'
+    throw new ProblemError({ kind: 'failed', where: path, what: 'it is not a regular file', hint })
+  }
+  const got = await sha256OfFile(path)
   if (sha256 === null || got === sha256) return { path, sha256: got }
   const why = `expected sha256 ${sha256}\ngot sha256      ${got}`
   throw new ProblemError({ kind: 'failed', where: path, what: 'its digest is not the expected one', why })
@@ -87,23 +95,17 @@ async function publishedDigest(asset: Asset, signal: AbortSignal): Promise<strin
     new ProblemError({
       kind: 'failed',
       where: url,
-      what: `no digest of ${name} is known`,
+      what: `the digest of ${name} is unknown`,
       why,
-      hint: `give ${variables}_sha256, or check ${variables}_version and the mirror`,
+      hint: `set ${variables}_sha256, or check ${variables}_version and the mirror`,
     })
   const sums = await fetchSums(url, signal).catch((error: unknown) => {
     signal.throwIfAborted()
-    throw fail(reasonOf(error))
+    throw fail(error instanceof Error ? error.message : String(error))
   })
   const found = sums.get(name)
-  if (found === undefined) throw fail('the file of sums does not list it')
+  if (found === undefined) throw fail('the checksum file does not list it')
   return found
-}
-
-async function digestOf(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  await pipeline(createReadStream(path), hash)
-  return hash.digest('hex')
 }
 
 async function sizeOf(path: string): Promise<number | undefined> {

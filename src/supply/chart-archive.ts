@@ -7,12 +7,13 @@ import { gunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import type { Json } from '../engine/state.ts'
-import type { JsonMap } from './values.ts'
+import type { Json, JsonMap } from '../engine/state.ts'
 
 /** Helm's own bounds: of all that a chart unpacks to, and of one file in it. */
 const ALL_BYTES = 104_857_600
 const FILE_BYTES = 5_242_880
+/** Of values and schemas: what walks through them outside of the worker has less room than it. Those in use have 40 levels at most. */
+const MOST_LEVELS = 200
 
 export interface Subchart {
   readonly defaults: JsonMap
@@ -33,6 +34,10 @@ export interface ChartArchive {
   readonly valuesSchema: Json | null
   /** Those below charts/ that have a schema, by the key of their values in the parent's. */
   readonly subcharts: Readonly<Record<string, Subchart>>
+  /** Keys in the values that belong to other charts, with a schema or without. */
+  readonly dependencies: readonly string[]
+  /** As text: what its own templates ask for is not told by defaults and schema alone. */
+  readonly source: { readonly templates: string; readonly values: string }
 }
 
 const metadata = z.looseObject({
@@ -50,9 +55,11 @@ const values = z.record(z.string(), z.json())
 export async function readArchive(bytes: Buffer): Promise<ChartArchive> {
   const files = await filesOf(bytes)
   const yaml = files.get('Chart.yaml')
-  if (yaml === undefined) throw new Error('there is no Chart.yaml in it')
+  if (yaml === undefined) throw new Error('it contains no Chart.yaml')
   // Every scalar is text: a version like 1.10 is not a number.
-  const chart = read('Chart.yaml', () => metadata.parse(parse(yaml, { schema: 'failsafe', logLevel: 'error' })))
+  const chart = read('Chart.yaml', () =>
+    metadata.parse(parse(yaml, { schema: 'failsafe', uniqueKeys: false, logLevel: 'error' })),
+  )
   const defaults = valuesIn(files, '')
   const subcharts = [...files.keys()].flatMap((path) => {
     const [, name] = /^charts\/([^/]+)\/values\.schema\.json$/.exec(path) ?? []
@@ -72,10 +79,16 @@ export async function readArchive(bytes: Buffer): Promise<ChartArchive> {
     defaults,
     valuesSchema: schemaIn(files, ''),
     subcharts: Object.fromEntries(subcharts),
+    dependencies: (chart.dependencies ?? []).map(({ name, alias }) => alias ?? name),
+    source: {
+      templates: [...files].flatMap(([path, content]) => (path.startsWith('templates/') ? [content] : [])).join('\n'),
+      values: files.get('values.yaml') ?? '',
+    },
   }
 }
 
-const WANTED = /^(?:charts\/[^/]+\/)?(?:Chart\.yaml|values\.yaml|values\.schema\.json)$/
+const WANTED =
+  /^(?:(?:charts\/[^/]+\/)?(?:Chart\.yaml|values\.yaml|values\.schema\.json)|templates\/.+\.(?:ya?ml|tpl|txt|json))$/
 
 /** The files that matter, by their path below the chart's own directory. */
 async function filesOf(bytes: Buffer): Promise<ReadonlyMap<string, string>> {
@@ -103,9 +116,9 @@ async function unzipped(bytes: Buffer): Promise<Buffer> {
     return await promisify(gunzip)(bytes, { maxOutputLength: ALL_BYTES })
   } catch (error) {
     const tooLong = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE'
-    if (tooLong) throw new Error(`it unpacks to more than ${ALL_BYTES / 1_048_576} MiB`)
+    if (tooLong) throw new Error(`its unpacked size exceeds ${ALL_BYTES / 1_048_576} MiB`)
     const page = bytes.subarray(0, 256).toString('latin1').trimStart().startsWith('<')
-    throw new Error(page ? 'it is a web page' : 'it is not a gzip archive, or not all of one')
+    throw new Error(page ? 'it is a web page' : 'it is not a gzip archive, or is truncated')
   }
 }
 
@@ -113,13 +126,22 @@ function valuesIn(files: ReadonlyMap<string, string>, directory: string): JsonMa
   const path = `${directory}values.yaml`
   const yaml = files.get(path) ?? ''
   // Helm lets the last of two equal keys count.
-  return read(path, () => values.parse(parse(yaml, { uniqueKeys: false, merge: true, logLevel: 'error' }) ?? {}))
+  return read(path, () => values.parse(flat(parse(yaml, { uniqueKeys: false, merge: true, logLevel: 'error' }) ?? {})))
 }
 
 function schemaIn(files: ReadonlyMap<string, string>, directory: string): Json {
   const path = `${directory}values.schema.json`
   const json = files.get(path)
-  return json === undefined ? null : read(path, () => z.json().parse(JSON.parse(json)))
+  return json === undefined ? null : read(path, () => z.json().parse(flat(JSON.parse(json))))
+}
+
+function flat(value: unknown): unknown {
+  let level = new Set([value])
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth > MOST_LEVELS) throw new Error(`it is nested more than ${MOST_LEVELS} levels deep`)
+    level = new Set([...level].flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : [])))
+  }
+  return value
 }
 
 function read<T>(path: string, how: () => T): T {

@@ -12,7 +12,7 @@ import {
   ociReference,
   type Way,
 } from './chart-source.ts'
-import type { Answer } from './web.ts'
+import type { HttpAnswer } from './web.ts'
 
 /** Of Helm 3.8 and of before. */
 const CHART_LAYERS = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip']
@@ -33,7 +33,7 @@ export async function locateInRegistry(source: ChartSource, way: Way): Promise<L
   const base = `${scheme}://${host}/v2/${repository}`
   const at = `${reference}:${source.version.replaceAll('+', '_')}`
   let authorization: Record<string, string> = {}
-  const read = async (path: string, maxBytes: number): Promise<Answer> => {
+  const read = async (path: string, maxBytes: number): Promise<HttpAnswer> => {
     const url = `${base}/${path}`
     const asking = () => ask(source, url, { ...way, maxBytes, headers: { accept: MANIFEST, ...authorization } })
     const answer = await asking()
@@ -46,11 +46,11 @@ export async function locateInRegistry(source: ChartSource, way: Way): Promise<L
 
   const answer = await read(`manifests/${source.version.replaceAll('+', '_')}`, DOCUMENT_BYTES)
   if (answer.status === 401 || answer.status === 403) {
-    const hint = `check its name and ${source.variables}_chart_repo_url; a chart behind a login is given as ${source.variables}_chart_file`
+    const hint = `check its name and ${source.variables}_chart_repo_url; for a chart that requires authentication, use ${source.variables}_chart_file`
     throw failed(
       source,
       at,
-      `${answer.said}: it wants a login, as some registries do for a chart they do not have`,
+      `${answer.said}: it requires authentication, which some registries also request for a chart that does not exist`,
       hint,
     )
   }
@@ -90,13 +90,19 @@ async function tokenFor(source: ChartSource, challenge: string, way: Way): Promi
   const realm = said.get('realm') ?? ''
   if (!URL.canParse(realm)) return undefined
   const url = new URL(realm)
+  // By plain http only the registry itself gives tokens: what it names may be any service of this network.
+  const own = source.plainHttp && url.protocol === 'http:' && ociReference(source).startsWith(`oci://${url.host}/`)
+  if (url.protocol !== 'https:' && !own) return undefined
+  url.username = ''
+  url.password = ''
   for (const name of ['service', 'scope']) {
     const value = said.get(name)
     if (value !== undefined) url.searchParams.set(name, value)
   }
   const answer = await ask(source, url.href, { ...way, maxBytes: DOCUMENT_BYTES })
   const given = answer.status === 200 ? documentOf(grant, answer.body) : undefined
-  return given?.token ?? given?.access_token
+  const token = given?.token ?? given?.access_token
+  return token !== undefined && /^[\x21-\x7e]{1,16384}$/.test(token) ? token : undefined
 }
 
 function documentOf<T extends z.ZodType>(shape: T, body: Buffer): z.output<T> | undefined {

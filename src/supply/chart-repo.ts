@@ -1,7 +1,5 @@
 // A chart repository: an index.yaml that says where each version of each chart lies.
 
-import { parse } from 'yaml'
-import { z } from 'zod'
 import {
   ask,
   CHART_BYTES,
@@ -10,19 +8,13 @@ import {
   type Located,
   noChart,
   noVersion,
+  shown,
   type Way,
 } from './chart-source.ts'
+import { readRepositoryIndex, TooMuch } from './reading.ts'
 
-const INDEX_BYTES = 33_554_432
-
-const index = z.looseObject({
-  entries: z.record(
-    z.string(),
-    z.array(
-      z.looseObject({ version: z.string(), digest: z.string().optional(), urls: z.array(z.string()).default([]) }),
-    ),
-  ),
-})
+/** That of bitnami has 20 MB. */
+const INDEX_BYTES = 67_108_864
 
 /** Rejects with ProblemError: the repository does not answer, has no such chart, or no such version. */
 export async function locateInRepo(source: ChartSource, way: Way): Promise<Located> {
@@ -30,10 +22,13 @@ export async function locateInRepo(source: ChartSource, way: Way): Promise<Locat
   const url = `${base}index.yaml`
   const answer = await ask(source, url, { ...way, maxBytes: INDEX_BYTES })
   if (answer.status !== 200) throw failed(source, url, answer.said)
-  const entries = entriesOf(answer.body.toString('utf8'))
-  if (entries === undefined) throw failed(source, url, 'it is not the index of a chart repository')
-  const versions = entries[source.name]
-  if (versions === undefined) throw noChart(source, url, Object.keys(entries))
+  const { versions, names } = await readRepositoryIndex(answer.body.toString('utf8'), source.name).catch(
+    (error: unknown) => {
+      const bounded = error instanceof TooMuch ? `: ${error.message}` : ''
+      throw failed(source, url, `it is not the index of a chart repository${bounded}`)
+    },
+  )
+  if (versions === undefined) throw noChart(source, url, names)
   const found = versions.find(({ version }) => version === source.version)
   if (found === undefined) {
     throw noVersion(
@@ -44,27 +39,26 @@ export async function locateInRepo(source: ChartSource, way: Way): Promise<Locat
   }
   const [first] = found.urls
   if (first?.startsWith('oci://')) {
-    throw failed(source, url, `its index sends to ${first}`, `set ${source.variables}_chart_repo_url to that`)
+    throw failed(source, url, `its index redirects to ${first}`, `set ${source.variables}_chart_repo_url to that`)
   }
-  if (first === undefined || !URL.canParse(first, base)) throw failed(source, url, 'its index names no place for it')
+  if (first === undefined || !URL.canParse(first, base)) throw failed(source, url, 'its index has no URL for it')
   const from = new URL(first, base).href
+  // Written with and without its algorithm.
+  const digest = /^(?:sha256:)?([0-9a-f]{64})$/.exec(found.digest ?? '')?.[1] ?? null
+  if (digest === null && base.startsWith('https:') && !from.startsWith('https:')) {
+    throw failed(
+      source,
+      url,
+      `its index lists ${shown(from)} without a digest: an attacker on the network path could replace the chart`,
+    )
+  }
   return {
-    // Written with and without its algorithm.
-    sha256: /^(?:sha256:)?([0-9a-f]{64})$/.exec(found.digest ?? '')?.[1] ?? null,
+    sha256: digest,
     from,
     fetch: async () => {
       const { status, said, body } = await ask(source, from, { ...way, maxBytes: CHART_BYTES })
-      if (status !== 200) throw failed(source, from, `the index of ${base} names this place, but: ${said}`)
+      if (status !== 200) throw failed(source, from, `the index of ${base} points to this URL, but: ${said}`)
       return body
     },
-  }
-}
-
-/** Every scalar is text: a version like 1.10 is not a number. undefined: it is no index. */
-function entriesOf(text: string): z.output<typeof index>['entries'] | undefined {
-  try {
-    return index.parse(parse(text, { schema: 'failsafe', logLevel: 'error', uniqueKeys: false })).entries
-  } catch {
-    return undefined
   }
 }

@@ -3,7 +3,7 @@
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { nearest } from '../engine/suggest.ts'
 import { natural } from './lock.ts'
-import { type Answer, type Asking, get, unreached } from './web.ts'
+import { type Asking, explainDownload, get, type HttpAnswer } from './web.ts'
 
 export interface ChartSource {
   /** As in the chart's own Chart.yaml. */
@@ -51,18 +51,14 @@ export async function ask(
   source: ChartSource,
   url: string,
   { signal, boundMs, ...more }: Way & Pick<Asking, 'maxBytes' | 'headers'>,
-): Promise<Answer> {
+): Promise<HttpAnswer> {
   try {
     return await get(url, { signal, boundMs, ca: source.ca, ...more })
   } catch (error) {
     signal.throwIfAborted()
-    const { why, fault } = unreached(error, url)
-    const { problems } =
-      fault === 'ca'
-        ? failed(source, url, why, `give the CA that signed it: ${source.variables}_chart_ca`)
-        : fault === 'tls' && source.url.startsWith('oci:')
-          ? failed(source, url, why, `if that is meant: ${source.variables}_chart_plain_http: true`)
-          : failed(source, url, why)
+    const { protocol: scheme } = new URL(source.url)
+    const { why, hint } = explainDownload(error, url, { variables: source.variables, scheme })
+    const { problems } = failed(source, url, why, hint)
     throw new Unreached(problems)
   }
 }
@@ -72,7 +68,7 @@ export function failed(source: ChartSource, url: string, why: string, hint?: str
   return new ProblemError({
     kind: 'failed',
     where: shown(url),
-    what: `the chart ${source.name} ${source.version} is not to be had`,
+    what: `the chart ${source.name} ${source.version} could not be fetched`,
     why,
     hint: hint ?? checkUrl(source),
   })
@@ -84,8 +80,8 @@ export function noChart(source: ChartSource, url: string, known: readonly string
   return new ProblemError({
     kind: 'failed',
     where: shown(url),
-    what: `there is no chart named ${source.name}`,
-    why: known.length === 0 ? 'it has no chart at all' : `it has ${few(known)}`,
+    what: `the chart ${source.name} does not exist`,
+    why: known.length === 0 ? 'the repository has no charts' : `the repository has ${few(known)}`,
     hint: near === undefined ? checkUrl(source) : `did you mean ${near}? otherwise ${checkUrl(source)}`,
   })
 }
@@ -101,8 +97,8 @@ export function noVersion(source: ChartSource, url: string, known: readonly stri
   return new ProblemError({
     kind: 'failed',
     where: shown(url),
-    what: `there is no version ${source.version} of the chart ${source.name}`,
-    why: `the newest are ${few(stable.length === 0 ? newest : stable)}`,
+    what: `version ${source.version} of the chart ${source.name} does not exist`,
+    why: `the newest versions are ${few(stable.length === 0 ? newest : stable)}`,
     hint: near === undefined ? `set ${variable}` : `did you mean ${near}? set ${variable}`,
   })
 }
@@ -119,12 +115,12 @@ export function otherDigest(
   const problem: Problem = {
     kind: 'failed',
     where: shown(where),
-    what: `the chart ${source.name} ${source.version} has another digest than the one that is ${by === 'locked' ? 'locked' : 'named for it'}`,
-    why: `${said}  ${expected}\ngot     ${got}\na version of a chart does not change: it was replaced, the source is another one, or something is between it and you`,
+    what: `the digest of the chart ${source.name} ${source.version} differs from the ${by === 'locked' ? 'locked' : 'published'} one`,
+    why: `${said}  ${expected}\ngot     ${got}\nchart versions are immutable: it was replaced, the source differs, or an attacker intercepts the connection`,
     hint:
       by === 'locked'
-        ? 'find out why before you trust it; to take over the new one: k3s-platform lock --yes'
-        : 'the repository contradicts itself: try again, then ask who runs it',
+        ? 'find out why before you trust it; to accept the new one: k3s-platform lock --yes'
+        : 'the repository contradicts itself: try again, then contact its operator',
   }
   return new ProblemError(problem)
 }
@@ -136,7 +132,7 @@ export function shown(url: string): string {
 
 function checkUrl({ variables, file }: ChartSource): string {
   if (file !== undefined) return `check ${variables}_chart_file`
-  return `check ${variables}_chart_repo_url and the way there from this workstation; without one: ${variables}_chart_file`
+  return `check ${variables}_chart_repo_url and whether this workstation can reach it; if it cannot: ${variables}_chart_file`
 }
 
 function few(all: readonly string[]): string {

@@ -1,15 +1,19 @@
 // Charts on the workstation: fetched once, verified always, and read for what they are and take.
 
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Problem, ProblemError } from '../engine/problem.ts'
-import { type ChartArchive, readArchive } from './chart-archive.ts'
+import { isSha256, sha256 as sha256Of } from '../files/digest.ts'
+import { pathInside } from '../files/path-inside.ts'
+import { readRegularFile } from '../files/read-file.ts'
+import type { ChartArchive } from './chart-archive.ts'
 import { locateInRegistry } from './chart-registry.ts'
 import { locateInRepo } from './chart-repo.ts'
-import { type ChartSource, failed, otherDigest } from './chart-source.ts'
-import { reasonOf } from './sums.ts'
+import { CHART_BYTES, type ChartSource, failed, otherDigest } from './chart-source.ts'
+import { readChart } from './reading.ts'
 import type { Supply } from './supply.ts'
+import { reasonOf } from './web.ts'
+import { writeWhole } from './write-file.ts'
 
 export interface Chart extends ChartArchive {
   /** Of the .tgz, lower case hex. An OCI registry's digest of the layer is the same. */
@@ -40,25 +44,23 @@ const BOUND_MS = 10_000
 export async function fetchChart(source: ChartSource, options: FetchOptions): Promise<Chart> {
   const { cache, signal, locked } = options
   if (source.file !== undefined) {
-    const bytes = await readFile(source.file).catch((error: unknown) => {
-      throw failed(source, source.file ?? '', reasonOf(error), 'relative paths start at the inventory')
-    })
-    if (locked !== undefined && locked !== digestOf(bytes)) {
-      throw otherDigest(source, source.file, 'locked', locked, digestOf(bytes))
+    const bytes = ownFile(source, source.file)
+    if (locked !== undefined && locked !== sha256Of(bytes)) {
+      throw otherDigest(source, source.file, 'locked', locked, sha256Of(bytes))
     }
     return chartOf(source, source.file, source.file, bytes)
   }
-  const memory = join('charts', digestOf(Buffer.from(JSON.stringify([source.url, source.name, source.version]))))
+  const memory = join('charts', sha256Of(JSON.stringify([source.url, source.name, source.version])))
   const known = locked ?? (options.fresh ? undefined : await remembered(cache, memory))
   const kept = known === undefined ? undefined : await cached(cache, known)
-  if (kept !== undefined) return chartOf(source, source.url, join(cache, digestOf(kept)), kept)
+  if (kept !== undefined) return chartOf(source, source.url, join(cache, sha256Of(kept)), kept)
 
   const way = { signal, boundMs: options.boundMs ?? BOUND_MS }
   const locate = source.url.startsWith('oci://') ? locateInRegistry : locateInRepo
   const { sha256: said, from, fetch } = await locate(source, way)
   if (locked !== undefined && said !== null && said !== locked) throw otherDigest(source, from, 'locked', locked, said)
   const bytes = (said === null ? undefined : await cached(cache, said)) ?? (await fetch())
-  const sha256 = digestOf(bytes)
+  const sha256 = sha256Of(bytes)
   if (said !== null && said !== sha256) throw otherDigest(source, from, 'named', said, sha256)
   if (locked !== undefined && locked !== sha256) throw otherDigest(source, from, 'locked', locked, sha256)
   const chart = await chartOf(source, from, join(cache, sha256), bytes)
@@ -73,18 +75,18 @@ const CONTENT_BYTES = 1_048_576
 /** The .tgz in base64, for `spec.chartContent` of a HelmChart; rejects with ProblemError when that is over 1 MiB. */
 export async function chartContentOf({ name, version, path, sha256 }: Chart): Promise<string> {
   const bytes = await readFile(path)
-  if (digestOf(bytes) !== sha256) {
-    const hint = 'run it again when nobody writes the file'
-    throw new ProblemError({ kind: 'failed', where: path, what: 'it changed while it was in use', hint })
+  if (sha256Of(bytes) !== sha256) {
+    const hint = 'run it again when no other program writes the file'
+    throw new ProblemError({ kind: 'failed', where: path, what: 'the file changed while it was being read', hint })
   }
   const content = bytes.toString('base64')
   if (content.length <= CONTENT_BYTES) return content
   throw new ProblemError({
     kind: 'failed',
     where: path,
-    what: `the chart ${name} ${version} is too big to lie in the cluster itself`,
-    why: `in base64 it has ${content.length} bytes, and a ConfigMap takes ${CONTENT_BYTES}`,
-    hint: 'serve it from a chart repository or an OCI registry that the node reaches, or package it without what .helmignore can leave out',
+    what: `the chart ${name} ${version} is too large to be stored in the cluster`,
+    why: `in base64 it has ${content.length} bytes, but a ConfigMap holds at most ${CONTENT_BYTES}`,
+    hint: 'serve it from a chart repository or an OCI registry that the node can reach, or exclude files from the package with .helmignore',
   })
 }
 
@@ -99,44 +101,42 @@ export function unlockedChart(
   if (!strict || file !== undefined || locked(['charts', name, version]) !== undefined) return undefined
   return {
     what: `the chart ${name} ${version} is not locked`,
-    hint: `${lock.text === null ? 'there is no' : 'it is missing in'} ${lockShown}: run k3s-platform lock -e ${variables}_chart_version=${version} and commit the file (only what is locked is installed with --locked, and where CI=true)`,
+    hint: `${lock.text === null ? 'there is no' : 'no entry in'} ${lockShown}: run k3s-platform lock -e ${variables}_chart_version=${version} and commit the file (only what is locked is installed with --locked, and where CI is set)`,
+  }
+}
+
+function ownFile(source: ChartSource, path: string): Buffer {
+  try {
+    return readRegularFile(path, CHART_BYTES)
+  } catch (error) {
+    throw failed(source, path, reasonOf(error), 'relative paths start at the inventory')
   }
 }
 
 async function chartOf(source: ChartSource, from: string, path: string, bytes: Buffer): Promise<Chart> {
-  const archive = await readArchive(bytes).catch((error: unknown) => {
-    throw failed(source, from, `it is not a chart: ${reasonOf(error)}`)
+  const archive = await readChart(bytes).catch((error: unknown) => {
+    throw failed(source, from, `the file is not a chart: ${reasonOf(error)}`)
   })
   if (archive.name !== source.name || archive.version !== source.version) {
-    const hint = `set ${source.variables}_chart_version to the version that is there, or correct the place`
-    throw failed(source, from, `what is there is the chart ${archive.name} ${archive.version}`, hint)
+    const hint = `set ${source.variables}_chart_version to the version of the file, or correct the path`
+    throw failed(source, from, `the file is the chart ${archive.name} ${archive.version}`, hint)
   }
-  return { ...archive, sha256: digestOf(bytes), path }
+  return { ...archive, sha256: sha256Of(bytes), path }
 }
 
 async function cached(cache: string, sha256: string): Promise<Buffer | undefined> {
-  const bytes = await readFile(join(cache, sha256)).catch(() => undefined)
-  return bytes !== undefined && digestOf(bytes) === sha256 ? bytes : undefined
+  const bytes = await readFile(pathInside(cache, sha256)).catch(() => undefined)
+  return bytes !== undefined && sha256Of(bytes) === sha256 ? bytes : undefined
 }
 
 async function remembered(cache: string, memory: string): Promise<string | undefined> {
   const text = await readFile(join(cache, memory), 'utf8').catch(() => '')
-  return /^[0-9a-f]{64}$/.test(text) ? text : undefined
+  return isSha256(text) ? text : undefined
 }
 
 /** Several hosts of a run, or several runs, may write the same at the same time. */
 async function keep(cache: string, name: string, bytes: Buffer): Promise<void> {
-  const path = join(cache, name)
+  const path = pathInside(cache, name)
   await mkdir(join(path, '..'), { recursive: true, mode: 0o700 })
-  const part = `${path}.part-${randomBytes(6).toString('hex')}`
-  try {
-    await writeFile(part, bytes)
-    await rename(part, path)
-  } finally {
-    await rm(part, { force: true })
-  }
-}
-
-function digestOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  await writeWhole(path, bytes)
 }

@@ -3,21 +3,22 @@
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import { fetchChart } from './chart.ts'
 import { type ChartSource, shown } from './chart-source.ts'
-import { digestIn, type Entry, type Lock } from './lock.ts'
-import { fetchSums, NotThere, reasonOf } from './sums.ts'
+import { digestIn, type LockEntry, type LockFile } from './lock.ts'
+import { fetchSums, NotThere } from './sums.ts'
+import { reasonOf } from './web.ts'
 
 /** A digest that belongs into the lock file, and where it comes from: a release's file of sums, or the chart itself. */
 export type Lockable =
   | {
-      readonly entry: Entry
+      readonly entry: LockEntry
       readonly sums: { readonly url: string; readonly name: string }
       /** How the variables that say where it comes from begin, for hints; default `k3s_platform_k3s`. */
       readonly variables?: string
     }
-  | { readonly entry: Entry; readonly chart: ChartSource }
+  | { readonly entry: LockEntry; readonly chart: ChartSource }
 
 export interface Difference {
-  readonly entry: Entry
+  readonly entry: LockEntry
   /** null: not locked yet. */
   readonly from: string | null
   readonly to: string
@@ -28,7 +29,7 @@ export interface Resolved {
   /** Locked already, as published. */
   readonly same: number
   /** Architectures that a source does not have, while it has others of the same. */
-  readonly missing: readonly Entry[]
+  readonly missing: readonly LockEntry[]
   readonly problems: readonly Problem[]
 }
 
@@ -37,7 +38,7 @@ type Said = { readonly to: string } | { readonly problems: readonly Problem[]; r
 
 /** Asks every source once; `boundMs` bounds each answer. */
 export async function resolveLock(
-  lock: Lock,
+  lock: LockFile,
   wanted: readonly Lockable[],
   { cache, boundMs }: { readonly cache: string; readonly boundMs: number },
 ): Promise<Resolved> {
@@ -52,7 +53,7 @@ export async function resolveLock(
     throw chart
   }
   const published = new Map<string, Difference>()
-  const gaps = new Map<string, { readonly entry: Entry; readonly problems: readonly Problem[] }>()
+  const gaps = new Map<string, { readonly entry: LockEntry; readonly problems: readonly Problem[] }>()
   const problems: Problem[] = []
   const answers = await Promise.all(wanted.map(async (one) => [one, await ask(one)] as const))
   for (const [one, said] of answers) {
@@ -68,7 +69,7 @@ export async function resolveLock(
     published.set(key, { entry, from: digestIn(lock, entry) ?? null, to: said.to })
   }
   const found = [...published.values()]
-  const missing: Entry[] = []
+  const missing: LockEntry[] = []
   for (const { entry, problems: why } of gaps.values()) {
     if (found.some((one) => one.entry.slice(0, 3).join(' ') === entry.slice(0, 3).join(' '))) missing.push(entry)
     else problems.push(...why)
@@ -84,9 +85,9 @@ function publishedIn(
   const to = answer instanceof Error ? undefined : answer.get(name)
   if (to !== undefined) return { to }
   const why = answer instanceof Error ? reasonOf(answer) : `it has no line for ${name}`
-  const what = `no digest of ${titleOf(entry)} to be had`
+  const what = `the digest of ${titleOf(entry)} could not be fetched`
   const gap = !(answer instanceof Error) || answer instanceof NotThere
-  const hint = `check ${variables}_version, ${variables}_mirror_url, and the way there from this workstation`
+  const hint = `check ${variables}_version, ${variables}_mirror_url, and whether this workstation can reach it`
   return { problems: [{ kind: 'failed', where: url, what, why, hint }], gap }
 }
 
@@ -105,7 +106,7 @@ function once<T, Rest extends unknown[]>(
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
 /** `k3s v1.36.5+k3s1 binary amd64`, `chart cert-manager v1.20.0`, `manifest flux v2.9.5` */
-export function titleOf(entry: Entry): string {
+export function titleOf(entry: LockEntry): string {
   return entry.join(' ').replace(/^(chart|manifest)s/, '$1')
 }
 
@@ -114,9 +115,9 @@ export function changed({ entry, from, to }: Difference, where: string): Problem
   return {
     kind: 'failed',
     where: `${where} ${titleOf(entry)}`,
-    what: 'another digest is published than the one that is locked',
-    why: `locked     ${from}\npublished  ${to}\na release does not change: it was replaced, the source is another one, or something is between it and you`,
-    hint: 'find out why before you trust it; to take over the new one: k3s-platform lock --yes',
+    what: 'the published digest differs from the locked one',
+    why: `locked     ${from}\npublished  ${to}\nreleases are immutable: it was replaced, the source differs, or an attacker intercepts the connection`,
+    hint: 'find out why before you trust it; to accept the new one: k3s-platform lock --yes',
   }
 }
 
@@ -129,13 +130,13 @@ function disagree(lockable: Lockable, one: string, other: string): Problem {
     'sums' in lockable
       ? [
           lockable.sums.url,
-          `use one ${variables}_mirror_url for a version, or ${variables}_sha256 for the hosts that get another build`,
+          `use one ${variables}_mirror_url per version, or ${variables}_sha256 for the hosts with another build`,
         ]
-      : [shown(lockable.chart.url), `use one ${lockable.chart.variables}_chart_repo_url for a version`]
+      : [shown(lockable.chart.url), `use one ${lockable.chart.variables}_chart_repo_url per version`]
   return {
     kind: 'failed',
     where: `${url} ${title}`,
-    what: 'two sources publish different digests of the same',
+    what: 'two sources publish different digests of the same version',
     why: `one    ${one}\nother  ${other}`,
     hint,
   }

@@ -1,18 +1,17 @@
 // What a run knows of where things come from before it speaks to a host: the lock file, and files of the workstation.
 
-import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import type { Problem } from '../engine/problem.ts'
-import { digestIn, type Entry, LOCK_NAME, type Lock, noLock, readLock } from './lock.ts'
+import { sha256OfFileSync } from '../files/digest.ts'
+import { digestIn, LOCK_NAME, type LockEntry, type LockFile, noLock, readLock } from './lock.ts'
 
 export interface Supply {
-  readonly lock: Lock
+  readonly lock: LockFile
   /** The lock file for people. */
   readonly lockShown: string
   /** Whether what is neither pinned nor locked is refused. */
   readonly strict: boolean
-  locked(entry: Entry): string | undefined
+  locked(entry: LockEntry): string | undefined
   /** Absolute: `~` is the home directory, relative paths start at the inventory. */
   locate(path: string): string
   /** Of a file of the workstation, computed once a run; undefined: there is none that can be read. */
@@ -57,22 +56,9 @@ export async function openSupply(
   }
 }
 
-const CHUNK = 4_194_304
-
 function digestOfFile(path: string): string | undefined {
-  const hash = createHash('sha256')
-  const chunk = Buffer.alloc(CHUNK)
   try {
-    const file = openSync(path, 'r')
-    try {
-      for (;;) {
-        const size = readSync(file, chunk)
-        if (size === 0) return hash.digest('hex')
-        hash.update(chunk.subarray(0, size))
-      }
-    } finally {
-      closeSync(file)
-    }
+    return sha256OfFileSync(path)
   } catch {
     return undefined
   }

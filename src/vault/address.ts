@@ -1,8 +1,9 @@
 // Where a Vault is reached from the node: the names of Services are known in the cluster only, so the API is asked for them.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from '../cluster/answer.ts'
 import type { Cluster, NodeRequest } from '../cluster/cluster.ts'
-import type { Silence } from './silence.ts'
+import type { ConnectionError } from './connection-errors.ts'
 
 const service = z.looseObject({
   spec: z.looseObject({
@@ -24,16 +25,16 @@ export async function placeOf(server: URL, cluster: Cluster): Promise<Place | nu
   const [, name, namespace] = SERVICE.exec(host) ?? []
   if (name === undefined || namespace === undefined) return place
   const found = await cluster.get({ apiVersion: 'v1', kind: 'Service', namespace, name })
-  const { type, clusterIP = '', externalName } = service.parse(found ?? { spec: {} }).spec
+  const { type, clusterIP = '', externalName } = fieldsOfAnswer(service, found ?? { spec: {} }).spec
   const address = type === 'ExternalName' ? externalName : clusterIP.replace('None', '')
   return address ? { ...place, address } : null
 }
 
-export function noAddress({ hostname }: URL): Silence {
+export function noAddress({ hostname }: URL): ConnectionError {
   const [, name, namespace] = SERVICE.exec(hostname) ?? []
   return {
-    why: `there is no Service ${namespace}/${name} that has an address`,
-    hint: `kubectl -n ${namespace} get services; where Flux brings it: k3s_platform_vault_init_phase: post_flux`,
+    why: `the Service ${namespace}/${name} does not exist or has no address`,
+    hint: `kubectl -n ${namespace} get services; if Flux deploys it: k3s_platform_vault_init_phase: post_flux`,
   }
 }
 

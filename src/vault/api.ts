@@ -4,8 +4,8 @@ import { z } from 'zod'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Secret } from '../engine/secret.ts'
 import { noAddress, placeOf } from './address.ts'
+import { type ConnectionError, explainAnswer, explainError } from './connection-errors.ts'
 import { keysOfAnswer, type VaultKeys } from './keys.ts'
-import { type Silence, silenceOf, strange } from './silence.ts'
 
 export interface VaultAt {
   /** `https://vault.svc.plus:8200` */
@@ -43,7 +43,7 @@ export class VaultSilent extends Error {
   override readonly name = 'VaultSilent'
   readonly hint: string | undefined
 
-  constructor({ why, hint }: Silence) {
+  constructor({ why, hint }: ConnectionError) {
     super(why)
     this.hint = hint
   }
@@ -105,7 +105,7 @@ export function vaultAt({ server, ca }: VaultAt, cluster: Cluster): Vault {
         timeoutMs,
       })
     } catch (error) {
-      throw new VaultSilent(silenceOf(error, url))
+      throw new VaultSilent(explainError(error, url))
     }
   }
   const ask = async <T>(path: string, shape: z.ZodType<T>, call: Call = {}): Promise<T> => {
@@ -117,7 +117,7 @@ export function vaultAt({ server, ca }: VaultAt, cluster: Cluster): Vault {
     if (status >= 400 && status < 500 && told !== undefined) throw new VaultRefusal(status, told || `HTTP ${status}`)
     const { data } = shape.safeParse(json)
     if (status !== 200 || data === undefined)
-      throw new VaultSilent(told ? { why: `HTTP ${status}: ${told}` } : strange(status, body, url))
+      throw new VaultSilent(told ? { why: `HTTP ${status}: ${told}` } : explainAnswer(status, body, url))
     return data
   }
   const sealing = async (path: string, call?: Call): Promise<SealStatus> => {
@@ -130,7 +130,7 @@ export function vaultAt({ server, ca }: VaultAt, cluster: Cluster): Vault {
       const body = { secret_shares, secret_threshold }
       const shape = z.unknown().transform((answer) => keysOfAnswer(JSON.stringify(answer), secret_threshold))
       const keys = await ask('sys/init', shape, { method: 'PUT', body, timeoutMs: INIT_MS })
-      if (keys === null) throw new VaultSilent({ why: 'its answer has no keys' })
+      if (keys === null) throw new VaultSilent({ why: 'its response contains no key shares' })
       return keys
     },
     unseal: (key) => sealing('sys/unseal', { method: 'PUT', body: { key: key.reveal() }, key, timeoutMs: UNSEAL_MS }),

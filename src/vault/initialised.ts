@@ -1,4 +1,4 @@
-// A Vault of the cluster that is initialised and open: a new one is initialised once, and what it tells then is kept first.
+// Initializes a new Vault once, stores its key shares first, and unseals it.
 
 import type { Cluster } from '../cluster/cluster.ts'
 import type { ClusterResource, Making } from '../cluster/resource.ts'
@@ -7,24 +7,34 @@ import type { Observation } from '../engine/resource.ts'
 import type { Secret } from '../engine/secret.ts'
 import type { State } from '../engine/state.ts'
 import { type SealStatus, type Vault, type VaultAt, VaultRefusal, VaultSilent, vaultAt } from './api.ts'
-import { canBeKept, freePath, type KeepSpec, type Kept, keep, keepInFile, messageOf, proveKeeping } from './keeping.ts'
-import { BOOTSTRAP_TITLE, keptKeys } from './kept.ts'
+import { BOOTSTRAP_TITLE, keptKeys } from './key-secret.ts'
+import {
+  canBeKept,
+  freePath,
+  type KeepSpec,
+  keep,
+  keepInFile,
+  messageOf,
+  proveKeeping,
+  type StoredKeys,
+} from './key-storage.ts'
 import type { VaultKeys } from './keys.ts'
 import { answering, failed, open, opensItself } from './opening.ts'
 
 export interface InitSpec extends VaultAt, KeepSpec {
   readonly shares: number
   readonly threshold: number
-  /** Keys that were given: they open what was initialised elsewhere. */
+  /** Keys from the input: they open what was initialised elsewhere. */
   readonly given: VaultKeys | undefined
   /** How long it is waited for, seconds. */
   readonly boundSeconds: number
 }
 
 export const OPEN = { initialized: true, sealed: false } as const satisfies State
-const MIGRATE = 'k3s_platform_vault_bootstrap_mode: migrate, with VAULT_ROOT_TOKEN and VAULT_INIT_JSON, takes one over'
+const MIGRATE =
+  'to take over an existing one: k3s_platform_vault_bootstrap_mode: migrate, with VAULT_ROOT_TOKEN and VAULT_INIT_JSON'
 /** What to do with keys that are lost. */
-const EMPTY = 'it is new and empty, so remove its storage, start it, and run apply again'
+const EMPTY = 'it is new and empty: remove its storage, start it, and run apply again'
 
 export function vaultInitialised(spec: InitSpec): ClusterResource {
   const { server, shares, threshold, age, files } = spec
@@ -32,7 +42,7 @@ export function vaultInitialised(spec: InitSpec): ClusterResource {
   const desired: State = { ...OPEN, ...(age && { file: true }) }
   const anew = () => {
     const places = [BOOTSTRAP_TITLE, ...(age ? [freePath(age, files)] : [])].join(' and ')
-    return `initialise Vault (${shares} keys, ${threshold} of them open it), keep them in ${places}`
+    return `initialize Vault (${shares} key shares, threshold ${threshold}), store them in ${places}`
   }
   return {
     id: `vault:${server}`,
@@ -43,7 +53,7 @@ export function vaultInitialised(spec: InitSpec): ClusterResource {
       if (typeof actual.silent === 'string') return `wait for ${title} (${actual.silent}); if it is new, ${anew()}`
       if (actual.initialized !== true) return anew()
       const unseal = actual.sealed === true ? [`unseal ${title}`] : []
-      const write = age && actual.file !== true ? [`write its keys to ${freePath(age, files)}`] : []
+      const write = age && actual.file !== true ? [`write its key shares to ${freePath(age, files)}`] : []
       return [...unseal, ...write].join(', ')
     },
 
@@ -70,7 +80,7 @@ export function vaultInitialised(spec: InitSpec): ClusterResource {
       if (initialized) {
         const kept = await keptKeys(cluster)
         const path = kept && (await keepInFile(kept, spec, cluster, where, how))
-        if (path) how.output(`its keys are in ${path}, too`)
+        if (path) how.output(`its key shares are also in ${path}`)
         if (!sealed) return
         const { keys, from } = keysFor(kept, spec, type, where)
         return orExplained(where, () => open(vault, keys, from, where, how))
@@ -104,8 +114,8 @@ export async function orExplained<T>(where: string, ask: () => Promise<T>): Prom
     return await ask()
   } catch (error) {
     if (!(error instanceof VaultSilent || error instanceof VaultRefusal)) throw error
-    const hint = (error instanceof VaultSilent ? error.hint : undefined) ?? "run apply again; Vault's own log says more"
-    throw failed(where, 'did not do what it was asked', error.message, hint)
+    const hint = (error instanceof VaultSilent ? error.hint : undefined) ?? "run apply again; see Vault's log"
+    throw failed(where, 'it rejected the request', error.message, hint)
   }
 }
 
@@ -118,15 +128,15 @@ interface Opener {
 function keysFor(kept: VaultKeys | null, { given }: InitSpec, type: string, where: string): Opener {
   if (type !== 'shamir') throw opensItself(where, type)
   if (kept !== null) return { keys: kept.unseal, from: `of ${BOOTSTRAP_TITLE}` }
-  if (given !== undefined) return { keys: given.unseal, from: 'that were given' }
-  const what = 'is initialised and sealed, and its keys are not known here'
-  const why = `there is no ${BOOTSTRAP_TITLE} with them: somebody else has initialised it, or a run was killed before they were in it`
-  const hint = `${MIGRATE}; if it was initialised by a run that was killed, ${EMPTY}`
+  if (given !== undefined) return { keys: given.unseal, from: 'from the input' }
+  const what = 'it is initialized and sealed, but its key shares are unknown'
+  const why = `${BOOTSTRAP_TITLE} with the key shares does not exist: someone else initialized Vault, or a run was killed before they were stored`
+  const hint = `${MIGRATE}; if a killed run initialized it, ${EMPTY}`
   throw failed(where, what, why, hint)
 }
 
 function notByKeys(where: string, type: string): ProblemError {
-  const what = `is not initialised, and would have no keys: its seal is ${type}`
+  const what = `it is not initialized, and would have no unseal keys: its seal type is ${type}`
   return failed(where, what, undefined, `vault operator init -format=json; then ${MIGRATE}`)
 }
 
@@ -134,13 +144,13 @@ async function initialised(vault: Vault, { shares, threshold }: InitSpec, where:
   try {
     return await vault.init(shares, threshold)
   } catch (error) {
-    const again = "run apply again: it looks first; Vault's own log says more"
-    if (error instanceof VaultRefusal) throw failed(where, 'refuses to be initialised', error.message, again)
+    const again = "run apply again: it checks the state first; see Vault's log"
+    if (error instanceof VaultRefusal) throw failed(where, 'it refuses the initialization', error.message, again)
     if (!(error instanceof VaultSilent)) throw error
     const now = await vault.status().catch(() => null)
-    if (now?.initialized === false) throw failed(where, 'was not initialised', error.message, again)
-    const what = 'was asked to initialise itself, and its keys did not come back'
-    throw failed(where, what, error.message, `${again}. If it is initialised, nobody has its keys: ${EMPTY}`)
+    if (now?.initialized === false) throw failed(where, 'it was not initialized', error.message, again)
+    const what = 'the initialization was requested, but the response with its key shares was lost'
+    throw failed(where, what, error.message, `${again}. If it is initialized, its key shares are lost: ${EMPTY}`)
   }
 }
 
@@ -157,38 +167,38 @@ async function keptAndOpen(
     const shown = show(keys, kept, spec, where)
     throw keptInPart(kept, shown, where)
   }
-  how.output(`its keys are in ${kept.places.join(' and ')}`)
+  how.output(`its key shares are in ${kept.places.join(' and ')}`)
   try {
-    await orExplained(where, () => open(vault, keys.unseal, 'that it told', where, how))
+    await orExplained(where, () => open(vault, keys.unseal, 'that it returned', where, how))
   } finally {
     show(keys, kept, spec, where)
   }
 }
 
 /** Whether a person saw them. */
-function show(keys: VaultKeys, { places }: Kept, { terminal }: InitSpec, where: string): boolean {
+function show(keys: VaultKeys, { places }: StoredKeys, { terminal }: InitSpec, where: string): boolean {
   if (terminal === undefined || 'refused' in terminal) return false
   terminal.show([
-    `${where}: these are told once; keep them where you find them without this cluster`,
+    `${where}: these are shown once; store them outside this cluster`,
     ...keys.unseal.map((key, i) => `  Unseal Key ${i + 1}: ${key.reveal()}`),
     `  Initial Root Token: ${keys.root?.reveal() ?? ''}`,
-    ...(places.length > 0 ? [`  They are in ${places.join(' and ')}, too.`] : []),
+    ...(places.length > 0 ? [`  They are also in ${places.join(' and ')}.`] : []),
   ])
   return true
 }
 
-function keptInPart({ places, lost }: Kept, shown: boolean, where: string): ProblemError {
+function keptInPart({ places, lost }: StoredKeys, shown: boolean, where: string): ProblemError {
   const whys = lost.flatMap((error) =>
     error instanceof ProblemError
       ? error.problems.map(({ what, why }) => [what, why].filter(Boolean).join(': '))
       : messageOf(error),
   )
-  const safe = [...places, ...(shown ? ['what was shown'] : [])].join(' and ')
+  const safe = [...places, ...(shown ? ['the terminal output'] : [])].join(' and ')
   return failed(
     where,
     safe === ''
-      ? 'was initialised, and its keys could be kept nowhere'
-      : `was initialised, and its keys are only in ${safe}`,
+      ? 'it was initialized, but its key shares could not be stored'
+      : `it was initialized, but its key shares are only in ${safe}`,
     whys.join('\n'),
     safe === '' ? EMPTY : MIGRATE,
   )

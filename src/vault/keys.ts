@@ -1,4 +1,4 @@
-// What `vault operator init` tells once: the keys that open a Vault, and its root token; as JSON of the CLI or of the API.
+// Parses the output of `vault operator init`: key shares and root token, from the CLI or the API.
 
 import { z } from 'zod'
 import { Secret } from '../engine/secret.ts'

@@ -1,4 +1,4 @@
-// A Vault that others have initialised, taken over with its keys and root token: opened, verified, never initialised.
+// Takes over an existing Vault with its key shares and root token; never initializes it.
 
 import type { ClusterResource } from '../cluster/resource.ts'
 import type { ProblemError } from '../engine/problem.ts'
@@ -24,7 +24,7 @@ export function vaultMigrated(spec: MigrateSpec): ClusterResource {
     before: { actual: null, desired: OPEN },
     action: (actual) =>
       actual === null || typeof actual.silent === 'string'
-        ? `wait for ${title}${actual === null ? '' : ` (${String(actual.silent)})`}, unseal it if need be, try the root token`
+        ? `wait for ${title}${actual === null ? '' : ` (${String(actual.silent)})`}, unseal it if necessary, verify the root token`
         : `unseal ${title}`,
 
     look: async (cluster, at) => {
@@ -53,17 +53,19 @@ export function vaultMigrated(spec: MigrateSpec): ClusterResource {
 }
 
 function nothingThere(where: string): ProblemError {
-  const hint = 'check k3s_platform_vault_server; a new Vault is for k3s_platform_vault_bootstrap_mode: init'
-  return failed(where, 'is not initialised: there is no Vault to migrate', undefined, hint)
+  const hint = 'check k3s_platform_vault_server; for a new Vault: k3s_platform_vault_bootstrap_mode: init'
+  return failed(where, 'it is not initialized: there is no Vault to migrate', undefined, hint)
 }
 
 async function verify(vault: Vault, root: Secret, where: string): Promise<void> {
   const policies = await vault.policies(root)
   if (policies?.includes('root')) return
-  const what =
-    policies === null
-      ? 'does not know the root token that was given'
-      : 'knows the token that was given, and not as root'
+  const what = policies === null ? 'it rejects the root token' : 'the token is valid, but not a root token'
   const why = policies === null ? undefined : `its policies: ${policies.join(', ') || 'none'}`
-  throw failed(where, what, why, 'check VAULT_ROOT_TOKEN; vault operator generate-root makes a new one with the keys')
+  throw failed(
+    where,
+    what,
+    why,
+    'check VAULT_ROOT_TOKEN; to create a new one from the key shares: vault operator generate-root',
+  )
 }

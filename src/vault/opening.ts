@@ -1,12 +1,12 @@
-// Waiting for a Vault that is to come, and opening one that is sealed.
+// Waits for a Vault, and unseals it.
 
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Making } from '../cluster/resource.ts'
-import { until } from '../cluster/until.ts'
+import { until } from '../cluster/wait.ts'
 import { type Problem, ProblemError } from '../engine/problem.ts'
 import type { Secret } from '../engine/secret.ts'
 import { type SealStatus, type Vault, VaultRefusal, VaultSilent } from './api.ts'
-import { BOOTSTRAP } from './kept.ts'
+import { BOOTSTRAP } from './key-secret.ts'
 
 const WORKS_SECONDS = 60
 
@@ -38,7 +38,7 @@ export async function answering(
   )
   if (waited.is === 'late') {
     const { seconds, why } = waited
-    throw failed(where, `does not answer after ${seconds} s`, why, hint ?? '--timeout gives it longer')
+    throw failed(where, `it did not answer within ${seconds} s`, why, hint ?? 'to wait longer: --timeout')
   }
   return waited.is === 'stopped' ? null : status
 }
@@ -62,25 +62,28 @@ export async function open(
     }
   } catch (error) {
     if (!(error instanceof VaultRefusal)) throw error
-    const hint = 'they are of another Vault, or were made anew since: vault operator rekey does that'
-    throw failed(where, `does not open with the keys ${from}`, error.message, hint)
+    const hint = 'they belong to another Vault, or were replaced by vault operator rekey'
+    throw failed(where, `it does not unseal with the key shares ${from}`, error.message, hint)
   }
   if (status.sealed) {
-    const why = `${keys.length} keys, and ${status.threshold} different ones are needed`
-    throw failed(where, `does not open with the keys ${from}`, why, `give the others: vault operator unseal`)
+    const why = `${keys.length} key shares, but ${status.threshold} different ones are required`
+    throw failed(
+      where,
+      `it does not unseal with the key shares ${from}`,
+      why,
+      `enter the others: vault operator unseal`,
+    )
   }
-  const waited = await until(
-    async () => ((await vault.works()) ? null : 'it is open, and does not do its work yet'),
-    how,
-    { bound: WORKS_SECONDS },
-  )
+  const waited = await until(async () => ((await vault.works()) ? null : 'it is unsealed, but not active yet'), how, {
+    bound: WORKS_SECONDS,
+  })
   if (waited.is === 'late')
-    throw failed(where, `does not work after ${waited.seconds} s`, waited.why, 'its log says why')
+    throw failed(where, `it did not become active within ${waited.seconds} s`, waited.why, 'see its log')
 }
 
 export function opensItself(where: string, type: string): ProblemError {
-  const hint = 'see that it reaches its key, and its log'
-  return failed(where, `is sealed, and no keys open it: its seal is ${type}`, undefined, hint)
+  const hint = 'check that it can reach its seal key, and read its log'
+  return failed(where, `it is sealed and cannot be unsealed with key shares: its seal type is ${type}`, undefined, hint)
 }
 
 export function failed(where: string, what: string, why: string | undefined, hint: string): ProblemError {

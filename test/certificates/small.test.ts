@@ -6,7 +6,7 @@ import { readBundle } from '../../src/certificates/bundle.ts'
 import { readiness } from '../../src/certificates/explain.ts'
 import { duplicates } from '../../src/certificates/limits.ts'
 import { row } from '../../src/certificates/row.ts'
-import { span } from '../../src/certificates/words.ts'
+import { span } from '../../src/engine/duration.ts'
 
 const now = new Date('2026-11-23T01:24:12Z')
 
@@ -23,7 +23,7 @@ test('what is read for a Certificate: its namespace, the issuers, its Secret alo
       "CertificateRequest database *",
       "Order database *",
       "Challenge database *",
-      "Ingress database * acme.cert-manager.io/http01-solver=true",
+      "Ingress - *",
       "Pod database * acme.cert-manager.io/http01-solver=true",
       "Service database * acme.cert-manager.io/http01-solver=true",
       "Secret database tls-secret",
@@ -53,26 +53,33 @@ const certificate = (status: unknown) => ({
   spec: { secretName: 'tls', dnsNames: ['a.svc.plus'], issuerRef: { name: 'svc-plus-acme-http01' } },
   status,
 })
-const ISSUED = { notAfter: '2027-01-23T01:24:12Z', renewalTime: '2026-11-20T01:24:12Z' }
-const condition = (type: string, status: string) => ({ conditions: [{ type, status }] })
 
-test.each([
-  ['issued', { ...condition('Ready', 'True'), ...ISSUED }],
-  ['pending', condition('Issuing', 'True')],
-  ['failed', { ...condition('Issuing', 'False'), lastFailureTime: '2026-11-23T01:00:00Z' }],
-  ['pending', { ...condition('Issuing', 'True'), lastFailureTime: '2026-11-23T01:00:00Z' }],
-  ['pending', undefined],
-])('a row says %s', (status, live) => {
-  const times = status === 'issued' ? { ...ISSUED, expires: 'in 61 d', renews: '3 d ago' } : {}
-  const whole = {
+test('a row has the names of every kind, the state, and times as words and as they are', () => {
+  const live = certificate({
+    conditions: [{ type: 'Ready', status: 'True' }],
+    notBefore: '2026-10-23T01:24:12Z',
+    notAfter: '2027-01-23T01:24:12Z',
+    renewalTime: '2026-11-25T01:24:12Z',
+  })
+  const metadata = { ...live.metadata, creationTimestamp: '2026-11-21T01:24:12Z' }
+  const spec = { ...live.spec, ipAddresses: ['203.0.113.7'], commonName: 'a.svc.plus' }
+  expect(row({ ...live, metadata, spec }, now)).toEqual({
     namespace: 'database',
     name: 'tls',
-    status,
+    state: 'Ready',
+    status: 'issued',
     issuer: 'svc-plus-acme-http01',
-    names: ['a.svc.plus'],
+    issuerKind: 'Issuer',
+    names: ['a.svc.plus', '203.0.113.7'],
     secretName: 'tls',
-  }
-  expect(row(certificate(live), now)).toEqual({ ...whole, ...times })
+    age: '2 d',
+    expires: 'in 61 d',
+    renews: 'in 2 d',
+    createdAt: '2026-11-21T01:24:12Z',
+    notBefore: '2026-10-23T01:24:12Z',
+    notAfter: '2027-01-23T01:24:12Z',
+    renewalTime: '2026-11-25T01:24:12Z',
+  })
 })
 
 test('what is no Certificate has no row', () => {

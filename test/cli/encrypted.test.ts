@@ -14,6 +14,7 @@ import { roles } from '../../src/cli/roles.ts'
 import { open } from '../../src/cli/run.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import { Secret } from '../../src/engine/secret.ts'
+import { openDoor } from '../../src/report/door.ts'
 
 const fixtures = join(import.meta.dirname, '../inventory/fixtures/vault')
 const EMAIL = 'ops@hidden.example'
@@ -41,7 +42,7 @@ function io(env: Record<string, string> = {}): Io {
   const stream = { write: (text: string) => (told.text += text) }
   told.text = ''
   const given = { HOME: cwd, PATH: process.env.PATH, ...env }
-  return { stdout: stream, stderr: stream, env: given, cwd, now: () => 0, onExit: () => () => {} }
+  return openDoor({ stdout: stream, stderr: stream, env: given, cwd, now: () => 0, onExit: () => () => {} })
 }
 
 function options(argv: readonly string[], role = 'k3s_platform_addon') {
@@ -161,7 +162,7 @@ test('the keys of age come from their own variable, from that of sops, and from 
   write('.config/k3s-platform/age.txt', `${identity}\n`)
   expect(await read([])).toBe(EMAIL)
   write('other', `${other}\n`)
-  expect(await read([], { SOPS_AGE_KEY_FILE: 'other' })).toContain('no key opens it (SOPS_AGE_KEY_FILE other)')
+  expect(await read([], { SOPS_AGE_KEY_FILE: 'other' })).toContain('no key decrypts it (SOPS_AGE_KEY_FILE other)')
 })
 
 describe('what was encrypted', () => {

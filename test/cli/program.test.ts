@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Io } from '../../src/cli/io.ts'
 import { program, type Run } from '../../src/cli/program.ts'
 import { Interrupted } from '../../src/cli/prompt.ts'
 import { listenForInterrupts, type SignalSource } from '../../src/cli/signals.ts'
 import type { HostResult } from '../../src/engine/events.ts'
 import { type Problem, ProblemError, type ProblemKind } from '../../src/engine/problem.ts'
 import { outcome } from '../../src/report/outcome.ts'
+import type { Streams } from '../../src/report/sink.ts'
 
 type HostStatus = HostResult['status']
 
@@ -37,7 +37,7 @@ test.each<[hosts: HostStatus[], problems: ProblemKind[], status: string, exitCod
 
 async function main(argv: string[], run: Run = async () => 0) {
   const told = { stdout: '', stderr: '' }
-  const io: Io = {
+  const streams: Streams = {
     stdout: { write: (text: string) => (told.stdout += text) },
     stderr: { write: (text: string) => (told.stderr += text) },
     env: {},
@@ -45,7 +45,7 @@ async function main(argv: string[], run: Run = async () => 0) {
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(argv, io, { version: '1.2.3', roles: ['k3s_platform_bootstrap'] }, async () => run)
+  const code = await program(argv, streams, { version: '1.2.3', roles: ['k3s_platform_bootstrap'] }, async () => run)
   return { code, ...told }
 }
 
@@ -85,7 +85,7 @@ describe('the program', () => {
     const { code, stderr } = await main(['apply'], throwing(new TypeError('x is not a function')))
     expect(code).toBe(1)
     expect(stderr).toBe(
-      '✗ internal error: TypeError: x is not a function\n  hint: run the same command with --debug and report what it says\n',
+      '✗ internal error: TypeError: x is not a function\n  hint: run the same command with --debug and report its output\n',
     )
   })
 
@@ -127,6 +127,7 @@ test('the first Ctrl-C finishes the step, the second stops now, the third leaves
 describe('as a real process', () => {
   const directory = mkdtempSync(join(tmpdir(), 'k3s-platform-cli-'))
   const ask = join(directory, 'ask.mjs')
+  const shared = join(directory, 'shared.mjs')
   const flood = join(directory, 'flood.mjs')
 
   beforeAll(async () => {
@@ -148,9 +149,19 @@ process.exit(0)
 `,
     )
     writeFileSync(
+      shared,
+      `import { askSecretOnce } from './prompt.mjs'
+const learned = []
+const ask = askSecretOnce('ssh key', (secret) => learned.push(secret))
+const secrets = await Promise.all(['a: ', 'a: ', 'b: ', 'a: '].map(ask))
+console.log(secrets.map((secret) => secret.reveal()).join(" "), String(learned.length))
+process.exit(0)
+`,
+    )
+    writeFileSync(
       flood,
-      `import { processIo } from './io.mjs'
-const io = processIo()
+      `import { processStreams } from './io.mjs'
+const io = processStreams()
 for (let i = 0; i < 20; i++) {
   io.stdout.write('x'.repeat(100_000) + '\\n')
   await new Promise((done) => setTimeout(done, 10))
@@ -175,6 +186,25 @@ io.stderr.write('done\\n')
 
   test('a secret is asked for on the terminal without echo, with stdin elsewhere, and can be corrected', async () => {
     expect(await typed('wrong\x15abX\x7fc\r')).toBe('BECOME password: \r\ngot cba ***\r\n')
+  })
+
+  test('hosts that share a key share the question for its passphrase, and questions come one after the other', async () => {
+    const child = spawn('script', ['-qec', `node ${shared} </dev/null`, '/dev/null'], { timeout: 20_000 })
+    const shown = await new Promise<string>((resolve, reject) => {
+      let text = ''
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        const before = text
+        text += chunk
+        for (const [question, answer] of [
+          ['a: ', 'one\r'],
+          ['b: ', 'two\r'],
+        ] as const) {
+          if (!before.includes(question) && text.includes(question)) child.stdin.write(answer)
+        }
+      })
+      child.on('error', reject).on('close', () => resolve(text))
+    })
+    expect(shown).toBe('a: \r\nb: \r\none one two one 2\r\n')
   })
 
   test('Ctrl-C at the question is an interruption', async () => {

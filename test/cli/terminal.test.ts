@@ -6,20 +6,23 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { terminalOf } from '../../src/cli/terminal.ts'
 import { Secret } from '../../src/engine/secret.ts'
-import { redactor } from '../../src/report/redact.ts'
+import { openDoor } from '../../src/report/door.ts'
 import { makeReporter } from '../../src/report/reporter.ts'
 
 test.each([
-  ['text', undefined, null],
-  ['text', 'false', null],
-  ['text', 'true', 'CI is set'],
-  ['text', 'woodpecker', 'CI is set'],
-  ['json', undefined, 'with -o json'],
-  ['junit', undefined, 'with -o junit'],
-  ['github', undefined, 'with -o github'],
-] as const)('-o %s with CI=%s is refused: %s', (output, CI, why) => {
+  ['text', undefined, true, null],
+  ['text', 'false', true, null],
+  ['text', undefined, false, 'stderr is not a terminal'],
+  ['text', 'true', true, 'CI is set'],
+  ['text', 'woodpecker', true, 'CI is set'],
+  ['json', undefined, true, '-o json is for programs'],
+  ['junit', undefined, true, '-o junit is for programs'],
+  ['github', undefined, true, '-o github is for programs'],
+] as const)('-o %s with CI=%s and a terminal (%s) is refused: %s', (output, CI, isTTY, why) => {
   const shown: string[] = []
-  const terminal = terminalOf({ output }, { env: { CI } }, (line) => shown.push(line))
+  const terminal = terminalOf({ output }, { env: { CI }, stderr: { isTTY, write: () => true } }, (line) =>
+    shown.push(line),
+  )
   if ('refused' in terminal) expect(terminal.refused).toContain(why ?? 'nothing')
   else {
     expect(why).toBeNull()
@@ -32,18 +35,18 @@ test('a line that is revealed keeps what is hidden elsewhere, and is in stderr a
   const dir = mkdtempSync(join(tmpdir(), 'terminal-'))
   try {
     const [out, err]: string[][] = [[], []]
-    const io = {
+    const io = openDoor({
       stdout: { write: (text: string) => out?.push(text) },
       stderr: { write: (text: string) => err?.push(text) },
       ...{ env: {}, cwd: dir, now: () => 0, onExit: () => () => undefined },
-    }
+    })
+    io.learn([new Secret('1234')])
     const options = { mode: 'apply', output: 'text', diff: false, quiet: true, verbosity: 3, color: false } as const
-    const hide = redactor([new Secret('1234')])
-    const reporter = makeReporter({ ...options, events: 'events.jsonl', again: '' }, io, hide)
+    const reporter = makeReporter({ ...options, events: 'events.jsonl', again: '' }, io)
     reporter.say('key 012345')
-    reporter.reveal('key 012345')
+    reporter.reveal('key 012345\x1b]52;c;eA\x07')
     reporter.end([], [])
-    expect([out, err]).toEqual([[], ['key 0***5\n', 'key 012345\n']])
+    expect([out, err]).toEqual([[], ['key 0***5\n', 'key 012345\\x1b]52;c;eA\\x07\n']])
     expect(readFileSync(join(dir, 'events.jsonl'), 'utf8')).toBe('')
   } finally {
     rmSync(dir, { recursive: true })

@@ -105,9 +105,9 @@ describe('an install manifest', () => {
     cluster.unserved.add('GitRepository')
     const { problem } = await made(flux(), cluster, { boundSeconds: 0.05 })
     expect(problem).toBe(
-      `edge-1 Flux v2.9.4: its kinds are not served after 0.05 s
+      `edge-1 Flux v2.9.4: the API did not serve its kinds within 0.05 s
 why: the API does not serve GitRepository of source.toolkit.fluxcd.io/v1 yet
-hint: kubectl get crd, and kubectl describe crd of that kind, tell what it lacks`,
+hint: to see the cause: kubectl get crd and kubectl describe crd NAME`,
     )
     expect([cluster.peek(CRD) === null, cluster.peek(DEPLOYMENT)]).toEqual([false, null])
   })
@@ -198,9 +198,9 @@ describe('drift', () => {
       Object(one.spec).replicas = 3
     })
     expect(await planned(flux(), cluster)).toBe(
-      `edge-1 Deployment flux-system/source-controller: a field belongs to another manager, and nothing is forced
+      `edge-1 Deployment flux-system/source-controller: a field belongs to another field manager, and conflicts are never forced
 why: spec.replicas: kubectl edit
-hint: take its value into the inventory; or make it ours: kubectl -n flux-system patch deployment.apps source-controller --type=merge -p '{"spec":{"replicas":1}}'`,
+hint: add its value to the inventory; or take ownership: kubectl -n flux-system patch deployment.apps source-controller --type=merge -p '{"spec":{"replicas":1}}'`,
     )
   })
 
@@ -286,7 +286,7 @@ describe('another release', () => {
     const cluster = await installed()
     const manifests = release('v1').filter(({ metadata }) => metadata.name !== 'notification-controller')
     expect(await planned(flux({ settings: 'x', manifests }), cluster)).toBe(
-      'update\nsettings: "as before" -> "as in the inventory"\nDeployment flux-system/notification-controller: "there" -> null',
+      'update\nsettings: "unchanged" -> "as in the inventory"\nDeployment flux-system/notification-controller: "there" -> null',
     )
   })
 })
@@ -320,8 +320,8 @@ describe('what is not ours', () => {
     const installers = { managers: ['flux', 'kubectl-client-side-apply'], hint: 'take it over once' }
     const before = JSON.stringify(cluster.peek(DEPLOYMENT))
     expect(await planned(newer({ installers }), cluster)).toMatchInlineSnapshot(`
-      "edge-1 Flux v2.9.5: made by Flux, and nothing is forced
-      why: its fields are in Deployment flux-system/source-controller, Deployment flux-system/notification-controller
+      "edge-1 Flux v2.9.5: owned by Flux, and conflicts are never forced
+      why: its fields are owned by Deployment flux-system/source-controller, Deployment flux-system/notification-controller
       hint: take it over once"
     `)
     expect(JSON.stringify(cluster.peek(DEPLOYMENT))).toBe(before)

@@ -124,7 +124,7 @@ describe('a chart is ready', () => {
       asked.push('proof')
       return { is: 'waiting', why: 'the webhook is silent' } as const
     }
-    expect(await stands({ proof })).toBe('waiting: helm-controller has not made a job for it yet')
+    expect(await stands({ proof })).toBe('waiting: helm-controller has not created a job for it yet')
     expect(asked).toEqual([])
     job({ conditions: DONE })
     release(1, 'deployed')
@@ -136,8 +136,8 @@ describe('a chart is ready', () => {
     job({ conditions: DONE }, { at: '2026-11-23T00:00:00Z' })
     release(1, 'deployed')
     expect(await stands()).toBe('ready')
-    expect(await stands({ values: { replicas: 2 } })).toBe('waiting: helm-controller has not taken up the change yet')
-    expect(await stands({ version: '1.0.1' })).toBe('waiting: helm-controller has not taken up the change yet')
+    expect(await stands({ values: { replicas: 2 } })).toBe('waiting: helm-controller has not processed the change yet')
+    expect(await stands({ version: '1.0.1' })).toBe('waiting: helm-controller has not processed the change yet')
   })
 
   test('when an operator has laid other values over ours', async () => {
@@ -172,7 +172,7 @@ describe('a chart is waited for', () => {
         job({ conditions: DONE }, { at: '2026-11-23T00:59:59Z', hash: 'B'.repeat(63) })
         release(1, 'deployed')
       },
-      'helm-controller has not taken up the change yet',
+      'helm-controller has not processed the change yet',
     ],
     [
       'while its job is about to be replaced',
@@ -182,7 +182,7 @@ describe('a chart is waited for', () => {
         cluster.put({ ...live, metadata: { ...live.metadata, annotations: { [`${META}/replace-wait`]: 'true' } } })
         release(1, 'deployed')
       },
-      'helm-controller has not taken up the change yet',
+      'helm-controller has not processed the change yet',
     ],
     [
       'after a job that did nothing',
@@ -191,7 +191,7 @@ describe('a chart is waited for', () => {
         job({ conditions: DONE })
         release(1, 'deployed', { hash: 'B'.repeat(63) })
       },
-      'job helm-install-tiny ended and left the release deployed',
+      'job helm-install-tiny ended, but the release is deployed',
     ],
     [
       'while Helm runs',
@@ -211,7 +211,24 @@ describe('a chart is waited for', () => {
         jobPod(ERROR, 'Error: INSTALLATION FAILED: Get "https://charts.example/x.tgz": dial tcp: connection refused')
         jobPod({ running: {} }, '', 'helm-install-tiny-2')
       },
-      'job helm-install-tiny, attempt 2: the chart repository cannot be reached: Get "https://charts.example/x.tgz": dial tcp: connection refused',
+      'job helm-install-tiny, attempt 2: the chart repository refused the connection: Get "https://charts.example/x.tgz": dial tcp: connection refused',
+    ],
+    [
+      'while Helm tries again what stopped it for good: that may be gone',
+      () => {
+        chart()
+        job({ active: 1, failed: 1 })
+        const value = (key: string, is: string) =>
+          `annotation validation error: key "meta.helm.sh/${key}" must equal "tiny": current value is "${is}"`
+        const owner = `${value('release-name', 'old')}; ${value('release-namespace', 'elsewhere')}`
+        jobPod(
+          ERROR,
+          `Error: INSTALLATION FAILED: unable to continue with install: CustomResourceDefinition "a.b" in namespace "" exists and cannot be imported into the current release: invalid ownership metadata; ${owner}`,
+        )
+        jobPod({ running: {} }, '', 'helm-install-tiny-2')
+        release(1, 'pending-install')
+      },
+      'job helm-install-tiny, attempt 2: CustomResourceDefinition a.b already belongs to the Helm release old in namespace elsewhere',
     ],
     [
       'while Helm goes on after it was ended',
@@ -221,7 +238,7 @@ describe('a chart is waited for', () => {
         jobPod({ running: {} })
         release(1, 'failed', { description: 'Preparing upgrade' })
       },
-      'Helm was ended in the middle of revision 1; job helm-install-tiny goes on',
+      'Helm was interrupted during revision 1; job helm-install-tiny continues',
     ],
   ])('%s', async (_, arrange, why) => {
     arrange()
@@ -252,10 +269,10 @@ describe('a chart is waited for', () => {
     })
     const { waits, problem } = await made(gate(), cluster)
     const why =
-      'Deployment demo/tiny: 0 of 1 pods are available; pod tiny: waits for Secret demo/token, which does not exist'
+      'Deployment demo/tiny: 0 of 1 pods are available; pod tiny: it waits for Secret demo/token, which does not exist'
     expect(waits).toEqual([`${why} (0.5 s)`])
     expect(problem).toContain(
-      `edge-1 tiny: not ready after 1 s\nwhy: ${why}\npod other: container app ends again and again`,
+      `edge-1 tiny: it did not become ready within 1 s\nwhy: ${why}\npod other: container app keeps crashing`,
     )
     expect(problem).toContain(
       'log of other:\n  starting\n  no configuration\nFailedMount of Pod tiny: MountVolume.SetUp',
@@ -297,7 +314,7 @@ describe('a chart that cannot be had', () => {
       [
         'edge-1 tiny: Helm could not upgrade it (job helm-install-tiny, 1 attempt)',
         'why: Service "x" is invalid: spec.ports: Required value',
-        'hint: put that right, then run the same command again; the release is left as it was (failed, revision 2)',
+        'hint: fix that, then run the same command again; the release was not changed (failed, revision 2)',
       ].join('\n'),
     )
   })
@@ -312,7 +329,7 @@ describe('a chart that cannot be had', () => {
     }, 300)
     const { problem } = await made(gate(), cluster, { boundSeconds: 20 })
     expect(problem).toContain(
-      'Helm could not install it (job helm-install-tiny, 5 attempts, 1 m 12 s)\nwhy: the chart repository cannot',
+      'Helm could not install it (job helm-install-tiny, 5 attempts, 1 m 12 s)\nwhy: the chart repository refused the connection',
     )
   })
 })
@@ -381,6 +398,6 @@ describe('what is left over from earlier', () => {
     job({ failed: 5, conditions: FAILED })
     const { problem } = await made(gate(), cluster)
     expect(cluster.count('patch')).toBe(1)
-    expect(problem).toContain('why: its log is gone')
+    expect(problem).toContain('why: its log is no longer available')
   })
 })

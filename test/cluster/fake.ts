@@ -2,11 +2,11 @@
 
 import { createHash } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type Watched } from '../../src/cluster/cluster.ts'
+import { ApiError, type Cluster, FIELD_MANAGER, type Listing, type WatchEvent } from '../../src/cluster/cluster.ts'
 import { idOf, type Live, live, type Manifest, type Ref, refOf } from '../../src/cluster/object.ts'
 
 export interface Call {
-  readonly verb: 'get' | 'list' | 'apply' | 'create' | 'patch' | 'delete' | 'logs' | 'watch' | 'http'
+  readonly verb: 'get' | 'list' | 'apply' | 'create' | 'patch' | 'delete' | 'logs' | 'watch' | 'http' | 'handshake'
   /** `Certificate.cert-manager.io/database/x`; of a listing `Certificate.cert-manager.io`. */
   readonly id: string
   readonly dryRun: boolean
@@ -28,9 +28,10 @@ export class FakeCluster implements Cluster {
   /** `namespace/pod`, or `namespace/pod/container`, to its log. */
   readonly podLogs = new Map<string, string>()
   answer: Cluster['http'] = () => Promise.reject(new Error('connect ECONNREFUSED'))
+  served: Cluster['handshake'] = () => Promise.reject(new Error('connect ECONNREFUSED'))
   readonly #objects = new Map<string, Live>()
   readonly #owned = new Map<string, Map<string, Set<string>>>()
-  readonly #watchers = new Set<(event: Watched) => void>()
+  readonly #watchers = new Set<(event: WatchEvent) => void>()
   #counter = 0
 
   constructor(...namespaces: readonly string[]) {
@@ -118,7 +119,7 @@ export class FakeCluster implements Cluster {
     return how.dryRun ? this.#stamp(admitted, false) : this.put(admitted, FIELD_MANAGER)
   }
 
-  async patch(ref: Ref, merge: object, _how: { subresource?: 'status' } = {}): Promise<Live> {
+  async patch(ref: Ref, merge: object, _how: { subresource?: 'status'; manager?: string } = {}): Promise<Live> {
     this.#call('patch', idOf(ref))
     const found = this.peek(ref)
     if (found === null) throw apiError(404, 'NotFound', `${ref.kind} "${ref.name}" not found`)
@@ -155,12 +156,12 @@ export class FakeCluster implements Cluster {
           .join('\n')
   }
 
-  async *watch(listing: Listing, signal: AbortSignal): AsyncIterable<Watched> {
+  async *watch(listing: Listing, signal: AbortSignal): AsyncIterable<WatchEvent> {
     this.#call('watch', idOf({ ...listing, name: '' }))
     setMaxListeners(0, signal)
-    const queue: Watched[] = [...this.#objects.values()].map((object) => ({ type: 'ADDED', object }))
+    const queue: WatchEvent[] = [...this.#objects.values()].map((object) => ({ type: 'ADDED', object }))
     let wake = () => {}
-    const watcher = (event: Watched) => {
+    const watcher = (event: WatchEvent) => {
       queue.push(event)
       wake()
     }
@@ -187,6 +188,11 @@ export class FakeCluster implements Cluster {
   async http(request: Parameters<Cluster['http']>[0]): ReturnType<Cluster['http']> {
     this.#call('http', `${request.host}:${request.port}${request.path}`)
     return this.answer(request)
+  }
+
+  async handshake(request: Parameters<Cluster['handshake']>[0]): ReturnType<Cluster['handshake']> {
+    this.#call('handshake', `${request.servername}@${request.address}:${request.port}`)
+    return this.served(request)
   }
 
   async serves(kind: Pick<Ref, 'apiVersion' | 'kind'>): Promise<boolean> {
@@ -269,7 +275,7 @@ export class FakeCluster implements Cluster {
     }
   }
 
-  #tell(event: Watched): void {
+  #tell(event: WatchEvent): void {
     for (const watcher of this.#watchers) watcher(event)
   }
 }

@@ -60,7 +60,7 @@ describe('cert-manager works', () => {
       apiError(400, 'Invalid', 'admission webhook "policy.example" denied the request: no'),
       {
         is: 'failed',
-        why: 'a Certificate for a try was refused: admission webhook "policy.example" denied the request: no',
+        why: 'a test Certificate was rejected: admission webhook "policy.example" denied the request: no',
       },
     ],
     ['even when there is one of that name', apiError(409, 'AlreadyExists', 'exists'), { is: 'ready' }],
@@ -118,11 +118,29 @@ describe('a server answers HTTP', () => {
     expect(cluster.calls.at(-1)?.id).toBe('10.88.0.10:8080/')
   })
 
+  const onHost = answersHttp({ namespace: 'platform', hostPort: 80, pods: 'app=caddy' })
+  const pod = (name: string, hostIP: string, metadata: object, state: object) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'platform', labels: { app: 'caddy' }, ...metadata },
+    status: { hostIP, containerStatuses: [{ name, state }] },
+  })
+
   test('at a port of the node', async () => {
     const cluster = new FakeCluster('platform')
     cluster.answer = async () => ({ status: 200, headers: {}, body: '' })
-    expect(await asked(answersHttp({ namespace: 'platform', hostPort: 80 }), cluster)).toEqual({ is: 'ready' })
+    expect(await asked(onHost, cluster)).toEqual({ is: 'ready' })
     expect(cluster.calls.at(-1)?.id).toBe('127.0.0.1:80/')
+  })
+
+  test('at that of the node on which its pod runs', async () => {
+    const cluster = new FakeCluster('platform')
+    cluster.put(pod('a-waits', '10.88.0.11', {}, { waiting: { reason: 'ContainerCreating' } }))
+    cluster.put(pod('b-ends', '10.88.0.12', { deletionTimestamp: '2026-01-01T00:00:00Z' }, { running: {} }))
+    cluster.put(pod('c-runs', '10.88.0.13', {}, { running: {} }))
+    cluster.answer = async () => ({ status: 200, headers: {}, body: '' })
+    expect(await asked(onHost, cluster)).toEqual({ is: 'ready' })
+    expect(cluster.calls.at(-1)?.id).toBe('10.88.0.13:80/')
   })
 
   test.each([
@@ -137,8 +155,8 @@ describe('a server answers HTTP', () => {
       [service({})],
       {
         is: 'waiting',
-        why: 'Service platform/caddy has no address: nothing gives it one',
-        hint: 'servicelb is disabled in k3s, and no other load balancer is there: enable it, or use host ports',
+        why: 'Service platform/caddy has no address: no controller assigns LoadBalancer addresses',
+        hint: 'servicelb is disabled in k3s, and no other load balancer controller is installed: enable it, or use host ports',
       },
     ],
     [
@@ -147,13 +165,13 @@ describe('a server answers HTTP', () => {
       {
         is: 'waiting',
         why: "Service platform/caddy has no address: pod svclb-caddy-1: cannot be scheduled: 0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.",
-        hint: 'its ports are taken on the node by another Service or pod: kubectl get svc -A | grep LoadBalancer',
+        hint: 'its ports are in use on the node by another Service or pod: kubectl get svc -A | grep LoadBalancer',
       },
     ],
     [
       'its Service is of another type',
       [service({}, 'ClusterIP')],
-      { is: 'failed', why: 'Service platform/caddy is of type ClusterIP, and has no address outside the cluster' },
+      { is: 'failed', why: 'Service platform/caddy has type ClusterIP and therefore no address outside the cluster' },
     ],
   ])('not when %s', async (_, objects, readiness) => {
     const cluster = new FakeCluster('platform')
@@ -164,8 +182,8 @@ describe('a server answers HTTP', () => {
 
 test.each([
   [undefined, { is: 'waiting', why: 'Secret platform/token does not exist' }],
-  [{}, { is: 'waiting', why: 'Secret platform/token has no api-token in it' }],
-  [{ 'api-token': '' }, { is: 'waiting', why: 'Secret platform/token has no api-token in it' }],
+  [{}, { is: 'waiting', why: 'Secret platform/token has no key api-token' }],
+  [{ 'api-token': '' }, { is: 'waiting', why: 'Secret platform/token has no key api-token' }],
   [{ 'api-token': 'eA==' }, { is: 'ready' }],
 ])('a Secret that holds %j', async (data, readiness) => {
   const cluster = new FakeCluster('platform')

@@ -69,7 +69,7 @@ describe('an ExternalSecret', () => {
   test('that is synced in its newest version is ready when its Secret is there', async () => {
     const cluster = new FakeCluster('platform')
     cluster.put(external({ ...synced, syncedResourceVersion: '1-abc' }, { target: { name: 'cloudflare' } }))
-    expect(await waits(cluster)).toEqual(['external-secrets has not taken up its newest version yet (0.1 s)'])
+    expect(await waits(cluster)).toEqual(['external-secrets has not processed its newest version yet (0.1 s)'])
     cluster.put(external({ ...synced, syncedResourceVersion: '2-abc' }, { target: { name: 'cloudflare' } }))
     expect(await waits(cluster)).toEqual(['Secret platform/cloudflare does not exist (0.1 s)'])
     cluster.put({ apiVersion: 'v1', kind: 'Secret', metadata: { name: 'cloudflare', namespace: 'platform' } })

@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from 'vitest'
 import type { Cluster } from '../../src/cluster/cluster.ts'
-import { type GateSpec, gate, type Verdict } from '../../src/cluster/kinds/gate.ts'
+import { type GateSpec, type GateVerdict, gate } from '../../src/cluster/kinds/gate.ts'
+import { ProblemError } from '../../src/engine/problem.ts'
+import { LinkError } from '../../src/host/transport.ts'
 import { apiError, FakeCluster } from './fake.ts'
 import { made, planned } from './kit.ts'
 
@@ -15,7 +17,7 @@ const byBell = (more: Partial<GateSpec> = {}) =>
     title: 'the bell',
     boundSeconds: 30,
     watches: [BELL],
-    judge: async (cluster: Cluster): Promise<Verdict> => {
+    judge: async (cluster: Cluster): Promise<GateVerdict> => {
       const says = JSON.stringify((await cluster.get(BELL))?.data ?? 'waiting: no bell')
       const [, is = 'waiting', why = ''] = /(ready|waiting|failed)(?:: ([^"]*))?/.exec(says) ?? []
       return is === 'ready' ? { is } : is === 'failed' ? { is, why: why.replace('|', '\n') } : { is: 'waiting', why }
@@ -47,7 +49,37 @@ describe('a plan', () => {
     const cluster = new FakeCluster()
     cluster.fault = () => apiError(503, '', 'etcd has no leader')
     const { actual } = await byBell().look(cluster, { host: 'h', now: Date.now, signal: AbortSignal.timeout(1000) })
-    expect(actual).toEqual({ state: 'waiting: the API says: etcd has no leader' })
+    expect(actual).toEqual({ state: 'waiting: the API reports: etcd has no leader' })
+  })
+})
+
+describe('a wait while the API is silent', () => {
+  /** The API that was there for the plan does not answer `times` times. */
+  const silent = (times: number) => {
+    const cluster = new FakeCluster()
+    ring(cluster, 'waiting: one')
+    let calls = 0
+    cluster.fault = ({ verb }) => {
+      if (verb !== 'get' || ++calls === 1) return undefined
+      if (calls <= times + 1) return new LinkError('the API did not answer within 34 s')
+      ring(cluster, 'ready')
+      return undefined
+    }
+    return cluster
+  }
+
+  test('goes on where the host is there, and says so', async () => {
+    const { waits, problem } = await made(byBell(), silent(1), { reachHost: async () => undefined })
+    expect({ waits, problem }).toEqual({ waits: ['the API did not answer within 34 s (30 s)'], problem: '' })
+  })
+
+  test('ends where the host is gone, or with its bound', async () => {
+    const gone = new ProblemError({ kind: 'unreachable', where: 'edge-1', what: 'the connection was lost' })
+    const lost = await made(byBell(), silent(1), { reachHost: () => Promise.reject(gone) })
+    expect(lost.problem).toContain('the connection was lost')
+    const late = await made(byBell(), silent(99), { boundSeconds: 1, reachHost: async () => undefined })
+    expect(late.problem).toContain('the bell: it did not become ready within 1 s')
+    expect(late.problem).toContain('the API did not answer within 34 s')
   })
 })
 
@@ -61,6 +93,27 @@ describe('a wait', () => {
     expect(await made(byBell(), cluster)).toEqual({ waits: ['one (30 s)', 'two (30 s)'], problem: '' })
     expect(Date.now() - begun).toBeLessThan(3000)
   })
+
+  test('of what has to stay ready begins again when it was ready for a moment only', async () => {
+    const cluster = new FakeCluster()
+    ring(cluster, 'ready')
+    let moment = 0
+    const verdicts: GateVerdict[] = [{ is: 'ready' }, { is: 'waiting', why: 'it restarts' }, { is: 'ready' }]
+    const judged: string[] = []
+    const judge = async (): Promise<GateVerdict> => {
+      moment += 1000
+      const verdict = verdicts.shift() ?? { is: 'ready' }
+      judged.push(`${moment / 1000} s ${verdict.is}`)
+      return verdict
+    }
+    const resource = byBell({ judge, steadySeconds: 2, watches: [] })
+    const beat = new AbortController()
+    await resource.make({ resource, actual: null, desired: null }, cluster, {
+      ...{ host: 'h', now: () => moment, signal: beat.signal, stop: new AbortController().signal },
+      ...{ boundSeconds: 60, wait: () => undefined, output: () => undefined, warn: () => undefined },
+    })
+    expect(judged).toEqual(['1 s ready', '2 s waiting', '3 s ready', '4 s ready', '5 s ready'])
+  }, 20_000)
 
   test('says each reason once, and only its first line', async () => {
     const cluster = new FakeCluster()
@@ -84,7 +137,7 @@ describe('a wait', () => {
     expect(await made(byBell({ evidence }), cluster)).toEqual({
       waits: [],
       problem:
-        'edge-1 the bell: not ready, and will not be by itself\nwhy: it has a crack\nof 1846\nseen by all\nhint: cast it anew',
+        'edge-1 the bell: it is not ready and will not become ready by itself\nwhy: it has a crack\nof 1846\nseen by all\nhint: cast it anew',
     })
   })
 
@@ -93,7 +146,7 @@ describe('a wait', () => {
     ring(cluster, 'waiting: paint dries')
     expect(await made(byBell({ hint: 'buy other paint' }), cluster, { boundSeconds: 0.3 })).toEqual({
       waits: ['paint dries (0.3 s)'],
-      problem: 'edge-1 the bell: not ready after 0 s\nwhy: paint dries\nhint: buy other paint',
+      problem: 'edge-1 the bell: it did not become ready within 0 s\nwhy: paint dries\nhint: buy other paint',
     })
   })
 
@@ -118,7 +171,7 @@ describe('a wait', () => {
     ring(cluster, 'ready')
     cluster.fault = ({ verb }) => (verb === 'watch' ? new Error('gone') : undefined)
     let judged = 0
-    const judge = async (): Promise<Verdict> => (++judged > 2 ? { is: 'ready' } : { is: 'waiting', why: 'not yet' })
+    const judge = async (): Promise<GateVerdict> => (++judged > 2 ? { is: 'ready' } : { is: 'waiting', why: 'not yet' })
     expect(await made(byBell({ judge }), cluster, { boundSeconds: 0.4 })).toEqual({
       waits: ['not yet (0.4 s)'],
       problem: '',

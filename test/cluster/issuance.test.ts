@@ -50,8 +50,8 @@ describe('a Certificate', () => {
 
   test('that is not there', async () => {
     const { problem } = await made(gate(), cluster)
-    expect(problem).toContain('edge-1 Certificate database/postgresql-tls: not ready')
-    expect(problem).toContain('why: there is no such Certificate')
+    expect(problem).toContain('edge-1 Certificate database/postgresql-tls: it is not ready')
+    expect(problem).toContain('why: the Certificate does not exist')
   })
 
   test('whose challenge is answered with a redirect, as a request from the node sees it', async () => {
@@ -73,8 +73,18 @@ describe('a Certificate', () => {
       cluster,
     )
     expect(problem).toContain(
-      'DNS points elsewhere: postgresql-prod.svc.plus is 198.51.100.7, this node is 203.0.113.10',
+      'DNS does not point to this node: postgresql-prod.svc.plus is 198.51.100.7, this node is 203.0.113.10',
     )
+  })
+
+  test('whose name has the address of another machine for IPv6', async () => {
+    put('challenge')
+    cluster.answer = async () => ({ status: 404, headers: {}, body: '' })
+    const { problem } = await made(
+      gate(async () => ['203.0.113.10', '2001:db8::1']),
+      cluster,
+    )
+    expect(problem).toContain("has an IPv6 address that is not known as this node's: 2001:db8::1")
   })
 
   test('whose name this machine cannot resolve is not said to be nowhere', async () => {

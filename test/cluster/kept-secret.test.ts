@@ -87,7 +87,7 @@ test('lines are added to what others have there, once', async () => {
   const cluster = new FakeCluster('argocd')
   put(cluster)
   expect(await planned(known('github.com key\ngit key\n'), cluster)).toMatch(
-    /^action: add to ssh_known_hosts in .*\(1\)$/,
+    /^action: add the missing lines to ssh_known_hosts in .*\(1\)$/,
   )
   await made(known('github.com key\ngit key\n'), cluster)
   expect(cluster.peek(map)?.data).toEqual({ ssh_known_hosts: 'github.com key\ngit key\n' })
@@ -107,5 +107,5 @@ test("lines in another tool's ConfigMap are asked for and not written", async ()
   const cluster = new FakeCluster('argocd')
   put(cluster, { 'app.kubernetes.io/managed-by': 'Helm' }, { 'meta.helm.sh/release-name': 'argocd' })
   expect(await planned(known('github.com key\n'), cluster)).toBe('none')
-  expect(await planned(known('git key\n'), cluster)).toMatch(/is Helm \(release argocd\)'s\nhint: add it to/)
+  expect(await planned(known('git key\n'), cluster)).toMatch(/is owned by Helm \(release argocd\)\nhint: add it to/)
 })

@@ -44,7 +44,13 @@ export async function made(
     boundSeconds,
     stop = signal,
     warn = () => undefined,
-  }: { readonly boundSeconds?: number; readonly stop?: AbortSignal; readonly warn?: Making['warn'] } = {},
+    reachHost,
+  }: {
+    readonly boundSeconds?: number
+    readonly stop?: AbortSignal
+    readonly warn?: Making['warn']
+    readonly reachHost?: NonNullable<Making['reachHost']>
+  } = {},
 ): Promise<Made> {
   const waits: string[] = []
   const change = await changeOf(resource, cluster)
@@ -53,6 +59,7 @@ export async function made(
     wait: (why: string, bound: number | null) => waits.push(`${why} (${bound} s)`),
     output: () => undefined,
     warn,
+    ...(reachHost && { reachHost }),
   }
   try {
     await resource.make(change, cluster, how)

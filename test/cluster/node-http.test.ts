@@ -1,12 +1,13 @@
 // Requests from the node: over http and https, with a body, bounded as a whole, and never before the certificate is found good.
 
+import { X509Certificate } from 'node:crypto'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect, createServer as createTcpServer, type Server } from 'node:net'
 import { execa } from 'execa'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import type { NodeRequest } from '../../src/cluster/cluster.ts'
-import { httpFromNode } from '../../src/cluster/node-http.ts'
+import { handshakeFromNode, httpFromNode } from '../../src/cluster/node-http.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Transport } from '../../src/host/transport.ts'
 
@@ -105,6 +106,20 @@ test('silence ends with the bound: on the way there, in the handshake, in the an
   await expect(ask({ port: mute, timeoutMs: 200, tls: {} })).rejects.toThrow(words)
   const never: Transport['forward'] = () => new Promise(() => undefined)
   await expect(httpFromNode(never, { host: 'h', port: 1, path: '/', timeoutMs: 200 })).rejects.toThrow(words)
+})
+
+test('a handshake tells which certificate is shown for a name, by whatever authority, or the alert', async () => {
+  const server = createTlsServer({
+    cert,
+    key,
+    SNICallback: (name, done) => done(name === 'none.test' ? new Error('none') : null),
+  })
+  const port = await listening(server)
+  const hands = (servername: string) =>
+    handshakeFromNode(forward, { servername, address: '127.0.0.1', port, timeoutMs: 3000 })
+  const { fingerprint256, validTo } = new X509Certificate(cert)
+  expect(await hands('any.test')).toEqual({ fingerprint: fingerprint256, notAfter: new Date(validTo) })
+  await expect(hands('none.test')).rejects.toThrow()
 })
 
 test('a connection that ends in place of an answer is an error', async () => {

@@ -130,9 +130,9 @@ describe('an object', () => {
       'kubectl-edit',
     )
     expect(await planned(object(CERTIFICATE), cluster)).toMatchInlineSnapshot(`
-      "edge-1 Certificate database/tls: a field belongs to another manager, and nothing is forced
+      "edge-1 Certificate database/tls: a field belongs to another field manager, and conflicts are never forced
       why: spec.issuerRef.name: kubectl edit
-      hint: take its value into the inventory; or make it ours: kubectl -n database patch certificate.cert-manager.io tls --type=merge -p '{"spec":{"issuerRef":{"name":"one"}}}'"
+      hint: add its value to the inventory; or take ownership: kubectl -n database patch certificate.cert-manager.io tls --type=merge -p '{"spec":{"issuerRef":{"name":"one"}}}'"
     `)
   })
 
@@ -197,9 +197,9 @@ describe('an object', () => {
     expect(await planned(object(CERTIFICATE), cluster)).toBe('create\npresent: null -> true')
     const { problem } = await inTime(made(object(CERTIFICATE), cluster, { boundSeconds: 10 }))
     expect(problem).toMatchInlineSnapshot(`
-      "edge-1 Certificate database/tls: the API has not taken it for 10 s
+      "edge-1 Certificate database/tls: the API did not accept it within 10 s
       why: the webhook "w.example" does not answer: no endpoints available for service "w"
-      hint: kubectl -n x get pods,endpointslices tells what w lacks"
+      hint: find what w lacks: kubectl -n x get pods,endpointslices"
     `)
     expect(Date.now()).toBeLessThan(11_000)
   })
@@ -224,14 +224,14 @@ describe('an object', () => {
     )
     await cluster.delete(REF)
     expect(await planned(object(CERTIFICATE), cluster)).toBe(
-      'action: apply Certificate database/tls once the old one is gone (held by the finalizer x.example/hold)',
+      'action: apply Certificate database/tls once the old one is deleted (held by the finalizer x.example/hold)',
     )
     const late = await inTime(made(object(CERTIFICATE), cluster, { boundSeconds: 8 }))
     expect(late).toMatchInlineSnapshot(`
       {
-        "problem": "edge-1 Certificate database/tls: its deletion is not through after 8 s
+        "problem": "edge-1 Certificate database/tls: its deletion did not finish within 8 s
       why: Certificate database/tls is being deleted: held by the finalizer x.example/hold
-      hint: find who should take the finalizer off: kubectl -n database describe certificate.cert-manager.io tls",
+      hint: find the controller that must remove the finalizer: kubectl -n database describe certificate.cert-manager.io tls",
         "waits": [
           "Certificate database/tls is being deleted: held by the finalizer x.example/hold (8 s)",
         ],
@@ -286,7 +286,7 @@ describe('an object of others', () => {
     setTimeout(() => cluster.put(filled({ 'api-token': 'eA==' })), 2200)
     const begun = Date.now()
     expect(await inTime(made(token, cluster))).toEqual({
-      waits: ['there is no Secret platform/token (60 s)', 'Secret platform/token has no key api-token (60 s)'],
+      waits: ['Secret platform/token does not exist (60 s)', 'Secret platform/token has no key api-token (60 s)'],
       problem: '',
     })
     expect(Date.now() - begun).toBeLessThan(3000)
@@ -295,7 +295,7 @@ describe('an object of others', () => {
   test('fails with its hint when it does not come', async () => {
     const { problem } = await inTime(made(token, new FakeCluster('platform'), { boundSeconds: 7 }))
     expect(problem).toBe(
-      'edge-1 Secret platform/token: is not there after 7 s\nwhy: there is no Secret platform/token\nhint: make it',
+      'edge-1 Secret platform/token: it did not exist within 7 s\nwhy: Secret platform/token does not exist\nhint: make it',
     )
   })
 })

@@ -118,7 +118,7 @@ describe('what is no longer wanted', () => {
       OLD,
       (cluster) =>
         cluster.put({ ...OLD, metadata: { ...OLD.metadata, labels: { 'kustomize.toolkit.fluxcd.io/name': 'apps' } } }),
-      'forget Certificate database/old (Flux (apps) has it now)',
+      'forget Certificate database/old (Flux (apps) owns it now)',
     ],
     [
       'that somebody made anew',
@@ -127,20 +127,20 @@ describe('what is no longer wanted', () => {
         cluster.remove(ref)
         cluster.put(OLD)
       },
-      'forget Certificate database/old (nothing of it is ours any more)',
+      'forget Certificate database/old (it no longer has fields of k3s-platform)',
     ],
-    ['that is a namespace', of('Namespace', 'x'), () => {}, 'forget Namespace x (what is in it stays)'],
+    ['that is a namespace', of('Namespace', 'x'), () => {}, 'forget Namespace x (its contents are kept)'],
     [
       'that is a volume claim',
       of('PersistentVolumeClaim', 'x', 'database'),
       () => {},
-      'forget PersistentVolumeClaim database/x (its data stay)',
+      'forget PersistentVolumeClaim database/x (its data is kept)',
     ],
     [
       'that is a kind',
       of('CustomResourceDefinition', 'x'),
       () => {},
-      'forget CustomResourceDefinition x (with it all objects of its kind would go: it stays)',
+      'forget CustomResourceDefinition x (deleting it would delete all objects of its kind: it is kept)',
     ],
   ])('%s is only forgotten', async (_, manifest, change, expected) => {
     const cluster = new FakeCluster('database')
@@ -157,7 +157,7 @@ describe('what is no longer wanted', () => {
     const cluster = new FakeCluster('database')
     await run(cluster, [OLD, NEW])
     cluster.remove(refOf(OLD))
-    expect(await plans(cluster, [NEW])).toBe('action: forget an object that is gone')
+    expect(await plans(cluster, [NEW])).toBe('action: forget a deleted object')
     await run(cluster, [NEW])
     expect(await plans(cluster, [NEW])).toBe('none')
   })
@@ -168,13 +168,13 @@ describe('what is no longer wanted', () => {
     await cluster.patch(refOf(OLD), { metadata: { finalizers: ['x.example/hold'] } })
     const before = text(cluster)
     expect(await run(cluster, [])).toMatchInlineSnapshot(`
-      "edge-1 Certificate database/old: its deletion is not through after 0.05 s
+      "edge-1 Certificate database/old: its deletion did not finish within 0.05 s
       why: Certificate database/old is being deleted: held by the finalizer x.example/hold
-      hint: find who should take the finalizer off: kubectl -n database describe certificate.cert-manager.io old"
+      hint: find the controller that must remove the finalizer: kubectl -n database describe certificate.cert-manager.io old"
     `)
     expect(text(cluster)).toBe(before)
     cluster.remove(refOf(OLD))
-    expect(await plans(cluster, [])).toBe('action: forget an object that is gone')
+    expect(await plans(cluster, [])).toBe('action: forget a deleted object')
   })
 
   test('is known after a run that was killed between the record and the object', async () => {

@@ -63,7 +63,7 @@ test('an issuance that is under way is not started again, and a status that chan
 
 test('what is not there cannot be renewed, and is removed already', async () => {
   const cluster = new FakeCluster()
-  expect(await planned(renewal(ref), cluster)).toContain('there is no such Certificate')
+  expect(await planned(renewal(ref), cluster)).toContain('the Certificate does not exist')
   expect(await look(absent(ref), cluster)).toEqual({ actual: null, desired: null })
 })
 

@@ -77,7 +77,7 @@ describe('a Secret', () => {
     const uid = cluster.peek(REF)?.metadata.uid
     const docker = token({ '.dockerconfigjson': ONE }, 'kubernetes.io/dockerconfigjson')
     expect(await planned(docker, cluster)).toBe(
-      'action: delete Secret platform/token and make it anew: its type cannot be changed (Opaque -> kubernetes.io/dockerconfigjson)',
+      'action: recreate Secret platform/token: its type is immutable (Opaque -> kubernetes.io/dockerconfigjson)',
     )
     expect(await made(docker, cluster)).toEqual({ waits: [], problem: '' })
     expect(cluster.peek(REF)?.metadata.uid).not.toBe(uid)
@@ -89,11 +89,11 @@ describe('a Secret', () => {
     const kind = 'ExternalSecret'
     const ownerReferences = [{ apiVersion: 'external-secrets.io/v1', kind, name: 'mine', uid: 'u1', controller: true }]
     cluster.put({ ...REF, metadata: { ...REF, ownerReferences }, data: {} })
-    const wait = 'action: apply Secret platform/token once ExternalSecret mine, which owns it, is gone'
+    const wait = 'action: apply Secret platform/token once its owner ExternalSecret mine is deleted'
     expect(await planned(token({ 'api-token': ONE }), cluster)).toBe(wait)
     expect((await made(token({ 'api-token': ONE }), cluster)).problem).toBe(
-      `edge-1 Secret platform/token: is made by ExternalSecret mine, which would write it again
-hint: leave it to that, or: kubectl -n platform delete externalsecret mine`,
+      `edge-1 Secret platform/token: it is created by ExternalSecret mine, which would recreate it
+hint: remove it from the inventory, or: kubectl -n platform delete externalsecret mine`,
     )
     cluster.remove(REF)
     expect(await planned(token({ 'api-token': ONE }), cluster)).toBe('create\npresent: null -> true')

@@ -53,7 +53,7 @@ describe('a pod', () => {
 
   test('that lacks what a volume needs is told by an event of the kubelet', () => {
     const event = 'MountVolume.SetUp failed for volume "tls" : secret "database/postgresql-tls" not found'
-    expect(missing(event, 'database')).toBe('waits for Secret database/postgresql-tls, which does not exist')
+    expect(missing(event, 'database')).toBe('it waits for Secret database/postgresql-tls, which does not exist')
     expect(missing('0/1 nodes are available', 'database')).toBeNull()
   })
 })

@@ -12,6 +12,7 @@ const top = fileURLToPath(new URL('../../', import.meta.url))
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
+  'SECURITY.md',
   ...readdirSync(join(top, 'docs'))
     .filter((f) => f.endsWith('.md'))
     .map((f) => `docs/${f}`),
@@ -56,7 +57,7 @@ describe.each(pages)('%s', (page) => {
         const inventory = await loadInventory({ sources: [dir], cwd: dir, env: {} })
         const known = [...connectionNames, ...eachRole((role) => Object.keys(role.vars.shape)).flat()]
         const problems = inventory.hosts.flatMap((host) => [
-          ...unknownVars(host, known),
+          ...unknownVars([host], known).flatMap((one) => one.problems),
           ...connectionOf(host, { cwd: dir, env: {} }).problems,
           ...eachRole((role) => bindVars(host, role.vars).problems).flat(),
         ])

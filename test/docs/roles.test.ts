@@ -10,7 +10,7 @@ const names = (list: Iterable<string>) => [...list].map((name) => `\`${name}\``)
 /** What the page of a role says besides what the role itself says. */
 const WORDS: Readonly<Record<string, { readonly intro: string; readonly tag: string; readonly outro: string }>> = {
   k3s_platform_bootstrap: {
-    intro: 'From a bare machine with systemd to a working k3s, and on every later run back to it.',
+    intro: 'Turns a bare machine with systemd into a working k3s node; later runs restore that state.',
     tag: 'k3s',
     outro: `Names of the original roles that have no effect are accepted with a warning: ${names(Object.keys(unused))}.`,
   },
@@ -19,7 +19,7 @@ const WORDS: Readonly<Record<string, { readonly intro: string; readonly tag: str
       'From a working k3s to the platform: addons, the secrets that they need, issuers, and a certificate in each namespace that consumes it.',
     tag: 'cert-manager',
     outro:
-      'The charts are HelmCharts that k3s itself installs, side by side. An addon that is turned off is uninstalled; its CRDs and their objects stay.',
+      'The charts are HelmCharts that k3s itself installs, in parallel. An addon that is disabled is uninstalled; its CRDs and their objects are kept.',
   },
 }
 
@@ -31,6 +31,7 @@ function readme<V extends z.ZodObject>(role: Role<V>): string {
     host: 'HOST',
     address: 'HOST',
     boundSeconds: undefined,
+    interactive: true,
     workstation: {
       kubeconfigs: [],
       read: () => null,
@@ -52,7 +53,9 @@ function readme<V extends z.ZodObject>(role: Role<V>): string {
       .filter(([name]) => !Object.hasOwn(unused, name))
       .map(([name, schema]) => {
         const { description = '' } = z.object({ description: z.string().optional() }).parse(schema)
-        const value = defaults[name]
+        // A map that becomes a list of names and values is still given as a map.
+        const given = z.object({ default: z.unknown() }).safeParse(schema).data?.default
+        const value = given ?? defaults[name]
         return {
           name,
           default: value === undefined ? '-' : `\`${JSON.stringify(value)}\``,

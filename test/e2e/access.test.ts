@@ -76,11 +76,6 @@ const refusals: readonly Refusal[] = [
     error: /edge-1: \S+:22 refused the login of ops$/,
   },
   {
-    name: 'a key file that is not there',
-    vars: () => ({ ansible_ssh_private_key_file: '/nowhere/id' }),
-    error: /edge-1: the private key \/nowhere\/id does not exist$/,
-  },
-  {
     name: 'a user who is not there',
     vars: () => ({ ansible_user: 'nobody-here' }),
     error: /refused the login of nobody-here$/,
@@ -123,7 +118,7 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a closed port',
     vars: () => ({ ansible_port: 2022 }),
-    error: /edge-1: connection refused by 10\.88\.0\.\d+:2022$/,
+    error: /edge-1: 10\.88\.0\.\d+:2022 refused the connection$/,
     options: async () => ({
       env: { K3S_PLATFORM_SSH_KNOWN_HOSTS: `[${node.host}]:2022 ${node.hostKey}` },
     }),
@@ -131,17 +126,18 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a name that does not resolve',
     vars: () => ({ ansible_host: 'no-such-host.invalid' }),
-    error: /edge-1: the name no-such-host\.invalid does not resolve$/,
+    error:
+      /edge-1: (?:the host name no-such-host\.invalid does not resolve|no DNS server answered for the host name no-such-host\.invalid)$/,
   },
   {
     name: 'a host that is silent',
     vars: () => ({ ansible_host: silent.host }),
-    error: /edge-1: no answer from 10\.88\.0\.\d+:22$/,
+    error: /edge-1: 10\.88\.0\.\d+:22 did not answer in time$/,
   },
   {
     name: 'a port that accepts and says nothing',
     vars: () => ({ ansible_host: '10.88.0.1', ansible_port: listener.mute }),
-    error: /edge-1: 10\.88\.0\.1:\d+ accepts connections, but the login got no answer$/,
+    error: /edge-1: 10\.88\.0\.1:\d+ accepts connections, but did not answer the login$/,
   },
   {
     name: 'a port that speaks something else',
@@ -151,7 +147,7 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a sudo password that is wanted and not given',
     vars: () => ({ ansible_user: 'deploy' }),
-    error: /edge-1: sudo wants a password for deploy$/,
+    error: /edge-1: sudo requires a password for deploy$/,
     recap: 'failed',
   },
   {
@@ -163,13 +159,13 @@ const refusals: readonly Refusal[] = [
   {
     name: 'a user without a shell',
     vars: () => ({ ansible_user: 'shellless' }),
-    error: /edge-1: the login shell of shellless runs no commands$/,
+    error: /edge-1: the login shell of shellless does not run commands$/,
     recap: 'failed',
   },
   {
     name: 'ansible_become: false',
     vars: () => ({ ansible_become: false }),
-    error: /edge-1: needs root, and ansible_become: false forbids to become it$/,
+    error: /edge-1: root is required, but ansible_become is false$/,
     recap: 'failed',
   },
 ]
@@ -192,13 +188,15 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
   // Most of them wait; few at a time, because sshd drops the eleventh connection that is about to log in.
   test.concurrent.each(cases)('%s is one clear error within 15 s (%s)', async (_, transport, one) => {
     const inventory = await inventoryOf({ ...one.vars(), k3s_platform_ssh_transport: transport })
-    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory], await one.options?.())
+    const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory], {
+      timeout: 15_000,
+      ...(await one.options?.()),
+    })
     expect(problems(done), said(done)).toHaveLength(1)
     expect(problems(done)[0]).toMatch(typeof one.error === 'function' ? await one.error() : one.error)
     expect(done.stdout).toMatch(one.recap === 'failed' ? /unreachable=0 +failed=1/ : /unreachable=1 +failed=0/)
     expect(done.stdout).toMatch(/ok=0 +changed=0/)
     expect(done.code).toBe(1)
-    expect(done.seconds).toBeLessThan(15)
   })
 
   test.each(TRANSPORTS)('a wrong sudo password is one clear error, and one failed attempt (%s)', async (transport) => {
@@ -207,10 +205,9 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
       { ansible_become_password: 'battery staple', k3s_platform_ssh_transport: transport },
       'deploy',
     )
-    const done = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
+    const done = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory], { timeout: 15_000 })
     expect(problems(done)).toEqual(['✗ edge-1: sudo refused the password for deploy'])
     expect(done.stdout).toMatch(/failed=1/)
-    expect(done.seconds).toBeLessThan(15)
     const journal = await node.ask(['journalctl', '--since', since, '-o', 'cat', '--no-pager', '-t', 'sudo'])
     expect(journal.match(/authentication failure|incorrect password/g)?.length, journal).toBeGreaterThan(0)
     expect(journal.match(/pam_unix\(sudo:auth\): authentication failure/g), journal).toHaveLength(1)
@@ -223,7 +220,7 @@ for u in guest shellless; do install -d -o $u /home/$u/.ssh && install -o $u ${k
     const inventory = await inventoryOf(vars)
     await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
     const done = await cli(testbed, 1, ['apply', 'k3s_platform_bootstrap', '-i', inventory])
-    expect(problems(done)[0]).toMatch(/edge-1: \S+:22 turns logins from here away for a while$/)
+    expect(problems(done)[0]).toMatch(/edge-1: \S+:22 is rate limiting logins from this address$/)
     expect(done.stderr).toMatch(/why: +it says: Not allowed at this time/)
     await node.ask(`echo 'PerSourcePenalties no' >${strict}; systemctl restart ssh`)
   })
@@ -303,7 +300,7 @@ describe('let in', () => {
     const wrong = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir], {
       env: { K3S_PLATFORM_SSH_KEY_PASSPHRASE: 'open barley' },
     })
-    expect(problems(wrong)).toEqual([`✗ edge-1: the passphrase does not open the private key ${key}`])
+    expect(problems(wrong)).toEqual([`✗ edge-1: the passphrase does not decrypt the private key ${key}`])
     const none = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir])
     expect(problems(none)).toEqual([`✗ edge-1: the private key ${key} has a passphrase`])
     const { output, code } = await onTerminal(['plan', 'k3s_platform_bootstrap', '-i', dir], ['open sesame'])
@@ -329,8 +326,7 @@ describe('let in', () => {
   test.each(TRANSPORTS)('the policy accept-new learns a key into known_hosts, once (%s)', async (transport) => {
     const home = await testbed.dir()
     const options = { env: { HOME: home, K3S_PLATFORM_SSH_KNOWN_HOSTS: null } }
-    const dest = join(testbed.home, '.kube/k3s-platform/edge-1.yaml')
-    const vars = { k3s_platform_ssh_transport: transport, k3s_platform_kubeconfig_dest: dest }
+    const vars = { k3s_platform_ssh_transport: transport }
     const strict = await inventoryOf(vars)
     expect(problems(await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', strict], options))[0]).toMatch(
       /host key is not known/,
@@ -357,7 +353,6 @@ describe('let in', () => {
 
   describe('through a jump host', () => {
     let jump: TestNode
-    let behind: Vars = {}
     const home = async (config: string) => {
       const dir = await testbed.dir()
       await mkdir(join(dir, '.ssh'), { mode: 0o700 })
@@ -373,31 +368,29 @@ describe('let in', () => {
       // The node lets only the jump host in, so that nothing else can work.
       await node.ask(`nft add table inet t && nft 'add chain inet t i { type filter hook input priority 0; }' &&
 nft add rule inet t i tcp dport 22 ip saddr != ${jump.host} drop`)
-      behind = { k3s_platform_kubeconfig_dest: join(testbed.home, '.kube/k3s-platform/edge-1.yaml') }
     })
     afterAll(() => node.ask('nft delete table inet t'))
 
     test('of ansible_ssh_common_args', async () => {
       const options = await home('')
       const args = `-o ProxyJump=ops@${jump.host}`
-      await works({ ...behind, ansible_ssh_common_args: args }, 'ops', options)
+      await works({ ansible_ssh_common_args: args }, 'ops', options)
     })
 
     test('of ~/.ssh/config, where the host has its address, too', async () => {
       const config = `Host edge-1\n  HostName ${node.host}\n  User ops\n  ProxyJump ops@${jump.host}\n`
       const options = await home(config)
       // The inventory names nothing but the host; the certificate has the address.
-      const dir = await testbed.inventory({ 'edge-1': { ...behind } })
+      const dir = await testbed.inventory({ 'edge-1': {} })
       const done = await cli(testbed, 2, ['plan', 'k3s_platform_bootstrap', '-i', dir], options)
       expect(said(done)).toMatch(/tls-san/)
     })
 
     test('that is not there is one clear error', async () => {
       const options = await home('')
-      const dir = await inventoryOf({ ...behind, ansible_ssh_common_args: `-o ProxyJump=ops@${silent.host}` })
-      const done = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir], options)
+      const dir = await inventoryOf({ ansible_ssh_common_args: `-o ProxyJump=ops@${silent.host}` })
+      const done = await cli(testbed, 1, ['plan', 'k3s_platform_bootstrap', '-i', dir], { timeout: 15_000, ...options })
       expect(problems(done)).toHaveLength(1)
-      expect(done.seconds).toBeLessThan(15)
     })
   })
 

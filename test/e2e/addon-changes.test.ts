@@ -106,7 +106,7 @@ describe('certificates', () => {
   test('one that leaves the inventory is pruned, and its Secret stays', async () => {
     const { plan, apply } = await change(one(['platform']))
     for (const words of [plan, apply]) {
-      expect(words).toMatch(/delete Certificate database\/postgresql-tls \(its Secret stays/)
+      expect(words).toMatch(/delete Certificate database\/postgresql-tls \(its Secret remains/)
     }
     expect(await field(at.node, 'database', 'certificate/postgresql-tls', '{.metadata.name}')).toBe('')
     expect(await field(at.node, 'database', 'secret/postgresql-tls', '{.type}')).toBe('kubernetes.io/tls')
@@ -118,7 +118,7 @@ describe('certificates', () => {
     const crt = () => field(at.node, 'platform', 'secret/postgresql-tls', '{.data.tls\\.crt}')
     const before = await crt()
     const { apply } = await change({}, ['--fallback', 'selfsigned'])
-    expect(apply).toContain('self-signed as a recovery')
+    expect(apply).toContain('self-signed as a fallback')
     expect(await field(at.node, 'platform', 'certificate/postgresql-tls', issuer)).toBe(
       'svc-plus-selfsigned selfsigned',
     )
@@ -130,7 +130,7 @@ describe('certificates', () => {
   })
 })
 
-describe('the token of Cloudflare', () => {
+describe('the Cloudflare token', () => {
   const VAULT_TOKEN = 'hvs.vault-token-1'
   const OF_VAULT = 'cf-token-of-vault'
   const places = ['cert-manager', 'platform']
@@ -212,8 +212,8 @@ describe('an addon that is turned off', () => {
   test('is uninstalled after it was said what goes with it', async () => {
     const before = await releases(at.node)
     const { plan } = await change({ k3s_platform_reloader_enabled: false, k3s_platform_external_dns_enabled: false })
-    expect(plan).toContain('uninstalls reloader: Caddy serves a renewed certificate only after')
-    expect(plan).toContain('uninstalls external-dns: DNS records are not kept any more')
+    expect(plan).toContain('uninstalls reloader: workloads keep the Secrets that they started with')
+    expect(plan).toContain('uninstalls external-dns: DNS records are no longer updated')
     const { reloader: _, 'external-dns': __, ...others } = before
     expect(await releases(at.node)).toEqual(others)
     expect(await field(at.node, 'platform', 'deployment/external-dns', '{.metadata.name}')).toBe('')

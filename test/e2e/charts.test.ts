@@ -20,7 +20,7 @@ beforeAll(async () => {
     testbed.charts(),
     testbed.charts({ tls: true }),
     testbed.acme(node),
-    node.programs('cert-manager', 'external-dns', 'external-secrets'),
+    node.programs('caddy', 'cert-manager', 'external-dns', 'external-secrets'),
   ])
   const inventory = await testbed.inventory([node], { k3s_platform_disable_components: ['traefik'] })
   const { code, stderr } = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
@@ -64,7 +64,7 @@ async function field(object: string, namespace: string, jsonpath: string): Promi
 /** The release is deployed, and all Deployments of its namespace are rolled out. */
 async function installed(release: string, namespace: string): Promise<void> {
   const secrets = ['-n', namespace, 'get', 'secrets', '-l', `owner=helm,name=${release},status=deployed`, '-o', 'name']
-  await expect.poll(() => node.kubectl(secrets), { timeout: 120_000, interval: 500 }).toContain(release)
+  await expect.poll(() => node.kubectl(secrets)).toContain(release)
   await node.kubectl(['-n', namespace, 'rollout', 'status', 'deployments', '--timeout=120s'])
 }
 
@@ -72,7 +72,7 @@ async function installed(release: string, namespace: string): Promise<void> {
 async function refused(chart: object, name: string, text: string): Promise<void> {
   await apply(chart)
   const logs = `cat /opt/rancher/k3s/agent/logs/kube-system_helm-install-${name}-*`
-  await expect.poll(async () => (await node.run(logs)).stdout, { timeout: 30_000, interval: 500 }).toContain(text)
+  await expect.poll(async () => (await node.run(logs)).stdout).toContain(text)
   await node.kubectl(['-n', 'kube-system', 'delete', 'helmchart', name, '--timeout=30s'])
 }
 
@@ -129,11 +129,11 @@ describe('charts', () => {
     await mirror.clear()
   })
 
-  test('are refused with values that Caddy does not have', async () => {
-    const values = { ingressController: { enabled: true } }
+  test('are refused with values that the chart does not take', async () => {
+    const values = { service: { externalTrafficPolicy: '' } }
     const chart = helmChart('caddy-ingress-controller', 'caddy-2', values, { repo: charts.repoUrl })
     const other = { ...chart, metadata: { name: 'caddy-2', namespace: 'kube-system' } }
-    await refused(other, 'caddy-2', "additional properties 'enabled' not allowed")
+    await refused(other, 'caddy-2', "value must be one of 'Cluster', 'Local'")
   })
 })
 
@@ -168,11 +168,9 @@ describe('certificates', () => {
 
   test('are issued by the ACME server, which asks through Caddy', async () => {
     await apply(issuer())
-    await expect.poll(() => field('clusterissuer/acme', 'default', READY), { timeout: 30_000 }).toBe('True')
+    await expect.poll(() => field('clusterissuer/acme', 'default', READY)).toBe('True')
     await apply(certificate('site'))
-    await expect
-      .poll(() => field('certificate/site', 'default', READY), { timeout: 60_000, interval: 500 })
-      .toBe('True')
+    await expect.poll(() => field('certificate/site', 'default', READY)).toBe('True')
     const [chain, root] = await Promise.all([field('secret/site', 'default', '{.data.tls\\.crt}'), acme.root()])
     const pem = Buffer.from(chain, 'base64').toString()
     const verify =
@@ -188,18 +186,16 @@ describe('certificates', () => {
     await apply(certificate('elsewhere'))
     const reason = () =>
       node.kubectl(['get', 'challenges', '-n', 'default', '-o', 'jsonpath={.items[*].status.reason}'])
-    await expect.poll(reason, { timeout: 30_000, interval: 500 }).toContain('connection refused')
+    await expect.poll(reason).toContain('connection refused')
     await acme.unpoint('elsewhere.example.test')
-    await expect
-      .poll(() => field('certificate/elsewhere', 'default', READY), { timeout: 60_000, interval: 500 })
-      .toBe('True')
+    await expect.poll(() => field('certificate/elsewhere', 'default', READY)).toBe('True')
   })
 
   test('are not ordered while the ACME server limits the rate', async () => {
     await acme.rateLimit()
     await apply(certificate('limited'))
     const orders = async () => (await acme.requests()).filter((request) => request.refused)
-    await expect.poll(orders, { timeout: 30_000, interval: 500 }).not.toEqual([])
+    await expect.poll(orders).not.toEqual([])
     expect(await field('certificate/limited', 'default', READY)).toBe('False')
     await acme.clear()
   })
@@ -222,10 +218,8 @@ describe('external-secrets', () => {
 
   test('writes the Secret from its store, and says why it cannot', async () => {
     await apply(store, secret('there', '/token'), secret('missing', '/nowhere'))
-    await expect.poll(() => field('externalsecret/there', 'default', REASON), { timeout: 30_000 }).toBe('SecretSynced')
-    await expect
-      .poll(() => field('externalsecret/missing', 'default', REASON), { timeout: 30_000 })
-      .toBe('SecretSyncedError')
+    await expect.poll(() => field('externalsecret/there', 'default', REASON)).toBe('SecretSynced')
+    await expect.poll(() => field('externalsecret/missing', 'default', REASON)).toBe('SecretSyncedError')
     const token = await field('secret/there', 'default', '{.data.token}')
     expect(Buffer.from(token, 'base64').toString()).toBe('from the store')
   })
@@ -256,7 +250,7 @@ test('external-dns makes records of an Ingress', async () => {
     },
   })
   const log = () => node.ask('grep -h CREATE /opt/rancher/k3s/agent/logs/dns_*.log || :')
-  await expect.poll(log, { timeout: 30_000, interval: 500 }).toContain('web.example.test')
+  await expect.poll(log).toContain('web.example.test')
 })
 
 test('a delayed link takes its time and is trusted', async () => {

@@ -23,7 +23,7 @@ test('the demo makes a node that answers, with an empty plan after it, and leave
   expect(demo.all).toMatch(/demo: k3s: the (stand-in|release)/)
   expect(demo.all).toContain('Plan: no changes')
   expect(demo.all.match(/^(platform|database) +postgresql-tls +True /gm)).toHaveLength(2)
-  expect(demo.all.match(/^demo +Ready +control-plane /gm)).toHaveLength(2) // over ssh, and with the kubeconfig
+  expect(demo.all.match(/^demo +Ready +control-plane,etcd /gm)).toHaveLength(2) // over ssh, and with the kubeconfig
   expect(await nodes('list')).not.toContain('"name":"demo"')
   expect(existsSync(state)).toBe(false)
   expect((await execa('ps', ['-eo', 'args'])).stdout).not.toContain(`${state}/mirror.json`)

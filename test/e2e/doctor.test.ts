@@ -66,10 +66,14 @@ test('warnings end with 2, failures with 1; what holds a port is named, an unrea
   expect(second?.findings).toMatchObject([
     {
       kind: 'failed',
-      what: expect.stringMatching(/^port 6443 is held by python3 \(pid \d+\)$/),
+      what: expect.stringMatching(/^port 6443 is in use by python3 \(pid \d+\)$/),
       why: 'the Kubernetes API needs it',
     },
-    { kind: 'warning', what: expect.stringMatching(/^port 80 is held by python3 \(pid \d+\)$/), why: 'Caddy needs it' },
+    {
+      kind: 'warning',
+      what: expect.stringMatching(/^port 80 is in use by python3 \(pid \d+\)$/),
+      why: 'Caddy needs it',
+    },
   ])
   expect(third?.findings).toMatchObject([{ kind: 'unreachable' }])
   expect(told).toMatchObject({ status: 'failed', exitCode: 1, failures: 2, warnings: 1 })
@@ -87,8 +91,8 @@ test('what doctor calls a failure, apply refuses before anything changes', async
   const inventory = await testbed.inventory({ 'edge-2': other.hostVars() })
   const { code, stderr } = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory])
   expect(code).toBe(1)
-  expect(stderr).toContain('its host name "localhost" cannot be the name of a node')
-  expect(stderr).toContain('k0s is set up here')
+  expect(stderr).toContain('the host name "localhost" is not a valid node name')
+  expect(stderr).toContain('k0s is installed on the host')
   expect(await other.ask('ls /etc/rancher /var/lib/k3s-platform 2>/dev/null || :')).toBe('')
   await other.ask('rm -r /etc/k0s; hostname edge-2; echo edge-2 >/etc/hostname')
 })
@@ -97,10 +101,10 @@ test('a machine that is in the inventory twice is told once, with both names', a
   const inventory = await testbed.inventory({ 'edge-1': node.hostVars(), again: node.hostVars() })
   const told = await doctor(inventory)
   expect(told.hosts.flatMap(({ findings }) => findings)).toMatchObject([
-    { where: expect.stringMatching(/^(edge-1, again|again, edge-1)$/), what: 'both are called edge-1' },
+    { where: expect.stringMatching(/^(edge-1, again|again, edge-1)$/), what: 'both hosts are named edge-1' },
     {
       where: expect.stringMatching(/^(edge-1, again|again, edge-1)$/),
-      what: 'both have the same machine id: one is a copy of the other',
+      what: 'both have the same machine ID: one is a clone of the other',
     },
   ])
 })

@@ -32,7 +32,7 @@ describe('a fresh node, and a mirror that fails', () => {
     [
       'the sums are not there',
       { path: 'sha256sum-amd64.txt', kind: 'status', status: 404 },
-      /none to be had from .*sha256sum-amd64\.txt/,
+      /none could be fetched from .*sha256sum-amd64\.txt/,
     ],
     [
       'other bytes come',
@@ -118,7 +118,7 @@ describe('a running node', () => {
     await node.ask('rm /root/ballast')
     expect(done.code, done.stderr).toBe(1)
     expect(done.stderr).toContain('v1.36.5+k3s1 could not be fetched: the disk is full')
-    expect(done.stderr).toContain('make room on the host')
+    expect(done.stderr).toContain('free up space on the host')
     expect(await node.ask('ls -A /usr/local/bin')).toBe('k3s')
     expect(await node.ask('systemctl show -p InvocationID k3s')).toBe(run)
   })
@@ -185,6 +185,6 @@ test('a node with too little room is refused before anything is touched', async 
   const tiny = await testbed.inventory([small])
   const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', tiny])
   expect(done.code, done.stderr).toBe(1)
-  expect(done.stderr).toMatch(/✗ small: \d+ MiB are free\b.* \d+ are needed for k3s and its data/)
+  expect(done.stderr).toMatch(/✗ small: \d+ MiB are free\b.* k3s and its data need \d+/)
   expect(await small.ask('ls -A /usr/local/bin /etc/modules-load.d')).not.toContain('k3s')
 })

@@ -188,8 +188,8 @@ describe('what Argo CD has', () => {
     const other = await inventoryWith(certificates(names))
     await argocdSyncs(other)
     const { stdout, stderr } = await well(testbed, ['plan', '-i', inventory])
-    expect(stdout).toMatch(/o Certificate database\/postgresql-tls +Argo CD \(platform-edge-1\) has it otherwise/)
-    expect(stderr).toMatch(/Certificate database\/postgresql-tls: differs between Git and the inventory/)
+    expect(stdout).toMatch(/o Certificate database\/postgresql-tls +it differs in Argo CD \(platform-edge-1\)/)
+    expect(stderr).toMatch(/Certificate database\/postgresql-tls: Git and the inventory differ/)
     expect(stderr).toContain('infrastructure/edge-1/certificates/database/postgresql-tls/certificate.yaml')
     await argocdSyncs(inventory)
     expect((await well(testbed, ['plan', '-i', inventory])).stderr).not.toContain('differs')
@@ -199,9 +199,9 @@ describe('what Argo CD has', () => {
     await at.node.kubectl(['-n', 'database', 'delete', 'certificate', 'postgresql-tls'])
     const { stdout, stderr } = await well(testbed, ['plan', '-i', inventory])
     expect(stdout).toMatch(
-      /o Certificate database\/postgresql-tls +missing: Argo CD \(platform-edge-1\) does not have it/,
+      /o Certificate database\/postgresql-tls +missing: Argo CD \(platform-edge-1\) does not manage it/,
     )
-    expect(stderr).toContain('is in the inventory and not in the cluster')
+    expect(stderr).toContain('is in the inventory but not in the cluster')
     await well(testbed, ['apply', '-i', inventory], LONG)
     expect(await field(at.node, 'database', 'certificate/postgresql-tls', '{.metadata.name}')).toBe('')
     inventory = await inventoryWith(certificates([CERTIFIED], ['platform']))
@@ -228,14 +228,18 @@ describe('a recovery', () => {
   test('turns the automated sync off and takes the objects back as they are', async () => {
     const before = await pair()
     const shown = await testbed.cli(['plan', '-i', inventory, '--take-back'])
-    expect(shown.stdout, said(shown)).toMatch(/! suspend 1 Application, to take back what platform-edge-1 applies/)
+    expect(shown.stdout, said(shown)).toMatch(
+      /! suspend 1 Application to reclaim the objects that platform-edge-1 applies/,
+    )
     await well(testbed, ['apply', '-i', inventory, '--take-back', '--yes'], LONG)
     expect(await get(APPLICATION, '{.spec.syncPolicy.automated}')).toBe('')
     expect(await get(APPLICATION, '{.spec.syncPolicy.syncOptions}')).toContain('ServerSideApply')
     expect(await certificate('{.metadata.annotations}')).not.toContain('tracking-id')
     expect(await pair()).toBe(before)
     const { stdout } = await well(testbed, ['plan', '-i', inventory])
-    expect(stdout).toMatch(/o Application argocd\/platform-edge-1 +.*taken back, apply --hand-over gives it back/)
+    expect(stdout).toMatch(
+      /o Application argocd\/platform-edge-1 +.*reclaimed; to hand it over again: apply --hand-over/,
+    )
     const other = await inventoryWith(certificates(names, ['platform']))
     await well(testbed, ['apply', '-i', other, '-t', 'certificates'], LONG)
     expect(await certificate('{.spec.dnsNames}')).toBe(JSON.stringify(names))

@@ -90,8 +90,8 @@ test('the first run names the one command that takes the controllers over, and t
   const before = await state()
   const { stderr } = await run(1, 'apply')
   expect(await state()).toBe(before)
-  expect(stderr).toMatch(/✗ edge-1 Flux controllers: made by kubectl apply, and nothing is forced\n/)
-  const [, command = ''] = /to take them over, once: kubectl (.*) -f \S+, then run apply again$/m.exec(stderr) ?? []
+  expect(stderr).toMatch(/✗ edge-1 Flux controllers: owned by kubectl apply, and conflicts are never forced\n/)
+  const [, command = ''] = /take them over once with: kubectl (.*) -f \S+, then run apply again$/m.exec(stderr) ?? []
   await at.node.kubectl([...command.split(' '), '-f', '-'], manifest)
 })
 

@@ -73,9 +73,9 @@ describe.each([
 })
 
 describe('the bootstrap role alone, with a deploy key that is made', () => {
-  const MADE = /a deploy key was made: (ssh-ed25519 \S+)/
-  const SCANNED = /the host keys of .* were taken as it showed them: ssh-ed25519 SHA256:/
-  const REFUSED = /cannot be fetched: the login is refused/
+  const MADE = /a deploy key was generated: (ssh-ed25519 \S+)/
+  const SCANNED = /the host keys of .* were trusted on first use: ssh-ed25519 SHA256:/
+  const REFUSED = /it cannot be fetched: the Git server refuses the login/
   let at: Handoff
   let inventory: string
   let publicKey = ''
@@ -123,7 +123,7 @@ describe('the bootstrap role alone, with a deploy key that is made', () => {
     expect(text).toMatch(REFUSED)
     expect(await secret(at.node, 'identity.pub')).toContain(publicKey)
     // How to see it is told: a run may be killed before it says what it has made.
-    const shown = /its public part: kubectl (.*)$/m.exec(text)?.[1] ?? ''
+    const shown = /its public key: kubectl (.*)$/m.exec(text)?.[1] ?? ''
     expect(await at.node.ask(`k3s kubectl ${shown}`)).toContain(publicKey)
     await expectUntold(text)
   })
@@ -169,7 +169,7 @@ describe('the bootstrap role alone, with a deploy key that is made', () => {
     const first = at.git.knownHosts
     await at.git.rotateHostKey()
     await at.node.kubectl(['delete', '-n', 'flux-system', 'gitrepository/platform-config'])
-    expect(await run(1)).toMatch(/the server shows another host key than the known one/)
+    expect(await run(1)).toMatch(/the host key of the Git server changed/)
     expect(await secret(at.node, 'known_hosts')).toBe(first)
   })
 })

@@ -116,7 +116,7 @@ export async function applied(node: TestNode, revision: string): Promise<void> {
     `reconcile.fluxcd.io/requestedAt=${Date.now()}`,
   ])
   await expect
-    .poll(async () => [...new Set((await ask()).split(' '))], { timeout: 90_000, interval: 1000 })
+    .poll(async () => [...new Set((await ask()).split(' '))], { interval: 1000 })
     .toEqual([`main@sha1:${revision}`])
   await settled(node)
 }

@@ -82,7 +82,6 @@ async function expectLost(run: ReturnType<Testbed['spawnCli']>, during: RegExp):
   const done = await run
   expect(done.exitCode, said(done)).toBe(1)
   expect((Date.now() - since) / 1000).toBeGreaterThan(5)
-  expect((Date.now() - since) / 1000).toBeLessThan(45)
   expect(done.stdout).toMatch(/unreachable=1/)
   expect(/the connection was lost during: (.+)/.exec(done.stderr)?.[1], done.stderr).toMatch(during)
 }
@@ -116,9 +115,7 @@ describe('without its link', () => {
     await expectLost(run, /fetch/)
     await testbed.mirror.clear()
     await node.mend()
-    const again = Date.now()
     await expectHealed(testbed, node, inventory)
-    expect((Date.now() - again) / 1000).toBeLessThan(60)
     await node.down()
   })
 

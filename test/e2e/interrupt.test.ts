@@ -89,7 +89,7 @@ test.concurrent.each([
   const ended = await run
   expect(ended.exitCode, said(ended)).toBe(130)
   expect((Date.now() - since) / 1000).toBeLessThan(4)
-  expect(ended.stderr).toMatch(/stopped at once, as asked/)
+  expect(ended.stderr).toMatch(/stopped immediately on the second Ctrl-C/)
   await expectHealed(testbed, node, inventory)
   await node.down()
 })

@@ -29,6 +29,8 @@ contexts: []
 current-context: other
 users: []
 `
+const CERTIFICATE = /client-(?:certificate|key)-data: \S+/g
+const certificates = (text: string) => text.match(CERTIFICATE) ?? []
 const kube = (name: string) => join(testbed.home, '.kube', name)
 
 beforeAll(async () => {
@@ -114,6 +116,16 @@ test('--print writes it to stdout and nothing else', async () => {
   expect(await readFile(kube('config'), 'utf8')).not.toContain('printed')
 })
 
+test('a client certificate that was rotated on the node replaces the one in the file', async () => {
+  const before = await readFile(kube('config'), 'utf8')
+  await node.ask('k3s certificate rotate -d /opt/rancher/k3s --service admin && systemctl restart k3s')
+  await cli(testbed, 0, ['kubeconfig', '-i', inventory])
+  const after = await readFile(kube('config'), 'utf8')
+  expect(certificates(after)).not.toEqual(certificates(before))
+  expect(after.replace(CERTIFICATE, '')).toBe(before.replace(CERTIFICATE, ''))
+  expect((await testbed.spawn(list('edge-1'))).stdout).toBe('edge-1\n')
+})
+
 test('a command runs through the tunnel, its exit code is the result, and nothing is left', async () => {
   await node.ask(`iptables -I INPUT -p tcp --dport 6443 ! -i lo -j DROP`)
   const done = await cli(testbed, 0, ['kubeconfig', 'edge-1', '-i', inventory, '--tunnel', '--', ...list()])
@@ -138,7 +150,7 @@ test('a tunnel without a command stays open until it is interrupted', async () =
 test.each([
   [['--tunnel', '--use'], '--use'],
   [['--print', '--replace'], '--replace'],
-  [['--server', 'elsewhere'], 'does not name elsewhere'],
+  [['--server', 'elsewhere'], 'does not include elsewhere'],
   [['--', 'kubectl'], 'add --tunnel'],
 ])('%j is refused', async (args, why) => {
   expect(said(await cli(testbed, 64, ['kubeconfig', '-i', inventory, ...args]))).toContain(why)

@@ -146,10 +146,10 @@ echo default >root/run/openrc/softlevel; printf ready; read -r end`
     expect(failure.problems[0]).toMatchObject({
       where: 'edge-1 k3s.service',
       what: expect.stringMatching(
-        /^not healthy after the restart: started, started again \d times.*; the last good configuration is back and running$/,
+        /^not healthy after the restart: started, restarted \d times.*; the last good configuration was restored and is running$/,
       ),
       why: expect.stringContaining('/var/log/k3s.log: level=fatal msg="no such flag"'),
-      hint: expect.stringContaining('/var/log/k3s.log on the host has all of it'),
+      hint: expect.stringContaining('full log on the host: /var/log/k3s.log'),
       rescued: true,
     })
     expect(run(`cat ${CONFIG}`)).toBe('good 2')

@@ -24,7 +24,7 @@ export async function platform(testbed: Testbed, name: string): Promise<Platform
   const [charts, acme] = await Promise.all([
     testbed.charts(),
     testbed.acme(node),
-    node.programs('cert-manager', 'external-dns', 'external-secrets'),
+    node.programs('caddy', 'cert-manager', 'external-dns', 'external-secrets'),
   ])
   return { node, charts, acme, vars: platformVars(charts, acme) }
 }

@@ -26,12 +26,13 @@ const inputs = () => node.ask(`sha256sum ${INPUTS}; stat -c '%n %a %U:%G' ${INPU
 const temporary = () => node.ask("find /etc/rancher /etc/systemd/system /usr/local/bin -name '.*'")
 
 test('a configuration that k3s refuses on a fresh node: the journal is told, and that there is nothing to go back to', async () => {
-  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED], {
+    timeout: 60_000,
+  })
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toContain('unknown flag: --no-such-flag')
-  expect(done.stderr).toContain('there is no earlier configuration to go back to')
+  expect(done.stderr).toContain('there is no earlier configuration to restore')
   expect(done.stdout).toMatch(/^edge-1 +ok=\d+ +changed=\d+ +unreachable=0 +failed=1 +skipped=[12] +rescued=0 /m)
-  expect(done.seconds).toBeLessThan(60)
 })
 
 test('then a good inventory heals it', async () => {
@@ -45,7 +46,7 @@ test('a configuration that k3s refuses: the journal is told, the last good one i
   const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...REFUSED])
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(
-    /^✗ edge-1 k3s\.service: not healthy after the restart: .*, after \d+ s(: [^;\s].*)?; the last good configuration is back and running$/m,
+    /^✗ edge-1 k3s\.service: not healthy after the restart: .*, after \d+ s(: [^;\s].*)?; the last good configuration was restored and is running$/m,
   )
   expect(done.stderr).toContain('unknown flag: --no-such-flag')
   expect(done.stdout).toMatch(/^edge-1 +ok=\d+ +changed=\d+ +unreachable=0 +failed=1 +skipped=[12] +rescued=1 /m)
@@ -93,15 +94,16 @@ test.each([
 ])('an upgrade to a k3s that %s goes back to the old binary within the bound', async (title, script, says) => {
   const before = await inputs()
   const bad = await badRelease(`bad-${title.split(' ')[0]}`, script)
-  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '--timeout', '20s', ...bad])
+  const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, '--timeout', '20s', ...bad], {
+    timeout: 60_000,
+  })
   expect(done.code, done.stderr).toBe(1)
   expect(done.stderr).toMatch(new RegExp(says))
-  expect(done.stderr).toContain('the last good configuration is back and running')
+  expect(done.stderr).toContain('the last good configuration was restored and is running')
   expect(await inputs()).toBe(before)
   expect(await temporary()).toBe('')
   expect(await node.ask('systemctl is-active k3s; k3s kubectl get --raw /readyz')).toBe('active\nok')
   expect(await node.ask('k3s kubectl get node edge-1 --no-headers')).toContain(K3S_VERSIONS[0])
-  expect(done.seconds).toBeLessThan(60)
 
   const run = await runOf(node)
   await well(testbed, ['apply', 'k3s_platform_bootstrap', '-i', inventory])

@@ -103,7 +103,7 @@ test('a change that a running cluster cannot take is refused, with the way out, 
     ...over({ k3s_platform_data_dir: '/srv/other' }),
   ])
   expect(done.code).not.toBe(0)
-  expect(done.stderr).toContain('data-dir cannot change from /srv/k3s to /srv/other: the cluster runs already')
+  expect(done.stderr).toContain('data-dir cannot change from /srv/k3s to /srv/other: the cluster is already running')
   expect(done.stderr).toContain('to move the data')
   expect(await node.ask('ls -d /srv/other 2>/dev/null || echo none')).toBe('none')
   expect(await starts(node)).toBe(before)
@@ -113,16 +113,16 @@ test('a drop-in that k3s refuses goes again, and the one that it replaced comes 
   const bad = { k3s_platform_k3s_config_dropins: { '20-bad': { 'kube-apiserver-arg+': ['no-such-flag=1'] } } }
   const done = await testbed.cli(['apply', 'k3s_platform_bootstrap', '-i', inventory, ...over(bad)])
   expect(done.code, done.stderr).toBe(1)
-  expect(done.stderr).toContain('the last good configuration is back and running')
+  expect(done.stderr).toContain('the last good configuration was restored and is running')
   expect(await node.ask(`ls ${DIR}/config.yaml.d`)).toBe('10-log.yaml')
   await well(testbed, ['plan', 'k3s_platform_bootstrap', '-i', inventory])
 })
 
-test("somebody else's drop-in is left alone, and told when it overrides something of the inventory", async () => {
+test("somebody else's drop-in is left alone, and told when it this file overrides something of the inventory", async () => {
   await node.ask(`printf 'tls-san: [mine.example]\\n' >${DIR}/config.yaml.d/99-mine.yaml`)
   const plan = await testbed.cli(['plan', 'k3s_platform_bootstrap', '-i', inventory])
   expect(plan.code, plan.stderr).toBe(0)
-  expect(plan.stderr).toContain(`${DIR}/config.yaml.d/99-mine.yaml: overrides tls-san of the inventory`)
+  expect(plan.stderr).toContain(`${DIR}/config.yaml.d/99-mine.yaml: this file overrides tls-san of the inventory`)
   await node.ask(`rm ${DIR}/config.yaml.d/99-mine.yaml`)
 })
 

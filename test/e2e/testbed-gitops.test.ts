@@ -142,7 +142,7 @@ describe('Flux', () => {
     return node.kubectl(['get', '-n', namespace, '--ignore-not-found', object, '-o', `jsonpath=${jsonpath}`])
   }
 
-  const until = (look: () => Promise<string>) => expect.poll(look, { timeout: 90_000, interval: 500 })
+  const until = (look: () => Promise<string>) => expect.poll(look)
 
   /** A GitRepository, and the Secret with what opens it. */
   function source(name: string, url: string, secret: Record<string, string>): object[] {

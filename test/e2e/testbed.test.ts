@@ -129,7 +129,7 @@ test('an inventory names the nodes, the mirror and the version', async () => {
   const dir = await testbed.inventory([node], { extra: 1 })
   expect(await readFile(join(dir, 'hosts.yaml'), 'utf8')).toContain(`ansible_host: ${node.host}\n`)
   expect(await readFile(join(dir, 'group_vars/all.yaml'), 'utf8')).toBe(
-    `k3s_platform_k3s_mirror_url: ${testbed.mirror.url}\nk3s_platform_k3s_version: ${K3S_VERSIONS[0]}\nextra: 1\n`,
+    `k3s_platform_k3s_mirror_url: ${testbed.mirror.url}\nk3s_platform_k3s_version: ${K3S_VERSIONS[0]}\nk3s_platform_kubeconfig_fetch: true\nextra: 1\n`,
   )
 })
 

@@ -39,7 +39,10 @@ const Manifest = z.looseObject({
 })
 type Manifest = z.output<typeof Manifest>
 
-const BUILT_IN = ['v1 Namespace', 'v1 Service', 'networking.k8s.io/v1 Ingress']
+const BUILT_IN = [
+  ...['v1 Namespace', 'v1 Service', 'v1 ServiceAccount', 'networking.k8s.io/v1 Ingress', 'batch/v1 CronJob'],
+  ...['rbac.authorization.k8s.io/v1 Role', 'rbac.authorization.k8s.io/v1 RoleBinding'],
+]
 const schemas = new Map<string, unknown>()
 let k3s = ''
 

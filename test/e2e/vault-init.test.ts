@@ -8,6 +8,7 @@ import { armor, Decrypter, generateX25519Identity, identityToRecipient } from 'a
 import { execa } from 'execa'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { shellWords } from '../../src/engine/shell-words.ts'
 import { random } from '../random.ts'
 import type { TestNode } from '../testbed/node.ts'
 import { type CliOptions, type CliResult, Testbed } from '../testbed/testbed.ts'
@@ -106,16 +107,31 @@ const ofKept = ({ unseal_keys_b64, unseal_keys_hex, root_token }: Kept) => [
   root_token,
 ]
 
+/** With stderr on a terminal, and stdout in a file, as `apply >log` has them. */
+async function onTerminal(args: readonly string[], options: CliOptions): Promise<CliResult> {
+  const [log, started] = [join(await testbed.dir(), 'log'), Date.now()]
+  const program = [process.execPath, join(import.meta.dirname, '../../dist/k3s-platform.js'), ...args]
+  const env = { ...options.env, TERM: 'dumb' }
+  const done = await testbed.spawn(['script', '-qec', `${shellWords(program)} >${log}`, '/dev/null'], {
+    ...options,
+    env,
+  })
+  const seconds = (Date.now() - started) / 1000
+  const [code, signal, stdout] = [done.exitCode ?? null, done.signal ?? null, await readFile(log, 'utf8')]
+  return { code, signal, stdout, stderr: done.stdout.replaceAll('\r\n', '\n'), seconds }
+}
+
 /** An apply that tells all it can, and everything that it told to anybody but the reader of stderr. */
 async function loud(
   inventory: string,
   options: CliOptions = {},
+  run: (args: readonly string[], options: CliOptions) => Promise<CliResult> = (args, more) => testbed.cli(args, more),
 ): Promise<{ done: CliResult; told: Record<string, string> }> {
   const [events, temp] = [join(await testbed.dir(), 'events.jsonl'), await testbed.dir()]
   const flags = ['-vvv', '-D', '--debug', '--events', events]
   const env = { TMPDIR: temp, ...options.env }
   const { done, seen } = await watched(testbed, { needles: [], folders: [] }, () =>
-    testbed.cli(['apply', 'k3s_platform_addon', '-i', inventory, ...flags], { ...options, env }),
+    run(['apply', 'k3s_platform_addon', '-i', inventory, ...flags], { ...options, env }),
   )
   expect(seen.arguments, 'the watcher sees what runs in the node').toContain('vault -data')
   const told = {
@@ -148,7 +164,7 @@ describe('init', () => {
   test('opens a new Vault, and tells its keys to the Secret and the age file alone', async () => {
     const { stdout } = await plan(byFile, 2)
     expect(stdout).toContain(
-      'initialise Vault (5 keys, 3 of them open it), keep them in Secret extsvc/vault-bootstrap and',
+      'initialize Vault (5 key shares, threshold 3), store them in Secret extsvc/vault-bootstrap and',
     )
     expect(await vault.status()).toMatchObject({ initialized: false })
     const { done, told } = await loud(byFile)
@@ -179,12 +195,14 @@ describe('init', () => {
     // Its storage was lost: another Vault is there now.
     await vault.fresh()
     const lost = await apply(byFile, 1)
-    expect(said(lost)).toContain('is not initialised, but Secret extsvc/vault-bootstrap has the keys of a Vault')
+    expect(said(lost)).toContain(
+      'it is not initialized, but Secret extsvc/vault-bootstrap contains the key shares of a Vault',
+    )
     expect(await vault.status()).toMatchObject({ initialized: false })
   })
 
   test('shows the keys once on the terminal where that is allowed, and nowhere else', async () => {
-    const { done, told } = await loud(byOutput)
+    const { done, told } = await loud(byOutput, {}, onTerminal)
     expect(done.code, said(done)).toBe(0)
     const kept = (await inSecret())?.json
     if (kept === undefined) throw new Error('there is no Secret')
@@ -199,9 +217,10 @@ describe('init', () => {
 
   test.each([
     ['in CI', { CI: 'true' }, [], 'CI is set'],
-    ['for a program', {}, ['-o', 'json'], 'with -o json'],
-    ['for a report', {}, ['-o', 'junit'], 'with -o junit'],
-    ['for GitHub', {}, ['-o', 'github'], 'with -o github'],
+    ['for a program', {}, ['-o', 'json'], '-o json is for programs'],
+    ['for a report', {}, ['-o', 'junit'], '-o junit is for programs'],
+    ['for GitHub', {}, ['-o', 'github'], '-o github is for programs'],
+    ['in a log', {}, [], 'stderr is not a terminal'],
   ])('does not initialise what it could show to nobody: %s', async (_, env, args, why) => {
     expect(said(await apply(byOutput, 1, { env }, ...args))).toContain(why)
     expect(await vault.status()).toMatchObject({ initialized: false })
@@ -276,7 +295,7 @@ describe('a run that is killed', () => {
       if (kept === null && (await vault.status()).sealed) {
         // Between Vault's answer and the disk nothing can be kept.
         expect(again.code, said(again)).toBe(1)
-        expect(said(again)).toContain('is initialised and sealed, and its keys are not known here')
+        expect(said(again)).toContain('it is initialized and sealed, but its key shares are unknown')
         if (files[0] === undefined) {
           // The way out that it names.
           await vault.fresh()
@@ -333,12 +352,12 @@ describe('migrate', () => {
   test('never initialises a Vault', async () => {
     const other = { root_token: 'hvs.of-another-vault', unseal_keys_b64: ['YWJjZGVmZ2hpamtsbW5vcA=='] }
     const env = { VAULT_ROOT_TOKEN: other.root_token, VAULT_INIT_JSON: JSON.stringify(other) }
-    expect(said(await apply(migrate, 1, { env }))).toContain('is not initialised: there is no Vault to migrate')
+    expect(said(await apply(migrate, 1, { env }))).toContain('it is not initialized: there is no Vault to migrate')
     expect(await vault.status()).toMatchObject({ initialized: false })
     expect(await inSecret()).toBeNull()
     await vault.init()
     const wrong = await apply(migrate, 1, { env })
-    expect(said(wrong)).toContain('does not open with the keys of VAULT_INIT_JSON')
+    expect(said(wrong)).toContain('it does not unseal with the key shares of VAULT_INIT_JSON')
     expect(said(wrong)).not.toContain(other.unseal_keys_b64[0])
     expect(await inSecret()).toBeNull()
   })
@@ -366,13 +385,13 @@ describe('a Vault in the cluster', () => {
       k3s_platform_vault_server: `https://${NAME}:8200`,
       k3s_platform_vault_bootstrap_mode: 'init',
       k3s_platform_vault_init_phase: 'post_flux',
-      k3s_platform_vault_allow_sensitive_output: true,
+      k3s_platform_vault_init_recipients: [await identityToRecipient(identity)],
     }
     const ca = pair.slice(pair.indexOf('-----BEGIN CERTIFICATE-----'))
     const trusting = await testbed.inventory([node], { ...vars, k3s_platform_vault_ca: ca })
     const late = await apply(trusting, 1, {}, '--timeout', '2s')
-    expect(said(late)).toContain('does not answer after 2 s')
-    expect(said(late)).toContain('there is no Service extsvc/vault that has an address')
+    expect(said(late)).toContain('it did not answer within 2 s')
+    expect(said(late)).toContain('the Service extsvc/vault does not exist or has no address')
 
     const run = testbed.cli(['apply', 'k3s_platform_addon', '-i', trusting, '-vv'])
     await sleep(3000)
@@ -385,12 +404,12 @@ describe('a Vault in the cluster', () => {
     await vault.start({ listen: `${address}:8200`, tls: '/srv/vault.pem' })
     const done = await run
     expect(done.code, said(done)).toBe(0)
-    expect(done.stderr).toContain('… there is no Service extsvc/vault that has an address')
+    expect(done.stderr).toContain('… the Service extsvc/vault does not exist or has no address')
     await plan(trusting, 0)
 
     const strict = await testbed.inventory([node], vars)
     const untrusted = await apply(strict, 1, {}, '--timeout', '2s')
-    expect(said(untrusted)).toContain('its TLS certificate is not trusted')
+    expect(said(untrusted)).toMatch(/the TLS certificate of \S+ is not trusted: /)
     expect(said(untrusted)).toContain('k3s_platform_vault_ca')
     expect(readFileSync(join(testbed.home, '.kube/k3s-platform/edge-1.yaml'), 'utf8')).not.toBe('')
   })

@@ -2,7 +2,7 @@
 
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Observation, Resource, Stage } from '../../src/engine/resource.ts'
-import type { Session, Target } from '../../src/engine/runner.ts'
+import type { RunTarget, Session } from '../../src/engine/runner.ts'
 import type { State } from '../../src/engine/state.ts'
 
 export interface Thing extends Partial<Resource> {
@@ -13,11 +13,11 @@ export interface Thing extends Partial<Resource> {
   /** Unknown until the thing of that id is as it should be. */
   readonly after?: string
   /** What happens when it is made: default, it becomes as wanted. */
-  readonly on?: 'fails' | 'stays' | 'throws' | 'is rescued' | 'loses the link' | 'never ends'
+  readonly on?: 'fails' | 'stays' | 'flaps' | 'throws' | 'is rescued' | 'loses the link' | 'never ends'
 }
 
 export interface MemoryHost {
-  readonly target: Target<Resource, string>
+  readonly target: RunTarget<Resource, string>
   /** `connect`, `look`, `lock`, `apply a,b`, `a` when it was made, `release`, `close`. */
   readonly diary: string[]
 }
@@ -25,6 +25,9 @@ export interface MemoryHost {
 export interface Behaviour {
   readonly connect?: 'refused' | 'throws'
   readonly findings?: readonly { kind: 'failed' | 'warning'; what: string }[]
+  /** What it shares with other hosts. */
+  readonly exclusive?: readonly string[]
+  readonly after?: readonly string[]
   /** Called when a step begins. */
   readonly during?: (id: string) => void
   /** Called when a host connects: the promise is waited for. */
@@ -49,6 +52,8 @@ export function memoryHost(host: string, stages: readonly (readonly Thing[])[], 
       ...(before !== undefined && !well(before) ? { deferred: `after ${before.id}` } : {}),
     }
   }
+  /** Things that were made once, and will not be well at the look after the next one. */
+  const flapping = new Map<string, number>()
   const session: Session<Resource, string> = {
     execs: 7,
     close: async () => {
@@ -57,6 +62,10 @@ export function memoryHost(host: string, stages: readonly (readonly Thing[])[], 
     observe: async (resources, signal) => {
       signal.throwIfAborted()
       diary.push('look')
+      for (const [id, looks] of flapping) {
+        flapping.set(id, looks - 1)
+        if (looks === 1) world.set(id, null)
+      }
       const found = (r: Resource) => observation(things.get(r.id) ?? { id: r.id })
       return { facts: host, observations: new Map(resources.map((r) => [r.id, found(r)])) }
     },
@@ -86,6 +95,7 @@ export function memoryHost(host: string, stages: readonly (readonly Thing[])[], 
         if (thing.on === 'is rescued') throw new ProblemError({ ...problem, rescued: true })
         if (thing.on === 'loses the link') throw new ProblemError({ ...problem, kind: 'unreachable' })
         if (thing.on !== 'stays') world.set(id, desired(thing))
+        if (thing.on === 'flaps' && !flapping.has(id)) flapping.set(id, 2)
         diary.push(id)
         step({ is: 'done', resource: id, title: id })
       }
@@ -103,6 +113,8 @@ export function memoryHost(host: string, stages: readonly (readonly Thing[])[], 
         }),
       ),
       checks: 3,
+      ...(how.exclusive && { exclusive: () => how.exclusive ?? [] }),
+      ...(how.after && { after: how.after }),
       about: (facts) => `about ${facts}`,
       preflight: () => (how.findings ?? []).map((finding) => ({ where: host, ...finding })),
       connect: async () => {

@@ -46,6 +46,13 @@ const TABLES: Readonly<Record<string, readonly Row[]>> = {
     },
     { id: 'y', inputs: ['x'], found: fine, afterInputs: () => ({ actual: null }), op: 'none' },
   ],
+  'a file of the workstation is never pending; its fields are what is to be written': [
+    { id: 'x', workstation: true, found: is(null, { a: 1 }), op: 'local', fields: ['a'] },
+    { id: 'y', workstation: true, found: fine, op: 'local' },
+    { id: 'z', workstation: true, found: is({ a: 1 }, null), op: 'local', fields: ['present'] },
+    { id: 'w', workstation: true, found: { ...other, deferred: 'at the start' }, op: 'local', note: 'at the start' },
+    { id: 'v', inputs: ['x'], found: fine, afterInputs: () => ({ actual: null }), op: 'none' },
+  ],
   'what cannot be known yet is deferred': [
     { id: 'x', found: { ...other, deferred: 'after the restart' }, op: 'deferred', note: 'after the restart' },
     {
@@ -144,8 +151,8 @@ test('a resource that was not looked at is a defect, not a change', () => {
   expect(() => plan([{ role: 'r', name: 's', resources: [{ id: 'x', title: 'x' }] }], new Map())).toThrow('x')
 })
 
-test('the counts add up, and what is fine or owned is not pending', () => {
-  const ops: readonly Op[] = ['none', 'create', 'update', 'delete', 'action', 'owned', 'deferred']
+test('the counts add up, and what is fine, owned or of the workstation is not pending', () => {
+  const ops: readonly Op[] = ['none', 'create', 'update', 'delete', 'action', 'owned', 'deferred', 'local']
   const change = (op: Op): Change => ({
     resource: { id: op, title: op },
     op,
@@ -163,6 +170,7 @@ test('the counts add up, and what is fine or owned is not pending', () => {
     action: 1,
     owned: 1,
     deferred: 1,
+    local: 1,
   })
   expect(changes.filter(pending).map((c) => c.op)).toEqual(['create', 'update', 'delete', 'action', 'deferred'])
 })

@@ -1,7 +1,7 @@
 // The run: what is asked of a host, in which order, what is told, and how it is counted.
 
 import { describe, expect, test } from 'vitest'
-import type { Event, HostResult, Mode, Recap } from '../../src/engine/events.ts'
+import type { Event, HostResult, Recap, RunMode } from '../../src/engine/events.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import { run } from '../../src/engine/runner.ts'
 import { type Behaviour, fine, type MemoryHost, memoryHost, type Thing } from './memory.ts'
@@ -13,7 +13,7 @@ interface Ran {
 }
 
 interface How {
-  readonly mode?: Mode
+  readonly mode?: RunMode
   readonly forks?: number
   readonly stop?: AbortSignal
   readonly signal?: AbortSignal
@@ -124,6 +124,19 @@ const ROWS: Readonly<Record<string, Row>> = {
     diary: 'connect look lock look apply a,b a b look release close',
     problems: [{ where: 'h a', what: expect.stringContaining('not converged'), why: 'well: is "no", should be true' }],
   },
+  'a wait for what was well and is not any more is repeated, and no change is made twice': {
+    stages: [[{ id: 'a' }], [{ id: 'w', waits: true, on: 'flaps' }], [{ id: 'b' }]],
+    status: 'ok',
+    recap: { ok: 3, changed: 3 },
+    diary: 'connect look lock look apply a a look apply w w look apply b b look apply w w look release close',
+  },
+  'a wait that never stays well is not converged after its third time': {
+    stages: [[{ id: 'w', waits: true, on: 'stays' }]],
+    status: 'failed',
+    recap: { changed: 1, failed: 1 },
+    diary: 'connect look lock look apply w w look apply w w look apply w w look release close',
+    problems: [{ where: 'h w', what: expect.stringContaining('not converged') }],
+  },
   'only what was tried is called not converged': {
     stages: [[{ id: 'a', on: 'stays' }, { id: 'x' }, { id: 'b', after: 'x' }]],
     status: 'failed',
@@ -191,6 +204,38 @@ const ROWS: Readonly<Record<string, Row>> = {
       { kind: 'failed', where: 'h', what: 'internal error: a defect', debug: expect.stringContaining('memory.ts') },
     ],
   },
+  'a check of a converged host is ok from a workstation that lacks its file': {
+    stages: [[fine('a'), { id: 'w', workstation: true }]],
+    how: { mode: 'check' },
+    status: 'ok',
+    recap: { ok: 1 },
+    diary: 'connect look close',
+  },
+  'a file of the workstation is written and counted nowhere': {
+    stages: [[fine('a'), { id: 'w', workstation: true }]],
+    status: 'ok',
+    recap: { ok: 1 },
+    diary: 'connect look lock look apply w w look release close',
+  },
+  'a file of the workstation that is made of something new is written after it': {
+    stages: [[{ id: 'a' }], [{ id: 'w', workstation: true, after: 'a' }]],
+    status: 'ok',
+    recap: { ok: 1, changed: 1 },
+    diary: 'connect look lock look apply a a look apply w w look release close',
+  },
+  'a file of the workstation that is there costs nothing': {
+    stages: [[{ ...fine('w'), workstation: true }]],
+    status: 'ok',
+    recap: {},
+    diary: 'connect look close',
+  },
+  'a file of the workstation that does not last is told, after the host is as it should be': {
+    stages: [[{ id: 'w', workstation: true, on: 'stays' }], [{ id: 'a' }]],
+    status: 'failed',
+    recap: { ok: 1, changed: 1, failed: 1 },
+    diary: 'connect look lock look apply w w look apply a a look release close',
+    problems: [{ where: 'h w', what: 'The file on this workstation still differs after apply' }],
+  },
   'a host without resources is fine': { stages: [], status: 'ok', recap: {}, diary: 'connect look close' },
 }
 
@@ -202,10 +247,11 @@ test.each(Object.entries(ROWS))('%s', async (_, { stages, how, behaviour, status
   expect(told).toEqual(problems.map((problem) => expect.objectContaining(problem)))
   expect(events.at(-1)).toMatchObject({ event: 'end', host: 'h', status })
   expect(events.filter((e) => e.event === 'end')).toHaveLength(1)
-  const total = stages.flat().length
+  const ofHost = stages.flat().filter(({ workstation }) => !workstation).length
   if (diary.includes('look') && !behaviour?.findings?.some((f) => f.kind === 'failed')) {
     const { ok = 0, failed = 0, skipped = 0 } = recap
-    expect(ok + failed + skipped, 'every resource is counted once').toBe(total)
+    const own = problems.filter(({ what }) => typeof what === 'string' && /this workstation/.test(what)).length
+    expect(ok + failed + skipped - own, 'every resource of the host is counted once').toBe(ofHost)
   }
 })
 
@@ -227,11 +273,11 @@ test('the plan is told once, before the first change, and each finished step wit
     'connecting',
     'looking',
     'plan',
-    'taking the lock',
-    'looking again, under the lock',
+    'acquiring the lock',
+    'checking again, under the lock',
     'step start',
     'step done',
-    'looking at the result',
+    'verifying the result',
     'end',
   ])
   expect(events.find((e) => e.event === 'plan')).toMatchObject({ host: 'h', about: 'about h', checks: 3 })
@@ -282,6 +328,89 @@ describe('many hosts', () => {
   })
 })
 
+describe('hosts that share something', () => {
+  const order: string[] = []
+  const member = (name: string, key: string, thing: Thing = { id: 'a' }) =>
+    memoryHost(name, [[thing]], {
+      exclusive: [key],
+      during: () => order.push(`${name} begins`),
+    })
+
+  test('are changed one at a time, others beside them', async () => {
+    order.length = 0
+    const hosts = [member('s1', 'x'), member('s2', 'x'), member('other', 'y'), member('s3', 'x')]
+    const { results, events } = await ran(hosts)
+    expect(results.map(({ status }) => status)).toEqual(['ok', 'ok', 'ok', 'ok'])
+    const span = (host: string) =>
+      ['step', 'end'].map((kind) => events.findIndex((e) => e.event === kind && 'host' in e && e.host === host))
+    const spans = ['s1', 's2', 's3'].map(span).toSorted(([a = 0], [b = 0]) => a - b)
+    for (const [i, [, end = 0]] of spans.entries()) expect(spans[i + 1]?.[0] ?? Infinity).toBeGreaterThan(end - 1)
+    expect(events.filter((e) => e.event === 'busy' && e.doing.startsWith('waiting for s')).length).toBeGreaterThan(1)
+    expect(order).toHaveLength(4)
+  })
+
+  test('that join come after the one that they join, even where they look first and only one host is at work', async () => {
+    for (const forks of [1, 4]) {
+      order.length = 0
+      const joining = (name: string) =>
+        memoryHost(name, [[{ id: 'a' }]], { exclusive: ['x'], after: ['s3'], during: () => order.push(name) })
+      let looked = () => {}
+      const both = new Promise<void>((resolve) => (looked = resolve))
+      const founder = memoryHost('s3', [[{ id: 'a' }]], {
+        during: () => order.push('s3'),
+        connecting: () => (forks === 1 ? Promise.resolve() : both),
+      })
+      const second = joining('s2')
+      const running = ran([joining('s1'), second, founder], { forks })
+      if (forks > 1) await expect.poll(() => second.diary.join(' ')).toBe('connect look')
+      looked()
+      expect((await running).results.map(({ host, status }) => `${host} ${status}`)).toEqual([
+        's1 ok',
+        's2 ok',
+        's3 ok',
+      ])
+      expect(order[0]).toBe('s3')
+      expect(order).toHaveLength(3)
+    }
+  })
+
+  test('that join are not begun while the one that they join cannot be reached', async () => {
+    order.length = 0
+    const { results } = await ran([
+      memoryHost('s2', [[{ id: 'a' }]], { after: ['s1'], during: () => order.push('s2') }),
+      memoryHost('s1', [[{ id: 'a' }]], { connect: 'refused' }),
+      memoryHost('s3', [[fine('a')]], { after: ['s1'] }),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['failed', 'unreachable', 'ok'])
+    expect(order).toEqual([])
+  })
+
+  test('are not begun after one of them failed', async () => {
+    order.length = 0
+    const { results, problems } = await ran([
+      member('s1', 'x', { id: 'a', on: 'fails' }),
+      member('s2', 'x'),
+      member('s3', 'x'),
+    ])
+    expect(results.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed'])
+    expect(order).toEqual(['s1 begins'])
+    expect(problems).toContainEqual(
+      expect.objectContaining({ where: 's2', what: 's2 was not changed, because s1 of the same cluster failed' }),
+    )
+  })
+
+  test('that are as they should be wait for nobody', async () => {
+    order.length = 0
+    const slow = member('s1', 'x', { id: 'a', on: 'never ends' })
+    const signal = new AbortController()
+    const well = memoryHost('s2', [[fine('a')]], { exclusive: ['x'] })
+    const running = ran([slow, well], { signal: signal.signal })
+    await expect.poll(() => well.diary.join(' ')).toBe('connect look close')
+    signal.abort()
+    expect((await running).results.map(({ status }) => status)).toEqual(['interrupted', 'ok'])
+  })
+})
+
 describe('Ctrl-C', () => {
   test('once: the step under way is finished, and what was done and what was not is told', async () => {
     const stop = new AbortController()
@@ -323,7 +452,7 @@ describe('Ctrl-C', () => {
     })
     const { results, problems } = await ran([host], { signal: hard.signal })
     expect(results).toMatchObject([{ status: 'interrupted', recap: counts({ ok: 1, changed: 1, skipped: 1 }) }])
-    expect(problems).toMatchObject([{ what: expect.stringContaining('stopped at once'), hint: expect.anything() }])
+    expect(problems).toMatchObject([{ what: expect.stringContaining('stopped immediately'), hint: expect.anything() }])
     expect(host.diary.slice(-2)).toEqual(['release', 'close'])
   })
 })

@@ -114,7 +114,7 @@ describe('a HelmChart', () => {
     now.put(binding('helm-kube-system-other', { ...ANNOTATIONS, 'objectset.rio.cattle.io/owner-name': 'other' }))
     expect(await planned(kept, now)).toBe('owned: Flux (HelmRelease caddy)')
     expect(await planned(retired(release), now)).toBe(
-      'action: retire HelmChart kube-system/caddy: Flux goes on with the release, nothing is uninstalled',
+      'action: remove HelmChart kube-system/caddy: Flux takes over the release, nothing is uninstalled',
     )
     expect(await made(retired(release), now)).toMatchObject({ problem: '' })
     expect(now.peek(refOf(CHART))).toBeNull()

@@ -130,11 +130,13 @@ describe('what stands for the tree', () => {
     now.put(kustomization('of-others', {}, 'apps'))
     const [back, over] = [switched(flux, true), switched(flux, false)]
     expect(await planned(over, now)).toBe('none')
-    expect(await planned(back, now)).toBe('action: suspend 2 Kustomizations, to take back what platform-root applies')
+    expect(await planned(back, now)).toBe(
+      'action: suspend 2 Kustomizations to reclaim the objects that platform-root applies',
+    )
     await made(back, now)
     expect(await planned(back, now)).toBe('none')
     expect(now.peek(refOf(kustomization('of-others')))).toMatchObject({ spec: {} })
-    expect(await planned(resource, now)).toBe('owned: Flux (taken back, apply --hand-over gives it back)')
+    expect(await planned(resource, now)).toBe('owned: Flux (reclaimed; to hand it over again: apply --hand-over)')
     await made(over, now)
     expect(await planned(over, now)).toBe('none')
     expect(await planned(resource, now)).toBe('none')

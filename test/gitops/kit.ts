@@ -6,9 +6,9 @@ import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
 import { run } from '../../src/cli/commands/render.ts'
-import type { Io } from '../../src/cli/io.ts'
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
+import type { Streams } from '../../src/report/sink.ts'
 
 export type Vars = Readonly<Record<string, unknown>>
 
@@ -43,7 +43,7 @@ export async function render(argv: readonly string[], env: Readonly<Record<strin
     text += more
     return true
   }
-  const io: Io = {
+  const streams: Streams = {
     stdout: { write },
     stderr: { write },
     env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', GIT_CONFIG_GLOBAL: '/dev/null', ...env },
@@ -51,7 +51,7 @@ export async function render(argv: readonly string[], env: Readonly<Record<strin
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(['render', ...argv], io, { version: '0', roles }, async () => run)
+  const code = await program(['render', ...argv], streams, { version: '0', roles }, async () => run)
   return { code, text }
 }
 

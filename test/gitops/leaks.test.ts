@@ -41,7 +41,13 @@ const SMUGGLED: readonly (readonly [what: string, vars: Vars, env: Record<string
     'an issuer that is given the token of the environment',
     {
       issuers: {
-        own: { acme: { server: 'https://ca.svc.plus', solvers: [{ dns01: { webhook: { config: { x: TOKEN } } } }] } },
+        own: {
+          acme: {
+            server: 'https://ca.svc.plus',
+            privateKeySecretRef: { name: 'own-account' },
+            solvers: [{ dns01: { webhook: { groupName: 'acme.svc.plus', solverName: 'own', config: { x: TOKEN } } } }],
+          },
+        },
       },
     },
     { CLOUDFLARE_API_TOKEN: TOKEN },

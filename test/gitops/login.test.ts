@@ -118,18 +118,18 @@ describe('a deploy key', () => {
     })
     expect(await keyFault(text, new Secret('wrong'))).toMatchObject({
       about: 'passphrase',
-      what: expect.stringMatching(/does not open/),
+      what: expect.stringMatching(/does not decrypt/),
     })
   })
 
   test.each<[string, () => string, RegExp]>([
-    ['that is no key', () => 'never-to-be-seen', /^it is no private key$/],
-    ['that is cut off', () => keyText(file('plain').text.slice(0, 150)), /^it is a broken private key$/],
-    ['that lacks its middle', () => file('rsa-pem').text.replace(/\n.{64}\n/, '\n'), /^it is a broken private key$/],
+    ['that is no key', () => 'never-to-be-seen', /^it is not a private key$/],
+    ['that is cut off', () => keyText(file('plain').text.slice(0, 150)), /^it is a corrupt private key$/],
+    ['that lacks its middle', () => file('rsa-pem').text.replace(/\n.{64}\n/, '\n'), /^it is a corrupt private key$/],
     [
       'that lacks its middle, in PKCS #8',
       () => file('rsa-pkcs8').text.replace(/\n.{64}\n/, '\n'),
-      /broken private key$/,
+      /corrupt private key$/,
     ],
     ['that is the public one', () => file('plain').pub, /^it is a public key/],
     ['that is locked as PKCS #8', () => file('rsa-pkcs8-locked').text, /PKCS #8/],
@@ -204,7 +204,7 @@ describe('in the cluster', () => {
     if (login === undefined) throw new Error('no Secret')
     await made(login, cluster, { warn: (what) => told.push(what) })
     expect(keysOf(cluster)).toEqual(['identity', 'identity.pub', 'known_hosts'])
-    expect(told).toEqual([expect.stringMatching(/^a deploy key was made: ssh-ed25519 AAAA\S+$/)])
+    expect(told).toEqual([expect.stringMatching(/^a deploy key was generated: ssh-ed25519 AAAA\S+$/)])
     const before = cluster.peek(SECRET)?.data
     await all(resources('no key yet'), cluster)
     expect(cluster.peek(SECRET)?.data).toEqual(before)
@@ -240,10 +240,10 @@ test('a public key of another is told, and so is a passphrase for Argo CD', () =
       .filter(({ warning }) => !warning)
       .map(({ what }) => what)
   expect(says('a key with a passphrase', { git_public_key: 'PUBLIC' })).toEqual([
-    'it is not the public part of the deploy key',
+    'it is not the public key of the deploy key',
   ])
   expect(says('a key with a passphrase', { handoff: 'argocd' })).toEqual([
-    'Argo CD opens no deploy key that has a passphrase',
+    'Argo CD cannot use a deploy key with a passphrase',
   ])
 })
 

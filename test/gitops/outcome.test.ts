@@ -22,6 +22,7 @@ const given = z
     /** Name of the GitRepository that it takes. */
     from: z.string().default('platform-config'),
     suspend: z.boolean().default(false),
+    deleted: z.string().optional(),
   })
   .nullable()
 const expected = {
@@ -52,7 +53,11 @@ function object(kind: string, name: string, is: z.output<typeof given>): Live | 
   return live.parse({
     apiVersion: 'x/v1',
     kind,
-    metadata: { namespace: 'flux-system', name, generation: 1, ...(asked && { annotations: { [REQUESTED]: asked } }) },
+    metadata: {
+      ...{ namespace: 'flux-system', name, generation: 1 },
+      ...(asked && { annotations: { [REQUESTED]: asked } }),
+      ...(is.deleted && { deletionTimestamp: is.deleted }),
+    },
     spec: { path, suspend, sourceRef: { kind: 'GitRepository', name: from } },
     status: {
       conditions,

@@ -7,7 +7,7 @@ const application = (status: object | undefined) =>
 const error = (message: string) => ({ conditions: [{ type: 'ComparisonError', message }] })
 
 test.each([
-  ['nothing is known yet', undefined, { is: 'waiting', why: 'Argo CD has not taken it up yet' }],
+  ['nothing is known yet', undefined, { is: 'waiting', why: 'Argo CD has not processed it yet' }],
   [
     'it is compared, synced and healthy',
     { sync: { status: 'Synced', revision: '90ab1c2' }, health: { status: 'Healthy' } },
@@ -48,7 +48,11 @@ test.each([
     },
     { is: 'ready' },
   ],
-  ['the login is refused', error('authentication required'), { is: 'failed', what: 'the login is refused' }],
+  [
+    'the login is refused',
+    error('authentication required'),
+    { is: 'failed', what: 'the Git server refuses the login' },
+  ],
   ['the host key is not known', error('ssh: handshake failed: knownhosts: key is unknown'), { is: 'failed' }],
   ['the branch is not there', error("unable to resolve 'mian' to a commit SHA"), { what: 'there is no such branch' }],
   ['the folder is not there', error('clusters/x: app path does not exist'), { what: /no such folder/ }],

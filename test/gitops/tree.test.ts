@@ -55,12 +55,12 @@ describe.each(Object.entries(cases))('%s', (_, vars) => {
 })
 
 test.each<[vars: Readonly<Record<string, unknown>>, said: string]>([
-  [{ handoff: 'argocd' }, 'k3s_platform_handoff: Argo CD needs the URL of the repository'],
-  [{ handoff: 'none', handoff_addons: true }, 'k3s_platform_handoff: the addons can only be handed to Flux'],
-  [{ handoff_addons: true }, 'k3s_platform_handoff_addons: the addons can only be handed to Flux'],
+  [{ handoff: 'argocd' }, 'k3s_platform_handoff: Argo CD requires the URL of the repository'],
+  [{ handoff: 'none', handoff_addons: true }, 'k3s_platform_handoff: the addons can only be handed over to Flux'],
+  [{ handoff_addons: true }, 'k3s_platform_handoff_addons: the addons can only be handed over to Flux'],
   [
     { handoff: 'flux', handoff_addons: true, caddy_chart_file: './caddy.tgz' },
-    'k3s_platform_caddy_chart_file: Flux cannot fetch the chart of caddy: it is a file of the workstation',
+    'k3s_platform_caddy_chart_file: Flux cannot fetch the chart of caddy: it is a file on the workstation',
   ],
   [
     {
@@ -73,7 +73,7 @@ test.each<[vars: Readonly<Record<string, unknown>>, said: string]>([
     'k3s_platform_certificates[1].name: the Kustomizations of c/a-b and b-c/a would both be a-b-c',
   ],
   [{ git_url: 'https://user:hunter22@git.svc.plus/x.git' }, 'k3s_platform_git_url: expected an https or ssh URL'],
-  [{ flux_root_path: '../elsewhere' }, 'k3s_platform_flux_root_path: expected a folder of the repository'],
+  [{ flux_root_path: '../elsewhere' }, 'k3s_platform_flux_root_path: expected a directory of the repository'],
 ])('with %j no tree is written, and the place is named', async (vars, said) => {
   const tree = folder()
   const { code, text } = await render(['-i', inventory(vars), '--tree', tree])

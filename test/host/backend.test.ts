@@ -130,8 +130,8 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
       thing('fine', [], sh`printf '%s' "$(pwd)"; tr x y </dev/null`),
     ]
     expect(await problemsOf(session.observe(resources, never))).toMatchObject([
-      { where: 'edge-1 fails', what: 'could not be looked at', why: 'no such thing' },
-      { where: 'edge-1 silent', what: 'could not be looked at', why: 'the probe ended with 4' },
+      { where: 'edge-1 fails', what: 'its state could not be read', why: 'no such thing' },
+      { where: 'edge-1 silent', what: 'its state could not be read', why: 'the probe ended with 4' },
     ])
     const well = resources.filter((r) => r.id === 'rough' || r.id === 'fine')
     expect((await session.observe(well, never)).observations.get('fine')).toMatchObject({ actual: { is: '/' } })

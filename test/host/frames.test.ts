@@ -10,7 +10,7 @@ const NONCE = '0123abcd'
 /** Marks with neighbouring data joined: how a stream was cut must not show. */
 function read(chunks: readonly Buffer[]): Mark[] {
   const marks: Mark[] = []
-  const reader = new FrameReader(NONCE, (mark) => {
+  const reader = new FrameReader(NONCE, 10, (mark) => {
     const before = marks.at(-1)
     if ((mark.is === 'data' || mark.is === 'error') && before?.is === mark.is) {
       marks[marks.length - 1] = { ...before, bytes: Buffer.concat([before.bytes, mark.bytes]) }
@@ -91,7 +91,7 @@ describe.each(STREAMS)('%s', (_, stream, expected) => {
 
 test('output is told as it comes, but for what may begin a marker', () => {
   const marks: Mark[] = []
-  const reader = new FrameReader(NONCE, (m) => marks.push(m))
+  const reader = new FrameReader(NONCE, 10, (m) => marks.push(m))
   reader.push(Buffer.from(`${mark('b 0')}${'x'.repeat(100)}`))
   expect(marks.at(-1)).toMatchObject({ is: 'data' })
 })

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/engine/secret.ts'
-import { lines, quote, sh } from '../../src/host/sh.ts'
+import { lines, quote, script, sh } from '../../src/host/sh.ts'
 
 const VALUES: Readonly<Record<string, string>> = {
   'a plain word': 'word',
@@ -55,15 +55,21 @@ describe.each(Object.entries(SHELLS))('under %s', (_, [command = '', ...args]) =
 
 test.each([
   ['a backslash stays as it is written', sh`printf 'a\n\\'`, "printf 'a\\n\\\\'"],
-  ["the shell's own braces are written with a backslash", sh`echo "\${x%/*}"`, 'echo "${x%/*}"'],
-  ['a backtick, too', sh`echo \`id\``, 'echo `id`'],
+  ["a file keeps the shell's own braces", script('echo "${x%/*}"'), 'echo "${x%/*}"'],
+  ['a name in a file becomes its value', script('f @a@ "$@" x@b.c @a@', { a: 'b c' }), `f 'b c' "$@" x@b.c 'b c'`],
+  ['a list in a file becomes words', script('f @all@', { all: ['a b', 1, sh`$x`] }), "f 'a b' 1 $x"],
   ['a script in a script is put in as it is', sh`a; ${sh`b "$c"`}`, 'a; b "$c"'],
   ['a number is a word', sh`exit ${3}`, 'exit 3'],
   ['an empty list is no word', sh`f ${[]} x`, 'f  x'],
   ['an empty string is a word', sh`f ${''} x`, "f '' x"],
   ['a list becomes words', sh`f ${['a b', 1, sh`$x`]}`, "f 'a b' 1 $x"],
-])('%s', (_, script, wire) => {
-  expect(script.reveal()).toBe(wire)
+])('%s', (_, remote, wire) => {
+  expect(remote.reveal()).toBe(wire)
+})
+
+test('a name without a value is refused, and a value without a name', () => {
+  expect(() => script('f @a@ @b@', { a: 1 })).toThrow('needs a value for b')
+  expect(() => script('f @a@', { a: 1, b: 2 })).toThrow('does not use b')
 })
 
 test('a NUL byte is refused: no shell could carry it', () => {

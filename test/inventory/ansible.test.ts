@@ -87,6 +87,8 @@ function ansible(program: string, args: readonly string[], given: Case, cwd: str
       // Its default list without .ini, which our directories may hold, and with the lock file.
       ANSIBLE_INVENTORY_IGNORE: '.pyc,.pyo,.swp,.bak,~,.rpm,.md,.txt,.rst,.orig,.cfg,.retry,.lock',
       ...given.env,
+      // A case may set HOME to a directory that nobody may make here.
+      ANSIBLE_HOME: join(cwd, '.ansible'),
     },
   })
 }

@@ -11,6 +11,7 @@ import { parse as parseArguments } from '../../src/cli/options.ts'
 import { roles } from '../../src/cli/roles.ts'
 import { open } from '../../src/cli/run.ts'
 import { type Problem, ProblemError } from '../../src/engine/problem.ts'
+import { openDoor } from '../../src/report/door.ts'
 
 /** By the sentence that it is called: text of group_vars/all.yaml, or files. */
 const Topic = z.record(z.string(), z.union([z.string(), z.record(z.string(), z.string())]))
@@ -27,15 +28,14 @@ async function problemsOf(files: Readonly<Record<string, string>>, role: string)
       writeFileSync(join(cwd, path), text)
     }
     const stream = () => Object.assign(new PassThrough(), { isTTY: false, columns: 80 })
-    const io = {
+    const io = openDoor({
       cwd,
       env: { HOME: cwd, CLOUDFLARE_API_TOKEN: 'never-to-be-seen' },
       now: () => 0,
       onExit: () => () => {},
-      stdin: stream(),
       stdout: stream(),
       stderr: stream(),
-    }
+    })
     const parsed = parseArguments(['plan', role, '-i', cwd], {}, { version: '0', roles })
     if (parsed.is !== 'run') throw new Error('the command line is wrong')
     const problems = await open(parsed.options, io, (role) => role.stages).then(

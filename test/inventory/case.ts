@@ -32,7 +32,7 @@ const folder = join(import.meta.dirname, 'cases')
 export const cases = readdirSync(folder)
   .sort()
   .flatMap((file) => {
-    const all = z.record(z.string(), Case).parse(parse(readFileSync(join(folder, file), 'utf8')))
+    const all = z.record(z.string(), Case).parse(parse(readFileSync(join(folder, file), 'utf8'), { merge: true }))
     return Object.entries(all).map(([title, given]) => ({ topic: file.replace('.yaml', ''), title, given }))
   })
 

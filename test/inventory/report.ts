@@ -57,7 +57,10 @@ const sections: Record<Case['show'][number], (host: Host, given: Case, cwd: stri
   },
   bind(host) {
     const { value, problems } = bindVars(host, Role)
-    return [`${host.name}: ${JSON.stringify(value)}`, ...told([...problems, ...unknownVars(host, known)])]
+    return [
+      `${host.name}: ${JSON.stringify(value)}`,
+      ...told([...problems, ...unknownVars([host], known).flatMap((one) => one.problems)]),
+    ]
   },
 }
 

@@ -50,7 +50,7 @@ test('a lock that another program holds is waited for, then named; it is not rem
 }, async () => {
   await editKubeconfig(file, () => 'old\n')
   writeFileSync(`${file}.lock`, '')
-  await expect(editKubeconfig(file, () => 'new\n')).rejects.toThrow('another program holds its lock')
+  await expect(editKubeconfig(file, () => 'new\n')).rejects.toThrow('another program holds the lock')
   expect([readFileSync(file, 'utf8'), existsSync(`${file}.lock`)]).toEqual(['old\n', true])
 })
 

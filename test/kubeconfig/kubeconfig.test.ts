@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
 import { ProblemError } from '../../src/engine/problem.ts'
-import { accessOf, kubeconfigOf, merge, without } from '../../src/kubeconfig/merge.ts'
+import { type Access, kubeconfigOf, merge, without } from '../../src/kubeconfig/merge.ts'
 import { kubeconfigPath, kubeconfigPaths } from '../../src/kubeconfig/path.ts'
 
 const oneCase = z.strictObject({
@@ -21,27 +21,16 @@ const oneCase = z.strictObject({
 })
 const cases = z.array(oneCase).parse(parse(readFileSync(new URL('cases.yaml', import.meta.url), 'utf8')))
 
-const FROM_K3S = `apiVersion: v1
-clusters:
-- cluster:
-    certificate-authority-data: Q0E=
-    server: https://127.0.0.1:6443
-  name: default
-contexts:
-- context:
-    cluster: default
-    user: default
-  name: default
-current-context: default
-kind: Config
-users:
-- name: default
-  user:
-    client-certificate-data: Q0VSVA==
-    client-key-data: S0VZ
-`
 const origin = { host: 'edge-1', address: '203.0.113.7' }
-const access = accessOf(FROM_K3S, { name: 'edge-1', server: 'https://203.0.113.7:6443', origin, where: 'k3s.yaml' })
+const access: Access = {
+  name: 'edge-1',
+  cluster: {
+    'certificate-authority-data': 'Q0E=',
+    server: 'https://203.0.113.7:6443',
+    extensions: [{ name: 'k3s-platform', extension: origin }],
+  },
+  user: { 'client-certificate-data': 'Q0VSVA==', 'client-key-data': 'S0VZ' },
+}
 
 function said(error: unknown): string[] {
   if (!(error instanceof ProblemError)) throw error
@@ -98,12 +87,6 @@ test('a kubeconfig of several clusters has them all, the first as the current on
     'current-context': 'edge-1',
     contexts: [{ name: 'edge-1' }, { name: 'edge-2', context: { cluster: 'edge-2', user: 'edge-2' } }],
   })
-})
-
-test('a kubeconfig of k3s without a cluster is refused', () => {
-  expect(() => accessOf('kind: Config\n', { name: 'a', server: 'https://a', where: 'edge-1 k3s.yaml' })).toThrow(
-    'edge-1 k3s.yaml: there is no cluster with a user in it',
-  )
 })
 
 test.each<[env: string | undefined, there: string[], path: string]>([

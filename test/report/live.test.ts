@@ -2,6 +2,7 @@
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Event, HostResult } from '../../src/engine/events.ts'
+import { openDoor } from '../../src/report/door.ts'
 import { makeReporter } from '../../src/report/reporter.ts'
 import type { ReportOptions } from '../../src/report/sink.ts'
 
@@ -85,7 +86,7 @@ function start(screen: Screen, options: Partial<ReportOptions> = {}, env: Record
       again: 'k3s-platform apply',
       ...options,
     },
-    {
+    openDoor({
       stdout: { write: (text: string) => (stdout += text) },
       stderr: screen,
       env,
@@ -97,8 +98,7 @@ function start(screen: Screen, options: Partial<ReportOptions> = {}, env: Record
           restores = restores.filter((r) => r !== restore)
         }
       },
-    },
-    (text) => text,
+    }),
   )
   const emit = (event: WithoutTime<Event>) => reporter.emit({ at: Date.now(), ...event })
   return { reporter, emit, stdout: () => stdout }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
+  certsCheckDocument,
   certsDocument,
   doctorDocument,
   kubeconfigDocument,
@@ -51,6 +52,7 @@ test.each([
   ['run-v1', runDocument],
   ['doctor-v1', doctorDocument],
   ['certs-v1', certsDocument],
+  ['certs-check-v1', certsCheckDocument],
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],

@@ -2,20 +2,20 @@
 
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import type { Event, HostResult, Mode } from '../../src/engine/events.ts'
+import type { Event, HostResult, RunMode } from '../../src/engine/events.ts'
 import type { Change } from '../../src/engine/plan.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import { Secret } from '../../src/engine/secret.ts'
-import { redactor } from '../../src/report/redact.ts'
+import { openDoor } from '../../src/report/door.ts'
 import { makeReporter } from '../../src/report/reporter.ts'
-import type { ReportIo, ReportOptions } from '../../src/report/sink.ts'
+import type { ReportOptions, Streams } from '../../src/report/sink.ts'
 
 type View = Partial<ReportOptions> & { readonly forced?: boolean }
 
 export interface RunCase {
   readonly name: string
   readonly views: readonly View[]
-  readonly mode: Mode
+  readonly mode: RunMode
   readonly again: string
   readonly secrets: readonly string[]
   readonly events: readonly Event[]
@@ -41,7 +41,7 @@ export function loadRuns(): RunCase[] {
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the parse edge of a data file
-function expand(short: any, mode: Mode): Event {
+function expand(short: any, mode: RunMode): Event {
   const at = short.at * 1000
   if (short.event === 'start') return { ...short, at, mode }
   if (short.event === 'plan') {
@@ -67,10 +67,10 @@ export interface Told {
   readonly stderr: string
 }
 
-export function tellRun(run: RunCase, view: View, env: ReportIo['env'] = {}): Told {
+export function tellRun(run: RunCase, view: View, env: Streams['env'] = {}): Told {
   const told = { stdout: '', stderr: '' }
   let now = 0
-  const io: ReportIo = {
+  const streams: Streams = {
     stdout: { write: (text: string) => (told.stdout += text) },
     stderr: { write: (text: string) => (told.stderr += text) },
     env: view.forced ? { ...env, FORCE_COLOR: '1' } : env,
@@ -89,7 +89,9 @@ export function tellRun(run: RunCase, view: View, env: ReportIo['env'] = {}): To
     again: run.again,
     ...view,
   }
-  const reporter = makeReporter(options, io, redactor(run.secrets.map((s) => new Secret(s))))
+  const io = openDoor(streams, options.output)
+  io.learn(run.secrets.map((s) => new Secret(s)))
+  const reporter = makeReporter(options, io)
   for (const event of run.events) {
     now = event.at
     reporter.emit(event)

@@ -1,10 +1,10 @@
 // Durations, colour and redaction, by tables.
 
 import { expect, test } from 'vitest'
+import { clock, duration } from '../../src/engine/duration.ts'
 import { Secret } from '../../src/engine/secret.ts'
 import { redactor } from '../../src/report/redact.ts'
 import { wantsColour } from '../../src/report/style.ts'
-import { clock, duration } from '../../src/report/words.ts'
 
 test.each([
   [0.2, '0.2 s', '0 s'],

@@ -9,14 +9,14 @@ test.each([
   ['the next minor', 'v1.36.5+k3s1', 'v1.37.0+k3s1', undefined],
   ['from a release candidate to its release', 'v1.36.5-rc1+k3s1', 'v1.36.5+k3s1', undefined],
   ['what calls itself something else', 'v1.36.5-dirty', 'v1.36.5+k3s1', undefined],
-  ['an older patch', 'v1.36.5+k3s1', 'v1.36.4+k3s1', 'v1.36.4+k3s1 is older than the v1.36.5+k3s1 that is there'],
-  ['an older k3s', 'v1.36.5+k3s2', 'v1.36.5+k3s1', 'v1.36.5+k3s1 is older than the v1.36.5+k3s2 that is there'],
-  ['an older minor', 'v1.37.0+k3s1', 'v1.36.9+k3s1', 'v1.36.9+k3s1 is older than the v1.37.0+k3s1 that is there'],
+  ['an older patch', 'v1.36.5+k3s1', 'v1.36.4+k3s1', 'v1.36.4+k3s1 is older than the installed v1.36.5+k3s1'],
+  ['an older k3s', 'v1.36.5+k3s2', 'v1.36.5+k3s1', 'v1.36.5+k3s1 is older than the installed v1.36.5+k3s2'],
+  ['an older minor', 'v1.37.0+k3s1', 'v1.36.9+k3s1', 'v1.36.9+k3s1 is older than the installed v1.37.0+k3s1'],
   [
     'two minors on',
     'v1.35.5+k3s1',
     'v1.37.0+k3s1',
-    'v1.37.0+k3s1 is 2 minor releases after the v1.35.5+k3s1 that is there',
+    'v1.37.0+k3s1 is 2 minor releases newer than the installed v1.35.5+k3s1',
   ],
 ])('%s: %s -> %s', (_, from, to, what) => {
   expect(upgradeProblem(from, to)?.what).toBe(what)

@@ -93,7 +93,10 @@ test.each([
   ['a missing file of sums', asset.bind(null, ['/k3s'], null, 'k3s', '/gone'), 'HTTP 404'],
 ])('%s is a problem that names it', async (_, of, words) => {
   const told = await problem(fetchAsset(of(), cache, never))
-  expect(told).toMatchObject({ what: expect.stringContaining('no digest of k3s'), why: expect.stringContaining(words) })
+  expect(told).toMatchObject({
+    what: expect.stringContaining('the digest of k3s'),
+    why: expect.stringContaining(words),
+  })
   expect(told).toMatchObject({ where: expect.stringContaining(web.url), hint: expect.stringContaining('sha256') })
 })
 

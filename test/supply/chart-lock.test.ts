@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { digestIn, type Entry, lockText, noLock, readLock } from '../../src/supply/lock.ts'
+import { digestIn, type LockEntry, lockText, noLock, readLock } from '../../src/supply/lock.ts'
 import { changed, type Lockable, resolveLock } from '../../src/supply/resolve.ts'
 import { type ChartServer, chart, chartServer, registry, repository, sum } from './charts.ts'
 
@@ -43,7 +43,7 @@ const wanted = (): Lockable[] => [
 const resolve = (lock = noLock(path), all = wanted()) =>
   resolveLock(lock, all, { cache: join(dir, 'cache'), boundMs: 5000 })
 const HEADER =
-  '# Digests of what is installed, written by k3s-platform lock. Commit it; what no host wants any more may be deleted.\n'
+  '# Digests of what is installed, written by k3s-platform lock. Commit it; entries that no host uses may be deleted.\n'
 
 test('a chart is locked by its name and version, from whatever source, in the order of names', async () => {
   const { differences, problems } = await resolve()
@@ -82,7 +82,7 @@ test('a lock of charts alone has no other section, and one without charts stays 
 
 test('versions and digests that look like numbers are text', async () => {
   const digest = `${'1'.repeat(40)}e${'2'.repeat(23)}`
-  const entries: [Entry, string][] = [
+  const entries: [LockEntry, string][] = [
     [['charts', 'caddy', '1.10'], digest],
     [['charts', 'caddy', '1.9'], '0'.repeat(64)],
   ]
@@ -124,9 +124,9 @@ test('two sources that have different charts under one version disagree', async 
   expect(problems).toMatchObject([
     {
       where: `oci://${web.host}/charts chart caddy 1.10.0`,
-      what: 'two sources publish different digests of the same',
+      what: 'two sources publish different digests of the same version',
       why: expect.stringContaining(sum(caddy)),
-      hint: 'use one k3s_platform_caddy_chart_repo_url for a version',
+      hint: 'use one k3s_platform_caddy_chart_repo_url per version',
     },
   ])
 })
@@ -147,8 +147,8 @@ test('every chart that is not to be had is told, and the rest is resolved', asyn
     source('apisix', '1.0.0', 'http://127.0.0.1:4999'),
   ])
   expect(problems.map(({ what }) => what)).toEqual([
-    'there is no version 1.11.0 of the chart caddy',
-    'the chart apisix 1.0.0 is not to be had',
+    'version 1.11.0 of the chart caddy does not exist',
+    'the chart apisix 1.0.0 could not be fetched',
   ])
   expect([differences.length, missing]).toEqual([3, []])
 })

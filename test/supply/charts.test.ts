@@ -77,6 +77,8 @@ test('a chart of a repository is fetched once, read, and kept by its digest', as
     defaults: { replicas: 1 },
     valuesSchema: SCHEMA,
     subcharts: {},
+    dependencies: [],
+    source: { templates: '', values: 'replicas: 1\n' },
     sha256: sum(bytes),
     path: join(cache, sum(bytes)),
   })
@@ -176,8 +178,8 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
     'a repository that is down',
     () => ({ url: 'http://127.0.0.1:4999/charts' }),
     [
-      'http://127.0.0.1:4999/charts/index.yaml: the chart caddy v1.2.3 is not to be had',
-      'nothing listens at 127.0.0.1:4999 (ECONNREFUSED)',
+      'http://127.0.0.1:4999/charts/index.yaml: the chart caddy v1.2.3 could not be fetched',
+      '127.0.0.1:4999 refused the connection: connect ECONNREFUSED',
       'hint: check k3s_platform_caddy_chart_repo_url',
       'k3s_platform_caddy_chart_file',
     ],
@@ -185,7 +187,9 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
   [
     'a host that nobody knows',
     () => ({ url: 'https://charts.invalid' }),
-    [/no (host named charts.invalid is known \(ENOTFOUND\)|name server answered for charts.invalid \(EAI_AGAIN\))/],
+    [
+      /the host name charts.invalid does not resolve: .*ENOTFOUND|no DNS server answered for the host name charts.invalid: .*EAI_AGAIN/,
+    ],
   ],
   [
     'a repository that does not answer',
@@ -193,22 +197,22 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
       routes({ '/index.yaml': 'hang' })
       return { options: { boundMs: 100 } }
     },
-    ['no answer within 0.1 s'],
+    ['did not answer in time: no answer within 0.1 s'],
   ],
   [
     'a CA that is not known',
     () => ({ url: secure.url }),
-    ['a CA that is not known here', 'hint: give the CA that signed it: k3s_platform_caddy_chart_ca'],
+    [/the TLS certificate of \S+ is not trusted: /, 'hint: set k3s_platform_caddy_chart_ca to the CA that signed it'],
   ],
   [
     'a certificate for another name',
     () => ({ url: secure.url.replace('127.0.0.1', 'localhost'), ca: tls.ca }),
-    ['the certificate of localhost:', 'is for other names'],
+    ['the TLS certificate of localhost:', 'is for other names'],
   ],
   [
     'a registry without TLS',
     () => ({ ...oci(), plainHttp: false }),
-    ['WEB does not speak TLS', 'hint: if that is meant: k3s_platform_caddy_chart_plain_http: true'],
+    ['WEB does not speak TLS', 'hint: if the registry has no TLS, set k3s_platform_caddy_chart_plain_http: true'],
   ],
   [
     'a repository without an index',
@@ -228,14 +232,14 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
   [
     'a chart that the index does not have',
     () => ({ name: 'cady' }),
-    ['there is no chart named cady', 'why: it has caddy, reloader', 'hint: did you mean caddy?'],
+    ['the chart cady does not exist', 'why: the repository has caddy, reloader', 'hint: did you mean caddy?'],
   ],
   [
     'a version that the index does not have',
     () => ({ version: 'v1.12.0' }),
     [
-      'there is no version v1.12.0 of the chart caddy',
-      'why: the newest are v1.10.0, v1.2.3, v1.2.0\n',
+      'version v1.12.0 of the chart caddy does not exist',
+      'why: the newest versions are v1.10.0, v1.2.3, v1.2.0\n',
       'did you mean v1.10.0? set k3s_platform_caddy_chart_version',
     ],
   ],
@@ -243,31 +247,27 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
   [
     'a chart that the index names and the repository does not have',
     () => routes({ '/files/caddy-v1.2.3.tgz': { status: 503 } }) ?? {},
-    ['WEB/files/caddy-v1.2.3.tgz', 'names this place, but: HTTP 503 Service Unavailable'],
+    ['WEB/files/caddy-v1.2.3.tgz', 'points to this URL, but: HTTP 503 Service Unavailable'],
   ],
   [
     'an index that sends to a registry',
     () => routes({ '/index.yaml': index({ urls: ['oci://r.example/caddy:v1.2.3'] }) }) ?? {},
-    ['its index sends to oci://r.example/caddy:v1.2.3', 'set k3s_platform_caddy_chart_repo_url to that'],
+    ['its index redirects to oci://r.example/caddy:v1.2.3', 'set k3s_platform_caddy_chart_repo_url to that'],
   ],
-  [
-    'an index that names no place',
-    () => routes({ '/index.yaml': index({}) }) ?? {},
-    ['its index names no place for it'],
-  ],
+  ['an index that names no place', () => routes({ '/index.yaml': index({}) }) ?? {}, ['its index has no URL for it']],
   [
     'another digest than the index says',
     () => routes({ '/index.yaml': index({ digest: `sha256:${OTHER}`, urls: ['/files/caddy-v1.2.3.tgz'] }) }) ?? {},
-    ['has another digest than the one that is named for it', `index   ${OTHER}`, 'got     SUM'],
+    ['differs from the published one', `index   ${OTHER}`, 'got     SUM'],
   ],
   [
     'another digest than is locked',
     () => ({ options: { locked: OTHER } }),
     [
-      'has another digest than the one that is locked',
+      'differs from the locked one',
       `locked  ${OTHER}`,
       'got     SUM',
-      'a version of a chart does not change',
+      'chart versions are immutable',
       'k3s-platform lock --yes',
     ],
   ],
@@ -282,24 +282,24 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
   [
     'something that is not a chart',
     () => routes({ '/index.yaml': index({ urls: ['x.tgz'] }), '/x.tgz': text('<html>') }) ?? {},
-    ['WEB/x.tgz', 'why: it is not a chart: it is a web page'],
+    ['WEB/x.tgz', 'why: the file is not a chart: it is a web page'],
   ],
   [
     'another chart in its place',
     () => routes({ '/index.yaml': index({ urls: ['files/reloader-2.0.0.tgz'] }) }) ?? {},
-    ['what is there is the chart reloader 2.0.0', 'set k3s_platform_caddy_chart_version'],
+    ['the file is the chart reloader 2.0.0', 'set k3s_platform_caddy_chart_version'],
   ],
   [
     'a registry that has no such chart',
     () => ({ ...oci(), name: 'cady' }),
-    ['oci://WEB/charts/cady: there is no chart named cady'],
+    ['oci://WEB/charts/cady: the chart cady does not exist'],
   ],
   [
     'a version that a registry does not have',
     () => inRegistry() ?? { ...oci(), version: 'v1.2.2' },
     [
-      'oci://WEB/charts/caddy: there is no version v1.2.2',
-      'why: the newest are v1.2.3, v1.2.0\n',
+      'oci://WEB/charts/caddy: version v1.2.2 of the chart caddy does not exist',
+      'why: the newest versions are v1.2.3, v1.2.0\n',
       'did you mean v1.2.3?',
     ],
   ],
@@ -309,7 +309,7 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
       inRegistry({
         '/v2/charts/caddy/manifests/v1.2.3': { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } },
       }) ?? oci(),
-    ['HTTP 401 Unauthorized: it wants a login', 'k3s_platform_caddy_chart_file'],
+    ['HTTP 401 Unauthorized: it requires authentication', 'k3s_platform_caddy_chart_file'],
   ],
   [
     'an image in place of a chart',
@@ -327,7 +327,11 @@ test.each<[title: string, given: () => Given | Promise<Given>, says: readonly (s
   [
     'a file that is not there',
     () => ({ file: '/none/caddy.tgz' }),
-    ['/none/caddy.tgz: the chart caddy v1.2.3 is not to be had', 'ENOENT', 'relative paths start at the inventory'],
+    [
+      '/none/caddy.tgz: the chart caddy v1.2.3 could not be fetched',
+      'no such file',
+      'relative paths start at the inventory',
+    ],
   ],
 ])('%s is told, and nothing is kept', async (_title, given, says) => {
   const words = (await told(await given())).replaceAll(sum(bytes), 'SUM')
@@ -338,7 +342,7 @@ const literally = (words: string) => new RegExp(words.replace(/[.*+?^${}()|[\]\\
 
 test('credentials in a URL are not told', async () => {
   const words = await told({ url: web.url.replace('http://', 'http://me:hunter2@'), version: '9' })
-  expect(words).toContain('http://WEB/index.yaml: there is no version 9')
+  expect(words).toContain('http://WEB/index.yaml: version 9 of the chart caddy does not exist')
   expect(words).not.toContain('hunter2')
 })
 
@@ -350,13 +354,13 @@ test('Ctrl-C ends a fetch at once', async () => {
 })
 
 test.each<[title: string, files: () => Promise<Buffer> | Buffer, why: string]>([
-  ['no archive', () => Buffer.from('text'), 'it is not a gzip archive, or not all of one'],
+  ['no archive', () => Buffer.from('text'), 'it is not a gzip archive, or is truncated'],
   [
     'an archive that ends too early',
     async () => (await chart('caddy', 'v1.2.3')).subarray(0, 90),
-    'it is not a gzip archive, or not all of one',
+    'it is not a gzip archive, or is truncated',
   ],
-  ['no chart', () => tgz({ 'caddy/readme': '' }), 'there is no Chart.yaml in it'],
+  ['no chart', () => tgz({ 'caddy/readme': '' }), 'it contains no Chart.yaml'],
   ['a chart without a name', () => tgz({ 'caddy/Chart.yaml': 'version: v1.2.3' }), 'Chart.yaml: name: '],
   ['a Chart.yaml that is no YAML', () => tgz({ 'caddy/Chart.yaml': 'a: [' }), 'Chart.yaml: '],
   ['values that are a list', () => chart('caddy', 'v1.2.3', { 'values.yaml': [] }), 'values.yaml: '],
@@ -369,13 +373,13 @@ test.each<[title: string, files: () => Promise<Buffer> | Buffer, why: string]>([
   [
     'a bomb',
     () => Buffer.concat(Array(101).fill(gzipSync(Buffer.alloc(1_048_576)))),
-    'it unpacks to more than 100 MiB',
+    'its unpacked size exceeds 100 MiB',
   ],
 ])('%s is not taken for a chart', async (_title, files, why) => {
   const file = join(dir, 'own.tgz')
   writeFileSync(file, await files())
   const words = await told({ file })
-  expect(words).toContain(`why: it is not a chart: ${why}`)
+  expect(words).toContain(`why: the file is not a chart: ${why}`)
   expect(words).toContain('hint: check k3s_platform_caddy_chart_file')
 })
 
@@ -383,7 +387,7 @@ test('a chart that is too big to lie in the cluster is refused with the way out'
   const file = join(dir, 'own.tgz')
   const noise = Array.from({ length: 26_000 }, (_, i) => sum(`${i}`)).join('')
   writeFileSync(file, await chart('caddy', 'v1.2.3', { 'files/noise': noise }))
-  await expect(chartContentOf(await get({ file }))).rejects.toThrow('too big to lie in the cluster itself')
+  await expect(chartContentOf(await get({ file }))).rejects.toThrow('too large to be stored in the cluster')
 })
 
 test('the chart of a registry is named once', () => {

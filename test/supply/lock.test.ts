@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { dispatch } from '../../src/cli/dispatch.ts'
-import type { Io } from '../../src/cli/io.ts'
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
+import type { Streams } from '../../src/report/sink.ts'
 import { type Served, serve } from '../host/kinds/served.ts'
 
 const sum = (text: string) => createHash('sha256').update(text).digest('hex')
@@ -59,7 +59,7 @@ function inventory(hosts: object, vars: object, file = 'prod/hosts.yaml') {
 
 async function cli(...argv: string[]) {
   const told = { stdout: '', stderr: '' }
-  const io: Io = {
+  const streams: Streams = {
     stdout: { write: (text: string) => (told.stdout += text) },
     stderr: { write: (text: string) => (told.stderr += text) },
     env: { HOME: dir },
@@ -67,7 +67,7 @@ async function cli(...argv: string[]) {
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(argv, io, { version: '1.2.3', roles }, async () => dispatch)
+  const code = await program(argv, streams, { version: '1.2.3', roles }, async () => dispatch)
   const clean = (text: string) => text.replaceAll(web.url, 'URL')
   return { code, stdout: clean(told.stdout), stderr: clean(told.stderr) }
 }
@@ -84,7 +84,7 @@ Lock: prod/k3s-platform.lock: 3 added, 0 changed, 0 unchanged.
 `,
     stderr: '',
   })
-  const written = `# Digests of what is installed, written by k3s-platform lock. Commit it; what no host wants any more may be deleted.
+  const written = `# Digests of what is installed, written by k3s-platform lock. Commit it; entries that no host uses may be deleted.
 version: 1
 k3s:
   ${FIVE}:
@@ -117,7 +117,7 @@ test('every version that a host wants is locked, the images where they are wante
 
 test('a file as inventory has its lock beside it, and --check writes nothing and exits 2 while it is behind', async () => {
   const behind = await cli('lock', '-i', 'prod/hosts.yaml', '-C')
-  expect(behind).toMatchObject({ code: 2, stdout: expect.stringContaining('is behind: 3 added, 0 changed') })
+  expect(behind).toMatchObject({ code: 2, stdout: expect.stringContaining('is outdated: 3 added, 0 changed') })
   expect(existsSync(join(dir, 'prod/k3s-platform.lock'))).toBe(false)
   await cli('lock', '-i', 'prod/hosts.yaml')
   expect(await cli('lock', '-i', 'prod/hosts.yaml', '--check')).toMatchObject({ code: 0, stderr: '' })
@@ -143,14 +143,9 @@ test('a digest that changed for the same version is refused with both, and taken
   const refused = await cli('lock', '-i', 'prod')
   expect(refused).toMatchObject({ code: 1, stdout: '' })
   expect(refused.stderr).toMatch(
-    /^✗ prod\/k3s-platform.lock k3s v1.36.5\+k3s1 binary arm64: another digest is published/m,
+    /^✗ prod\/k3s-platform.lock k3s v1.36.5\+k3s1 binary arm64: the published digest differs/m,
   )
-  for (const word of [
-    sum(`k3s-arm64 ${FIVE}`),
-    sum(`k3s-arm64 ${FIVE} again`),
-    'a release does not change',
-    'lock --yes',
-  ])
+  for (const word of [sum(`k3s-arm64 ${FIVE}`), sum(`k3s-arm64 ${FIVE} again`), 'releases are immutable', 'lock --yes'])
     expect(refused.stderr).toContain(word)
   expect(await cli('lock', '-i', 'prod', '--check')).toMatchObject({ code: 1 })
   expect(lockFile()).toBe(before)
@@ -184,7 +179,9 @@ test('the install manifest of Flux is locked where Flux applies the tree, with w
   expect(lockFile()).toMatch(new RegExp(`^manifests:\n  flux:\n    v2.9.5: "?${digest}"?\n`, 'm'))
   expect(await cli('lock', '-i', 'prod', '-C')).toMatchObject({ code: 0, stderr: '' })
   const absent = await cli('lock', '-i', 'prod', '-e', 'k3s_platform_flux_version=v2.9.6')
-  expect(absent.stderr).toMatch(/no digest of manifest flux v2\.9\.6 to be had[\s\S]*check k3s_platform_flux_version/)
+  expect(absent.stderr).toMatch(
+    /the digest of manifest flux v2\.9\.6 could not be fetched[\s\S]*check k3s_platform_flux_version/,
+  )
   inventory({ 'edge-1': {} }, { ...flux, k3s_platform_handoff: 'none', k3s_platform_k3s_version: FOUR })
   expect((await cli('lock', '-i', 'prod')).stdout).not.toContain('flux')
   const planned = await cli(
@@ -219,7 +216,7 @@ test.each([
   [
     'a version that is not there',
     {},
-    /✗ URL\/v9\.9\.9%2Bk3s1\/sha256sum-amd64\.txt: no digest of .*\n +why: +HTTP 404/,
+    /✗ URL\/v9\.9\.9%2Bk3s1\/sha256sum-amd64\.txt: the digest of .* could not be fetched\n +why: +HTTP 404/,
   ],
   [
     'a server that is not there',

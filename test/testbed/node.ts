@@ -1,8 +1,10 @@
 // One throwaway node of the testbed, as a test sees it: addresses and keys, root inside without ssh, cable and power.
 
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { z } from 'zod'
+import { imageArchive } from './images.ts'
 import { inNode, type ProgramPart, parts } from './parts.ts'
 
 const script = fileURLToPath(new URL('nodes/nodes', import.meta.url))
@@ -22,6 +24,16 @@ export interface RunResult {
   readonly stdout: string
   readonly stderr: string
   readonly code: number
+}
+
+export interface NodeOptions {
+  /** Of its disk, like `200M`; default 8G. Not with real pods. */
+  readonly disk?: string
+  /**
+   * Default: k3s pretends them. `real`: the node is a User-Mode Linux with cgroup v2, containerd and the real kubelet; it takes
+   * 10 s to boot, and has no `root`. `on agents`: for a server with `disable-agent`, which schedules them to nodes of that kind.
+   */
+  readonly pods?: 'real' | 'on agents'
 }
 
 /** Runs a verb of nodes/nodes and returns its stdout; an error carries what it said on stderr. */
@@ -44,11 +56,13 @@ export class TestNode {
   readonly users: readonly string[]
   /** The node's / while it runs: open files below it, do not resolve it. */
   readonly root: string
+  readonly #hasPods: boolean
 
-  private constructor(name: string, id: string, line: string) {
+  private constructor(name: string, id: string, hasPods: boolean, line: string) {
     const description = Description.parse(JSON.parse(line))
     this.name = name
     this.id = id
+    this.#hasPods = hasPods
     this.host = description.host
     this.port = description.port
     this.identityFile = description.identityFile
@@ -57,10 +71,14 @@ export class TestNode {
     this.root = description.root
   }
 
-  /** Boots a new one (1.5 s); `disk` is a size like `200M`, default 8G. */
-  static async up(name: string, id: string, disk?: string): Promise<TestNode> {
-    const size = disk === undefined ? [] : ['--disk', disk]
-    return new TestNode(name, id, await nodes('up', id, '--hostname', name, ...size))
+  /** Boots a new one (1.5 s). */
+  static async up(name: string, id: string, options: NodeOptions = {}): Promise<TestNode> {
+    const hasPods = options.pods === 'real'
+    const flags = [
+      ...(options.disk === undefined ? [] : ['--disk', options.disk]),
+      ...(hasPods ? ['--pods', 'real'] : []),
+    ]
+    return new TestNode(name, id, hasPods, await nodes('up', id, '--hostname', name, ...flags))
   }
 
   /** Runs a command line (sh), or a program with arguments, as root in the node without ssh. Never throws for its exit code. */
@@ -93,11 +111,16 @@ export class TestNode {
     return stdout
   }
 
-  /** From now on pods with the images of these parts run their programs; before, they are pretended. */
+  /** From now on pods with the images of these parts run their programs; before, they are pretended, or wait for their image. */
   async programs(...names: readonly ProgramPart[]): Promise<void> {
-    const sources = (await parts(...names)).map((part) => `${inNode(part)}/images/*`)
     const images = '/usr/local/lib/k3s-standin/images'
-    await this.ask(`mkdir -p ${images} && ln -sf ${sources.join(' ')} ${images}/`)
+    for (const name of names) {
+      const [part = ''] = await parts(name)
+      const link = this.#hasPods
+        ? `${await imageArchive(name, part, join(part, 'images'))} ${images}/${name}.tar`
+        : `${inNode(part)}/images/* ${images}/`
+      await this.ask(`mkdir -p ${images} && ln -sf ${link}`)
+    }
   }
 
   /** Packets to and from it vanish; neither side is told. */

@@ -9,10 +9,21 @@ import { execa } from 'execa'
 const HERE = '10.88.0.1'
 
 /** Parts whose `images` a node can run. */
-export type ProgramPart = 'cert-manager' | 'external-dns' | 'external-secrets' | 'flux'
+export type ProgramPart = 'caddy' | 'coredns' | 'cert-manager' | 'external-dns' | 'external-secrets' | 'flux'
 
 /** What setup.ts builds before the tests. */
-export const PARTS = ['charts', 'cert-manager', 'external-dns', 'external-secrets', 'flux', 'vault'] as const
+export const PARTS = [
+  'charts',
+  'caddy',
+  'cert-manager',
+  'coredns',
+  'external-dns',
+  'external-secrets',
+  'flux',
+  'images',
+  'uml',
+  'vault',
+] as const
 
 /** The directories of parts, in the order asked for; builds what is missing (minutes, with words on stderr). */
 export async function parts(...names: readonly (typeof PARTS)[number][]): Promise<string[]> {

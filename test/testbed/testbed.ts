@@ -1,7 +1,7 @@
 // Everything a test needs to put the built program before real nodes: nodes, release mirror, inventories, and the program itself.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa, type Options } from 'execa'
@@ -10,8 +10,11 @@ import { AcmeServer } from './acme.ts'
 import { Charts } from './charts.ts'
 import { Flux } from './flux.ts'
 import { type GitFiles, GitServer } from './git.ts'
+import { baseImages, imageArchive } from './images.ts'
 import { Mirror } from './mirror.ts'
-import { nodes, TestNode } from './node.ts'
+import { type NodeOptions, nodes, TestNode } from './node.ts'
+import { patient } from './pace.ts'
+import { inNode } from './parts.ts'
 import { type Inside, Server } from './server.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
@@ -25,12 +28,28 @@ export const K3S_VERSIONS = ['v1.36.4+k3s1', 'v1.36.5+k3s1'] as const
  */
 export const E2E_PREFIX = 'e2e-'
 
+const AGENT_UNIT = `[Unit]
+Description=Lightweight Kubernetes
+After=network-online.target
+[Install]
+WantedBy=multi-user.target
+[Service]
+Type=notify
+KillMode=process
+Delegate=yes
+TasksMax=infinity
+TimeoutStartSec=0
+Restart=always
+RestartSec=5s
+ExecStart=/usr/local/bin/k3s agent
+`
+
 export interface CliOptions {
   /** Added to a clean environment; null takes a variable away. */
   readonly env?: Readonly<Record<string, string | null>>
   /** Default: the testbed's home, an empty directory at first. */
   readonly cwd?: string
-  /** Milliseconds, default 120 000; when it is over the program is killed and the call throws. */
+  /** Milliseconds on a quiet machine, default 120 000; when it is over the program is killed and the call throws. */
   readonly timeout?: number
   /** The program's stdin; default: none. */
   readonly input?: string
@@ -52,6 +71,7 @@ export class Testbed {
   /** HOME of the program, fresh per testbed. */
   readonly home: string
   readonly #inside: Inside
+  readonly #releases: string
   readonly #prefix: string
   readonly #nodes: TestNode[] = []
   readonly #servers: { stop(): Promise<void> }[] = []
@@ -59,11 +79,13 @@ export class Testbed {
   readonly #temp: string
   #inventories = 0
 
-  private constructor(mirror: Mirror, inside: Inside, temp: string) {
+  private constructor(mirror: Mirror, inside: Inside, releases: string, temp: string) {
     this.mirror = mirror
     this.#inside = inside
+    this.#releases = releases
     this.#temp = temp
-    this.home = join(temp, 'home')
+    // As a real home: no directory above it is one that others can write, where no compiled code is cached.
+    this.home = join(homedir(), basename(temp))
     this.#prefix = `${basename(temp)}-`.toLowerCase()
   }
 
@@ -73,15 +95,35 @@ export class Testbed {
     const built = await execa(path('k3s-standin/build'), K3S_VERSIONS, { stderr: 'inherit' })
     const releases = dirname(dirname(built.stdout.split('\n')[0] ?? ''))
     const temp = await mkdtemp(join(tmpdir(), `${E2E_PREFIX}${process.env.K3SP_E2E_RUN ?? process.pid}-`))
-    await mkdir(join(temp, 'home'))
-    return new Testbed(await Mirror.start(inside, releases), inside, temp)
+    const testbed = new Testbed(await Mirror.start(inside, releases), inside, releases, temp)
+    await mkdir(testbed.home, { recursive: true, mode: 0o700 })
+    return testbed
   }
 
   /** A new node with `name` as its host name (a-z, 0-9, -; at most 20 characters). */
-  async node(name: string, options: { disk?: string } = {}): Promise<TestNode> {
-    const node = await TestNode.up(name, `${this.#prefix}${name}`, options.disk)
+  async node(name: string, options: NodeOptions = {}): Promise<TestNode> {
+    const node = await TestNode.up(name, `${this.#prefix}${name}`, options)
     this.#nodes.push(node)
+    const at = '/usr/local/lib/k3s-standin'
+    if (options.pods !== undefined)
+      await node.ask(`mkdir -p ${at}/images && ln -s ${inNode(this.#releases)}/kubenode ${at}/`)
+    if (options.pods === 'real') {
+      const helm = await imageArchive('k3s', this.#releases, join(this.#releases, K3S_VERSIONS[0]), 'k3s')
+      await node.ask(`ln -s ${await baseImages()} ${at}/images/ && ln -s ${helm} ${at}/images/k3s.tar`)
+    }
     return node
+  }
+
+  /** Makes a node an agent of the server, with the unit of k3s's install script; `config` is for its config.yaml. */
+  async join(node: TestNode, server: TestNode, config: Readonly<Record<string, unknown>> = {}): Promise<void> {
+    const token = await server.ask('cat $(sed -n "s/^data-dir: //p" /etc/rancher/k3s/config.yaml)/server/node-token')
+    const text = stringify({ server: `https://${server.host}:6443`, token, ...config })
+    const binary = '/usr/local/bin/k3s'
+    await node.run('mkdir -p /etc/rancher/k3s && cat >/etc/rancher/k3s/config.yaml', { input: text })
+    await node.run('cat >/etc/systemd/system/k3s-agent.service', { input: AGENT_UNIT })
+    await node.ask(`set -e
+      curl -fsS -o ${binary} ${this.mirror.url}/${encodeURIComponent(K3S_VERSIONS[0])}/k3s && chmod 755 ${binary}
+      systemctl daemon-reload && systemctl enable -q --now k3s-agent`)
   }
 
   /** The lines of a known_hosts file that trust every node made so far. */
@@ -133,7 +175,7 @@ export class Testbed {
 
   /**
    * Writes an inventory directory and returns its path. Nodes are entered with a login as ops; a map has the variables per
-   * host (start from node.hostVars()). `groupVars` go over the mirror's address and the older k3s version in group_vars/all.yaml.
+   * host (start from node.hostVars()). `groupVars` go over the mirror's address, the older k3s version and a kubeconfig here in group_vars/all.yaml.
    */
   async inventory(
     hosts: readonly TestNode[] | Readonly<Record<string, object>>,
@@ -146,6 +188,7 @@ export class Testbed {
     const all = {
       k3s_platform_k3s_mirror_url: this.mirror.url,
       k3s_platform_k3s_version: K3S_VERSIONS[0],
+      k3s_platform_kubeconfig_fetch: true, // no test has a terminal
       ...groupVars,
     }
     await mkdir(join(dir, 'group_vars'), { recursive: true })
@@ -200,7 +243,7 @@ export class Testbed {
       env,
       extendEnv: false,
       cwd: options.cwd ?? this.home,
-      timeout: options.timeout ?? 120_000,
+      timeout: patient(options.timeout ?? 120_000),
       killSignal: 'SIGKILL',
       reject: false,
       stripFinalNewline: false,
@@ -213,6 +256,6 @@ export class Testbed {
   async close(): Promise<void> {
     const servers = [this.mirror, ...this.#servers].map((server) => server.stop())
     await Promise.all([...servers, ...this.#nodes.map((node) => node.down())])
-    await rm(this.#temp, { recursive: true, force: true })
+    for (const left of [this.#temp, this.home]) await rm(left, { recursive: true, force: true })
   }
 }

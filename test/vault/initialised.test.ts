@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { LinkError } from '../../src/host/transport.ts'
 import { type InitSpec, vaultInitialised } from '../../src/vault/initialised.ts'
-import { BOOTSTRAP, keptKeys } from '../../src/vault/kept.ts'
+import { BOOTSTRAP, keptKeys } from '../../src/vault/key-secret.ts'
 import { keysOf } from '../../src/vault/keys.ts'
 import { apiError, type FakeCluster } from '../cluster/fake.ts'
 import { changeOf, made, planned } from '../cluster/kit.ts'
@@ -32,10 +32,10 @@ function expectNone(vault: FakeVault, found: unknown): void {
 }
 
 describe('a new Vault', () => {
-  test('is initialised, its keys are in the Secret and the file, it is open, and then there is nothing to do', async () => {
+  test('is initialised, its key shares are in the Secret and the file, it is open, and then there is nothing to do', async () => {
     const { vault, cluster, kept, resource } = await start()
     expect(await planned(resource, cluster)).toBe(
-      `action: initialise Vault (5 keys, 3 of them open it), keep them in Secret extsvc/vault-bootstrap and ${PATH}`,
+      `action: initialize Vault (5 key shares, threshold 3), store them in Secret extsvc/vault-bootstrap and ${PATH}`,
     )
     expect(vault.calls, 'a plan changes nothing').toEqual(['GET sys/seal-status'])
     expect(cluster.count('apply')).toBe(0)
@@ -58,7 +58,7 @@ describe('a new Vault', () => {
     const text = kept.shown.join('\n')
     for (const key of vault.keys) expect(text).toContain(key.toString('base64'))
     expect(text).toContain(`Initial Root Token: ${vault.root}`)
-    expect(text).toContain('They are in Secret extsvc/vault-bootstrap, too.')
+    expect(text).toContain('They are also in Secret extsvc/vault-bootstrap.')
     await made(resource, cluster)
     expect(kept.shown.join('\n')).toBe(text)
     expect(kept.files.at.size).toBe(0)
@@ -77,12 +77,16 @@ describe('a new Vault', () => {
   })
 
   test.each([
-    ['the terminal is refused', { show: true, refused: 'CI is set' }, 'they shall be shown, and cannot be: CI is set'],
-    ['nothing was said', {}, 'there is no place for its keys'],
+    [
+      'the terminal is refused',
+      { show: true, refused: 'CI is set' },
+      'they are configured to be shown, but cannot be: CI is set',
+    ],
+    ['nothing was said', {}, 'there is nowhere to store its key shares'],
   ])('is not initialised where its keys have no place: %s', async (_, how, why) => {
     const { vault, cluster, resource } = await start(how)
     const words = await planned(resource, cluster)
-    expect(words).toContain(`${WHERE}: is not initialised: there is no place for its keys`)
+    expect(words).toContain(`${WHERE}: it is not initialized: there is nowhere to store its key shares`)
     expect(words).toContain(why)
     vault.fault = () => (vault.calls.length === 2 ? refused() : undefined)
     expect((await made(resource, cluster)).problem).toBe(words)
@@ -103,7 +107,7 @@ describe('a new Vault', () => {
           throw new Error('EACCES: permission denied')
         }
       },
-      'the file for its keys cannot be written\nwhy: EACCES: permission denied',
+      'the file for its key shares cannot be written\nwhy: EACCES: permission denied',
     ],
     [
       'the Secret is refused',
@@ -113,19 +117,19 @@ describe('a new Vault', () => {
             ? apiError(403, 'Forbidden', 'exceeded quota: small')
             : undefined
       },
-      'Secret extsvc/vault-bootstrap cannot be written for its keys\nwhy: exceeded quota: small',
+      'Secret extsvc/vault-bootstrap for its key shares cannot be written\nwhy: exceeded quota: small',
     ],
   ])('is not initialised when %s', async (_, fault, words) => {
     const { vault, cluster, kept, resource } = await start()
     fault(kept, cluster)
-    expect((await made(resource, cluster)).problem).toContain(`${WHERE}: is not initialised: ${words}`)
+    expect((await made(resource, cluster)).problem).toContain(`${WHERE}: it is not initialized: ${words}`)
     expect(vault.initialized).toBe(false)
   })
 
   test('is not initialised for a key of age that is none', async () => {
     const { vault, cluster, kept } = await start()
     const resource = resourceOf(kept, { age: { path: PATH, recipients: ['age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq'] } })
-    expect(await planned(resource, cluster)).toContain(`${WHERE}: its keys cannot be encrypted for age1qqq`)
+    expect(await planned(resource, cluster)).toContain(`${WHERE}: its key shares cannot be encrypted to age1qqq`)
     expect(vault.initialized).toBe(false)
   })
 
@@ -142,7 +146,7 @@ describe('a new Vault', () => {
     const next = new FakeVault()
     cluster.answer = next.answer
     expect(await planned(resource, cluster)).toContain(
-      `${WHERE}: is not initialised, but Secret extsvc/vault-bootstrap has the keys of a Vault`,
+      `${WHERE}: it is not initialized, but Secret extsvc/vault-bootstrap contains the key shares of a Vault`,
     )
     expect(next.initialized).toBe(false)
   })
@@ -151,13 +155,13 @@ describe('a new Vault', () => {
     const { cluster, resource } = await start()
     const labels = { 'kustomize.toolkit.fluxcd.io/name': 'apps' }
     cluster.put({ ...BOOTSTRAP, metadata: { ...BOOTSTRAP, labels }, data: {} })
-    expect(await planned(resource, cluster)).toContain('why: Flux (apps) has Secret extsvc/vault-bootstrap')
+    expect(await planned(resource, cluster)).toContain('why: Flux (apps) contains Secret extsvc/vault-bootstrap')
   })
 
   test('that opens itself is left to others', async () => {
     const { vault, cluster, resource } = await start()
     vault.type = 'awskms'
-    expect(await planned(resource, cluster)).toContain(`${WHERE}: is not initialised, and would have no keys`)
+    expect(await planned(resource, cluster)).toContain(`${WHERE}: it is not initialized, and would have no unseal keys`)
   })
 })
 
@@ -189,7 +193,7 @@ describe('a Vault that was initialised before', () => {
     expect(await planned(resource, cluster)).toBe('none')
   })
 
-  test('and is sealed is opened by keys that were given', async () => {
+  test('and is sealed is opened by keys from the input', async () => {
     const { vault, cluster, kept } = await start()
     const resource = resourceOf(kept, { given: keysOf(vault.init()) ?? undefined })
     expect(await made(resource, cluster)).toEqual(DONE)
@@ -217,9 +221,9 @@ describe('a Vault that was initialised before', () => {
     const { vault, cluster, resource } = await start()
     vault.init()
     const words = await planned(resource, cluster)
-    expect(words).toContain(`${WHERE}: is initialised and sealed, and its keys are not known here`)
+    expect(words).toContain(`${WHERE}: it is initialized and sealed, but its key shares are unknown`)
     expect(words).toContain(
-      'hint: k3s_platform_vault_bootstrap_mode: migrate, with VAULT_ROOT_TOKEN and VAULT_INIT_JSON',
+      'hint: to take over an existing one: k3s_platform_vault_bootstrap_mode: migrate, with VAULT_ROOT_TOKEN and VAULT_INIT_JSON',
     )
   })
 
@@ -228,7 +232,7 @@ describe('a Vault that was initialised before', () => {
     const given = keysOf(new FakeVault().init()) ?? undefined
     vault.init()
     const { problem } = await made(resourceOf(kept, { given }), cluster)
-    expect(problem).toContain(`${WHERE}: does not open with the keys that were given\nwhy: invalid key: ***`)
+    expect(problem).toContain(`${WHERE}: it does not unseal with the key shares from the input\nwhy: invalid key: ***`)
     expectNone(vault, problem)
     expect(vault.sealed).toBe(true)
   })
@@ -267,7 +271,7 @@ describe('a run that ends in between', () => {
       kept.files.fault = (path) => (path === PATH ? throwKilled() : undefined)
     })
     expect(vault.initialized).toBe(true)
-    expect(await planned(resource, cluster)).toBe(`action: unseal Vault ${SERVER}, write its keys to ${PATH}`)
+    expect(await planned(resource, cluster)).toBe(`action: unseal Vault ${SERVER}, write its key shares to ${PATH}`)
     expect(await made(resource, cluster)).toEqual(DONE)
     expect(await kept.opened(PATH)).toContain(vault.root)
     expect(await planned(resource, cluster)).toBe('none')
@@ -283,7 +287,7 @@ describe('a run that ends in between', () => {
     }
     const { problem } = await made(resource, cluster)
     expect(problem).toContain(
-      `${WHERE}: was initialised, and its keys are only in ${PATH}\nwhy: gone\nhint: k3s_platform_vault_bootstrap_mode: migrate`,
+      `${WHERE}: it was initialized, but its key shares are only in ${PATH}\nwhy: gone\nhint: to take over an existing one: k3s_platform_vault_bootstrap_mode: migrate`,
     )
     const given = keysOf(await kept.opened(PATH)) ?? undefined
     cluster.fault = () => undefined
@@ -297,7 +301,7 @@ describe('a run that ends in between', () => {
     vault.after = (call) => {
       if (call === 'PUT sys/init') cluster.fault = ({ verb }) => (verb === 'apply' ? new LinkError('gone') : undefined)
     }
-    expect((await made(resource, cluster)).problem).toContain('its keys are only in what was shown')
+    expect((await made(resource, cluster)).problem).toContain('its key shares are only in the terminal output')
     expect(kept.shown.join('\n')).toContain(vault.root)
   })
 
@@ -312,14 +316,14 @@ describe('a run that ends in between', () => {
   })
 
   test.each([
-    [true, 'was asked to initialise itself, and its keys did not come back'],
-    [false, 'was not initialised'],
+    [true, 'the initialization was requested, but the response with its key shares was lost'],
+    [false, 'it was not initialized'],
   ])('with the answer lost is explained (it was initialised: %s)', async (late, words) => {
     const { vault, cluster, resource } = await start()
     if (late) vault.after = (call) => (call === 'PUT sys/init' ? refused() : undefined)
     else vault.fault = (call) => (call === 'PUT sys/init' ? refused() : undefined)
     const { problem } = await made(resource, cluster)
-    expect(problem).toContain(`${WHERE}: ${words}\nwhy: connection refused`)
+    expect(problem).toContain(`${WHERE}: ${words}\nwhy: vault.svc.plus:8200 refused the connection`)
     expect(vault.initialized).toBe(late)
   })
 
@@ -327,7 +331,7 @@ describe('a run that ends in between', () => {
     const { vault, cluster, resource } = await start()
     vault.fault = (call) => void (call === 'PUT sys/init' && vault.init())
     const { problem } = await made(resource, cluster)
-    expect(problem).toContain(`${WHERE}: refuses to be initialised\nwhy: Vault is already initialized`)
+    expect(problem).toContain(`${WHERE}: it refuses the initialization\nwhy: Vault is already initialized`)
     expect(problem).not.toContain('storage')
   })
 })
@@ -337,10 +341,10 @@ describe('a Vault that is to come', () => {
     const { vault, cluster, resource } = await start()
     vault.fault = () => (vault.calls.length < 4 ? refused() : undefined)
     expect(await planned(resource, cluster)).toContain(
-      `action: wait for Vault ${SERVER} (connection refused: nothing listens at vault.svc.plus:8200); if it is new, initialise`,
+      `action: wait for Vault ${SERVER} (vault.svc.plus:8200 refused the connection: Connection refused); if it is new, initialize`,
     )
     const { waits, problem } = await made(resource, cluster, { boundSeconds: 10 })
-    expect([waits, problem]).toEqual([['connection refused: nothing listens at vault.svc.plus:8200 (10 s)'], ''])
+    expect([waits, problem]).toEqual([['vault.svc.plus:8200 refused the connection: Connection refused (10 s)'], ''])
     expect(vault.sealed).toBe(false)
   })
 
@@ -348,9 +352,9 @@ describe('a Vault that is to come', () => {
     const { vault, cluster, resource } = await start()
     vault.fault = refused
     expect((await made(resource, cluster, { boundSeconds: 1 })).problem).toBe(
-      `${WHERE}: does not answer after 1 s
-why: connection refused: nothing listens at vault.svc.plus:8200
-hint: start it, or correct k3s_platform_vault_server`,
+      `${WHERE}: it did not answer within 1 s
+why: vault.svc.plus:8200 refused the connection: Connection refused
+hint: start Vault, or correct k3s_platform_vault_server`,
     )
   })
 

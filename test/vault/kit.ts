@@ -1,7 +1,7 @@
 // What the kinds of Vault are tested with: age keys, files in memory, a terminal that remembers, and the opened file.
 
 import { armor, Decrypter, generateX25519Identity, identityToRecipient } from 'age-encryption'
-import type { KeepSpec, PrivateFiles, Terminal } from '../../src/vault/keeping.ts'
+import type { KeepSpec, PrivateFiles, Terminal } from '../../src/vault/key-storage.ts'
 
 export const SERVER = 'https://vault.svc.plus:8200'
 export const PATH = '~/.kube/k3s-platform/edge-1-vault-init.age'

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { Secret } from '../../src/engine/secret.ts'
-import { bootstrapSecret, keptKeys } from '../../src/vault/kept.ts'
+import { bootstrapSecret, keptKeys } from '../../src/vault/key-secret.ts'
 import { keysOf } from '../../src/vault/keys.ts'
 import { vaultMigrated } from '../../src/vault/migrated.ts'
 import { made, planned } from '../cluster/kit.ts'
@@ -38,7 +38,7 @@ describe('a Vault that is taken over', () => {
   test('is never initialised', async () => {
     const { vault, cluster, resource } = start()
     vault.initialized = false
-    const words = `${WHERE}: is not initialised: there is no Vault to migrate`
+    const words = `${WHERE}: it is not initialized: there is no Vault to migrate`
     expect(await planned(resource, cluster)).toContain(words)
     // It comes up only after the plan.
     vault.fault = () => (vault.calls.length === 2 ? refused() : undefined)
@@ -47,8 +47,8 @@ describe('a Vault that is taken over', () => {
   })
 
   test.each([
-    ['unknown to it', 'hvs.of-another', 'does not know the root token that was given'],
-    ['that may less', 'hvs.of-me', 'knows the token that was given, and not as root\nwhy: its policies: default'],
+    ['unknown to it', 'hvs.of-another', 'it rejects the root token'],
+    ['that may less', 'hvs.of-me', 'the token is valid, but not a root token\nwhy: its policies: default'],
   ])('is refused with a token %s', async (_, root, words) => {
     const { vault, cluster, resource } = start({ root })
     vault.sealed = false
@@ -57,25 +57,31 @@ describe('a Vault that is taken over', () => {
 
   test('is refused when the token is found wrong only after it is open', async () => {
     const { cluster, resource } = start({ root: 'hvs.of-another' })
-    expect((await made(resource, cluster)).problem).toContain('does not know the root token that was given')
+    expect((await made(resource, cluster)).problem).toContain('it rejects the root token')
   })
 
   test('stays sealed with the keys of another', async () => {
     const { vault, cluster, resource } = start({ of: new FakeVault() })
-    expect((await made(resource, cluster)).problem).toContain('does not open with the keys of VAULT_INIT_JSON')
+    expect((await made(resource, cluster)).problem).toContain(
+      'it does not unseal with the key shares of VAULT_INIT_JSON',
+    )
     expect(vault.sealed).toBe(true)
   })
 
   test('that opens itself and is sealed is explained', async () => {
     const { vault, cluster, resource } = start()
     vault.type = 'transit'
-    expect(await planned(resource, cluster)).toContain('is sealed, and no keys open it: its seal is transit')
+    expect(await planned(resource, cluster)).toContain(
+      'it is sealed and cannot be unsealed with key shares: its seal type is transit',
+    )
   })
 
   test('that does not answer is waited for', async () => {
     const { vault, cluster, resource } = start()
     vault.fault = refused
-    expect(await planned(resource, cluster)).toContain(`action: wait for Vault ${SERVER} (connection refused`)
-    expect((await made(resource, cluster)).problem).toContain('does not answer after 1 s')
+    expect(await planned(resource, cluster)).toContain(
+      `action: wait for Vault ${SERVER} (vault.svc.plus:8200 refused the connection: Connection refused`,
+    )
+    expect((await made(resource, cluster)).problem).toContain('it did not answer within 1 s')
   })
 })

@@ -37,8 +37,8 @@ describe('the keys of a Vault', () => {
 })
 
 describe('a Vault that does not answer', () => {
-  test.each(Object.entries(z.record(z.string(), z.string()).parse(table('silence.yaml'))))(
-    'is told of: %s',
+  test.each(Object.entries(z.record(z.string(), z.string()).parse(table('connection-errors.yaml'))))(
+    'is explained: %s',
     async (came, told) => {
       const cluster = new FakeCluster()
       const [, status, body = ''] = /^(\d{3}) (.*)$/.exec(came) ?? []
@@ -89,7 +89,7 @@ describe('the way to a Vault', () => {
 
   test.each([undefined, { clusterIP: 'None' }])('to a Service without an address is none: %j', async (service) => {
     await expect(asked('http://vault.extsvc.svc:8200', service)).rejects.toThrow(
-      'there is no Service extsvc/vault that has an address',
+      'the Service extsvc/vault does not exist or has no address',
     )
   })
 })

@@ -1,4 +1,4 @@
-// APISIX: an API gateway without a control plane, its routes in a ConfigMap.
+// APISIX: an API gateway without a control plane, with its routes in a ConfigMap.
 
 import { stringify } from 'yaml'
 import type { Addon } from '../addon.ts'
@@ -33,7 +33,7 @@ export const apisix: Addon = {
   }),
   made: { k3s_platform_apisix_routes: ['apisix', 'deployment', 'standalone', 'config'] },
   workloads: [{ replicas: ['replicaCount'], resources: ['resources'] }],
-  goesWith: 'uninstalls APISIX: its routes are not served any more',
+  goesWith: 'uninstalls APISIX: its routes are no longer served',
 }
 
 /** https://apisix.apache.org/docs/apisix/deployment-modes/#standalone */

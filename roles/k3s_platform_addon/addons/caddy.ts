@@ -1,25 +1,23 @@
 // Caddy: routes HTTP to Services and serves the HTTP-01 challenges, nothing else.
 
-import { answersHttp } from '../../../src/cluster/proofs.ts'
-import type { JsonMap } from '../../../src/supply/values.ts'
-import { disabledOf } from '../../k3s_platform_bootstrap/config.ts'
+import { answersHttp, type HttpPlace } from '../../../src/cluster/proofs.ts'
+import type { JsonMap } from '../../../src/engine/state.ts'
+import { disabledOf } from '../../k3s/config.ts'
 import type { Addon } from '../addon.ts'
 import { directory, LETS_ENCRYPT } from '../issuers.ts'
 import { PLATFORM } from '../materials.ts'
-import { portsFirst } from '../rollout.ts'
-import { resources } from '../values.ts'
-import type { Vars } from '../vars.ts'
+import { portsFirst, replacedService } from '../rollout.ts'
+import { at, resources } from '../values.ts'
+import type { AddonVars } from '../vars.ts'
 
 /** The class of Ingresses that Caddy serves; it matches the name and needs no IngressClass object. */
-const INGRESS_CLASS = 'caddy'
-/** The Secret whose renewal restarts Caddy: it reads a renewed one only with its next change of configuration. */
-const RELOADED_FOR = 'postgresql-tls'
+export const INGRESS_CLASS = 'caddy'
 const CHART = 'caddy-ingress-controller'
 
 /** Whether k3s gives LoadBalancer Services an address. */
-export const hasServicelb = (v: Vars): boolean => !disabledOf(v).includes('servicelb')
+export const hasServicelb = (v: AddonVars): boolean => !disabledOf(v).includes('servicelb')
 
-export function exposureOf(v: Vars): 'loadbalancer' | 'hostport' {
+export function exposureOf(v: AddonVars): 'loadbalancer' | 'hostport' {
   if (v.k3s_platform_caddy_exposure !== undefined) return v.k3s_platform_caddy_exposure
   return hasServicelb(v) || v.k3s_platform_caddy_external_loadbalancer ? 'loadbalancer' : 'hostport'
 }
@@ -39,10 +37,16 @@ export const caddy: Addon = {
     ingressController: {
       className: INGRESS_CLASS,
       // It asks a CA only for hosts that no Ingress lists under tls: the same CA as the issuers. Empty: Let's Encrypt.
-      config: { acmeCA: caOf(v), email: v.k3s_platform_acme_email ?? '', metrics: true },
+      // Ports of the node are open to all who reach it, and the chart's only way to them opens that of the metrics, too.
+      config: {
+        acmeCA: caOf(v),
+        email: v.k3s_platform_acme_email ?? '',
+        metrics: exposureOf(v) !== 'hostport',
+        // By path, not by age: an application that routes all of http would take the challenges of its host.
+        experimentalSmartSort: true,
+      },
     },
     ...exposed[exposureOf(v)],
-    podAnnotations: { 'secret.reloader.stakater.com/reload': RELOADED_FOR },
     // The chart's minAvailable of 1 would keep a node with the only pod from being drained.
     podDisruptionBudget: { minAvailable: 0, maxUnavailable: 1 },
     resources: resources('64Mi', '512Mi', '50m', '1'),
@@ -53,29 +57,39 @@ export const caddy: Addon = {
     k3s_platform_caddy_image: ['image'],
   },
   workloads: [{ replicas: ['replicaCount'], resources: ['resources'] }],
-  proof: (v, release) =>
-    answersHttp(
-      exposureOf(v) === 'hostport'
-        ? { namespace: PLATFORM, hostPort: 80 }
-        : { namespace: PLATFORM, service: fullName(release) },
-    ),
+  proof: (v, release) => answersHttp(placeOf(v, release)),
+  before: ({ release, values }) => {
+    const headless = at(values, ['service', 'clusterIP']) === 'None' && at(values, ['loadBalancer', 'enabled']) !== true
+    return [replacedService(fullName(release), PLATFORM, headless)]
+  },
   after: (v, release, gate) => (exposureOf(v) === 'hostport' ? [portsFirst(fullName(release), PLATFORM, [gate])] : []),
-  goesWith: 'uninstalls Caddy: no Ingress is served, HTTP-01 challenges are not answered; Ingresses stay',
+  goesWith: 'uninstalls Caddy: Ingresses remain but are no longer served, and HTTP-01 challenges are not answered',
 }
 
 const exposed: Readonly<Record<'loadbalancer' | 'hostport', JsonMap>> = {
   loadbalancer: { minikube: false, loadBalancer: { enabled: true } },
-  // `minikube` is the chart's only way to host ports. Its ClusterIP Service may have no externalTrafficPolicy,
-  // which the API server refuses there.
-  hostport: { minikube: true, loadBalancer: { enabled: false }, service: { externalTrafficPolicy: '' } },
+  hostport: {
+    minikube: true,
+    loadBalancer: { enabled: false },
+    // The chart makes a Service all the same. The API server refuses the chart's externalTrafficPolicy there, its schema all
+    // but that and nothing; and Caddy would publish a cluster address as that of its Ingresses.
+    service: { externalTrafficPolicy: null, clusterIP: 'None' },
+  },
 }
 
-/** Of its Deployment and its Service, as the chart makes it. */
-const fullName = (release: string) => (release.includes(CHART) ? release : `${release}-${CHART}`)
+/** Where the node reaches it. */
+export const placeOf = (v: AddonVars, release: string): HttpPlace =>
+  exposureOf(v) === 'hostport'
+    ? { namespace: PLATFORM, hostPort: 80, pods: `app.kubernetes.io/instance=${release}` }
+    : { namespace: PLATFORM, service: fullName(release) }
 
-const caOf = (v: Vars) => (directory(v) === LETS_ENCRYPT ? '' : directory(v))
+/** Of its Deployment and its Service, as the chart makes it. */
+export const fullName = (release: string) => (release.includes(CHART) ? release : `${release}-${CHART}`)
+
+const caOf = (v: AddonVars) => (directory(v) === LETS_ENCRYPT ? '' : directory(v))
 
 function imageOf(image: string): JsonMap {
-  const colon = image.lastIndexOf(':')
+  // The chart writes both with a colon between them, which may be that of a digest.
+  const colon = image.indexOf(':', image.lastIndexOf('/'))
   return { repository: image.slice(0, colon), tag: image.slice(colon + 1) }
 }

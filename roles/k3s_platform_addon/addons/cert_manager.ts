@@ -33,5 +33,5 @@ export const certManager: Addon = {
   ],
   proof: () => acceptsCertificate(CERT_MANAGER),
   goesWith:
-    'uninstalls cert-manager: nothing is issued or renewed any more; its CRDs, Certificates, issuers and their Secrets stay',
+    'uninstalls cert-manager: certificates are no longer issued or renewed; its CRDs, Certificates, issuers and their Secrets remain',
 }

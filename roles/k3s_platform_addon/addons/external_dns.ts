@@ -1,10 +1,10 @@
-// external-dns: keeps DNS records at Cloudflare as the Ingresses say, nothing else.
+// external-dns: manages DNS records at Cloudflare from Ingresses, nothing else.
 
 import { secretThere } from '../../../src/cluster/proofs.ts'
 import type { Addon, AddonContext } from '../addon.ts'
 import { CLOUDFLARE_SECRET, PLATFORM } from '../materials.ts'
 import { isFrom, resources } from '../values.ts'
-import type { Vars } from '../vars.ts'
+import type { AddonVars } from '../vars.ts'
 
 const { name: SECRET, key: KEY } = CLOUDFLARE_SECRET
 
@@ -12,13 +12,13 @@ const { name: SECRET, key: KEY } = CLOUDFLARE_SECRET
  * The prefix of the annotations that this version reads. Since 0.22 (chart 1.22) it is external-dns.kubernetes.io/;
  * before that external-dns.alpha.kubernetes.io/.
  */
-export function annotationPrefix(v: Vars): string {
+export function annotationPrefix(v: AddonVars): string {
   return isFrom(v.k3s_platform_external_dns_chart_version, '1.22')
     ? 'external-dns.kubernetes.io/'
     : 'external-dns.alpha.kubernetes.io/'
 }
 
-export function ownerId(v: Vars, { host }: Pick<AddonContext, 'host'>): string {
+export function ownerId(v: AddonVars, { host }: Pick<AddonContext, 'host'>): string {
   const made = `${v.k3s_platform_cluster_name ?? 'svc-plus'}-${host}`.replace(/[^\w.-]+/g, '-').slice(0, 63)
   return v.k3s_platform_external_dns_owner_id ?? made.replace(/\W+$/, '')
 }
@@ -53,5 +53,5 @@ export const externalDns: Addon = {
   },
   workloads: [{ resources: ['resources'] }],
   proof: () => secretThere({ namespace: PLATFORM, name: SECRET }, [KEY]),
-  goesWith: 'uninstalls external-dns: DNS records are not kept any more, those that are there stay',
+  goesWith: 'uninstalls external-dns: DNS records are no longer updated; existing records remain',
 }

@@ -1,4 +1,4 @@
-// external-secrets: makes Secrets out of what Vault holds.
+// external-secrets: creates Secrets from Vault.
 
 import { acceptsExternalSecret } from '../../../src/cluster/proofs.ts'
 import type { Addon } from '../addon.ts'
@@ -31,5 +31,5 @@ export const externalSecrets: Addon = {
   ],
   proof: () => acceptsExternalSecret(PLATFORM),
   goesWith:
-    'uninstalls external-secrets: Secrets from Vault are not refreshed any more; its CRDs and the objects of their kinds stay',
+    'uninstalls external-secrets: Secrets from Vault are no longer refreshed; its CRDs and their objects remain',
 }

@@ -1,4 +1,4 @@
-// Reloader: restarts Caddy when the Secret that Caddy's pods are annotated with is renewed.
+// Reloader: restarts annotated workloads of the platform's namespace when a Secret changes.
 
 import type { Addon } from '../addon.ts'
 import { PLATFORM } from '../materials.ts'
@@ -15,7 +15,7 @@ export const reloader: Addon = {
   boundSeconds: 300,
   values: (v) => ({
     reloader: {
-      // Of its own namespace, Secrets alone, and only workloads that name one: that is Caddy.
+      // Of its own namespace, Secrets alone, and only workloads that name one: Caddy does not, a restart would lose its certificates.
       watchGlobally: false,
       ignoreConfigMaps: true,
       autoReloadAll: false,
@@ -26,5 +26,5 @@ export const reloader: Addon = {
     },
   }),
   workloads: [{ replicas: ['reloader', 'deployment', 'replicas'], resources: ['reloader', 'deployment', 'resources'] }],
-  goesWith: 'uninstalls reloader: Caddy serves a renewed certificate only after its next change of configuration',
+  goesWith: 'uninstalls reloader: workloads keep the Secrets that they started with',
 }

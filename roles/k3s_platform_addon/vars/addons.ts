@@ -1,53 +1,50 @@
-// Variables of the addons: for each whether it is on, where its chart comes from, and its values.
+// Variables of the addons: whether each is installed, its chart repository, and its values.
 
 import { z } from 'zod'
-import { vars as bootstrap } from '../../k3s_platform_bootstrap/vars.ts'
+import { k3sVars } from '../../k3s/vars.ts'
+import { certificatePem } from '../../shapes.ts'
 
 const VERSION = /^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/
 const URL_FORM = /^(https?|oci):\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/
 
+const IMAGE = /^[a-z0-9][\w./:-]*(?::\w[\w.-]{0,127}(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$/
 const map = z.record(z.string(), z.json())
 const names = z.array(z.string().regex(/\S/, 'expected a name'))
 const dnsName = z
   .string()
   .regex(
     /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
-    'expected a domain, in lower case',
+    'expected a domain in lowercase',
   )
 
 const enabled = (title: string, on: boolean) =>
-  z.boolean().optional().describe(`Whether ${title} is installed; default \`${on}\`. Turned off, it is uninstalled.`)
+  z.boolean().optional().describe(`Whether ${title} is installed; default \`${on}\`. If disabled, it is uninstalled.`)
 const version = (title: string, pinned: string) =>
   z
     .string()
     .regex(VERSION, `expected an exact version such as ${pinned}`)
     .default(pinned)
-    .describe(`Version of the chart of ${title}.`)
+    .describe(`Chart version of ${title}.`)
 const repo = (title: string, url: string) =>
   z
     .string()
-    .regex(URL_FORM, 'expected an https, http or oci URL without a login')
+    .regex(URL_FORM, 'expected an https, http or oci URL without credentials')
     .transform((given) => given.replace(/\/+$/, ''))
     .default(url)
-    .describe(`Where the chart of ${title} is: a chart repository (https, http) or a folder of a registry (oci).`)
+    .describe(`Chart repository (https, http) or OCI registry path (oci) of the chart of ${title}.`)
 const file = (title: string) =>
   z
     .string()
     .min(1)
     .optional()
     .describe(
-      `The chart of ${title} as a .tgz of the workstation, for nodes without a way to it; \`~\` or relative to the inventory.`,
+      `The chart of ${title} as a .tgz file on the workstation, for nodes that cannot reach the repository; \`~\` or relative to the inventory.`,
     )
-const ca = (title: string) =>
-  z
-    .string()
-    .regex(/-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----/, 'expected a certificate as PEM text')
-    .optional()
-    .describe(`CA of where the chart of ${title} is, as PEM text.`)
+const ca = (title: string) => certificatePem.optional().describe(`CA of the chart repository of ${title}, PEM.`)
 const plainHttp = (title: string) =>
-  z.boolean().default(false).describe(`Whether the oci registry of the chart of ${title} speaks http.`)
+  z.boolean().default(false).describe(`Whether the OCI registry of the chart of ${title} uses plain http.`)
 const values = (title: string) =>
-  map.optional().describe(`Values for the chart of ${title}, merged deeply over the role's.`)
+  map.optional().describe(`Values for the chart of ${title}, deep-merged over the role's defaults.`)
 
 /** What the original roles call an addon in k3s_platform_values. */
 const component = z.strictObject({
@@ -56,7 +53,7 @@ const component = z.strictObject({
     .string()
     .regex(
       /^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$/,
-      'expected a release name: lower case letters, digits and dashes, at most 53',
+      'expected a release name: lowercase letters, digits and dashes, at most 53',
     )
     .optional(),
   values: map.nullish(),
@@ -90,17 +87,24 @@ export const addonVars = {
     .enum(['loadbalancer', 'hostport'])
     .optional()
     .describe(
-      "How Caddy is reached: a Service of type LoadBalancer, or ports 80 and 443 of its node; default `hostport` where k3s's servicelb is left out, else `loadbalancer`.",
+      'How Caddy is exposed: a Service of type LoadBalancer, or ports 80 and 443 of its node; default `hostport` if servicelb is disabled in k3s, else `loadbalancer`.',
     ),
   k3s_platform_caddy_external_loadbalancer: z
     .boolean()
     .default(false)
-    .describe('Whether something else than servicelb gives LoadBalancer Services their address (MetalLB, a cloud).'),
+    .describe('Whether another controller than servicelb assigns LoadBalancer addresses (MetalLB, a cloud).'),
   k3s_platform_caddy_image: z
     .string()
-    .regex(/^[a-z0-9][\w./:-]*:[\w][\w.-]{0,127}$/, 'expected an image with its tag, such as caddy/ingress:v0.2.1')
+    .regex(IMAGE, 'expected an image with its tag or digest, such as caddy/ingress:v0.2.1')
     .optional()
-    .describe("Image of Caddy with its tag; default: the chart's."),
+    .describe("Image of Caddy with its tag, its digest, or both; default: the chart's."),
+  k3s_platform_caddy_reload_image: z
+    .string()
+    .regex(IMAGE, 'expected an image with its tag or digest, such as curlimages/curl:8.14.1')
+    .default('curlimages/curl:8.14.1')
+    .describe(
+      'Image with curl and a shell, with its tag, its digest, or both, for the CronJob that has Caddy load renewed certificates.',
+    ),
 
   k3s_platform_external_dns_enabled: enabled('external-dns', true),
   k3s_platform_external_dns_chart_version: version('external-dns', '1.22.0'),
@@ -114,12 +118,12 @@ export const addonVars = {
     .regex(/^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/, 'expected letters, digits, dots, dashes, underscores, at most 63')
     .optional()
     .describe(
-      'By it external-dns knows its own DNS records: one per cluster; default `<k3s_platform_cluster_name>-<host>`, with svc-plus where no cluster is named.',
+      'Owner ID with which external-dns marks its DNS records, unique per cluster; default `<k3s_platform_cluster_name>-<host>`, with svc-plus if no cluster name is set.',
     ),
   k3s_platform_external_dns_policy: z
     .enum(['upsert-only', 'create-only', 'sync'])
     .default('upsert-only')
-    .describe('What external-dns may do to DNS records; `sync` deletes its own, too.'),
+    .describe('What external-dns may do to DNS records; `sync` also deletes its own records.'),
   k3s_platform_external_dns_domain_filters: z
     .array(dnsName)
     .default(['svc.plus'])
@@ -129,7 +133,7 @@ export const addonVars = {
     .regex(/^[0-9A-Za-z.:-]+$/, 'expected an address or a DNS name')
     .optional()
     .describe(
-      "Where records of certified hosts lead while Caddy is on the node's own ports; default: `ansible_host`, if that is an address.",
+      'Target of the DNS records of hosts with certificates while Caddy uses host ports; default: `ansible_host`, if that is an address.',
     ),
   k3s_platform_external_dns_sources: names
     .default(['ingress'])
@@ -156,7 +160,7 @@ export const addonVars = {
       z.string().regex(/^[a-z0-9.-]+:\d{1,5}$/, 'expected a service and its port, such as api.core-prod.svc:8080'),
     )
     .default({})
-    .describe('Routes of APISIX, host name to `service:port`, such as `api.svc.plus: api.core-prod.svc:8080`.'),
+    .describe('APISIX routes, host name to `service:port`, such as `api.svc.plus: api.core-prod.svc:8080`.'),
 
   k3s_platform_values: z
     .looseObject({
@@ -173,20 +177,19 @@ export const addonVars = {
     })
     .optional()
     .describe(
-      "The original roles' map: `components.<certManager ...>` with `enabled`, `releaseName` and `values`; variables of one addon win.",
+      'Map of the original roles: `components.<certManager ...>` with `enabled`, `releaseName` and `values`; variables of a single addon win.',
     ),
   k3s_platform_service_monitors: z
     .boolean()
     .default(false)
-    .describe("Whether the charts make ServiceMonitors; the Prometheus operator's CRDs must be there."),
+    .describe("Whether the charts create ServiceMonitors; requires the Prometheus operator's CRDs."),
   k3s_platform_environment: z
     .enum(['production', 'staging'])
     .default('production')
-    .describe("What the inventory is for; `staging` asks Let's Encrypt's staging directory unless another is named."),
+    .describe(
+      "Environment of the inventory; `staging` uses Let's Encrypt's staging directory unless another ACME server is set.",
+    ),
 
   // What k3s runs with and what the cluster is called decide here, too.
-  k3s_platform_disable_components: bootstrap.shape.k3s_platform_disable_components,
-  k3s_platform_k3s_config: bootstrap.shape.k3s_platform_k3s_config,
-  k3s_platform_k3s_config_dropins: bootstrap.shape.k3s_platform_k3s_config_dropins,
-  k3s_platform_cluster_name: bootstrap.shape.k3s_platform_cluster_name,
+  ...k3sVars,
 }

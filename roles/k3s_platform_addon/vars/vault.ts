@@ -1,4 +1,4 @@
-// Variables of the cluster's own Vault: whether it is initialised or taken over, when, and where its keys go.
+// Variables of the cluster's Vault: whether to initialize it or take it over, when, and where its key shares are stored.
 
 import { z } from 'zod'
 import { keysOf } from '../../../src/vault/keys.ts'
@@ -18,7 +18,7 @@ const initJson = z.preprocess(
       if (given.trim() === '') return undefined
       const keys = keysOf(given)
       if (keys !== null) return keys
-      context.addIssue({ code: 'custom', message: 'expected the JSON that vault operator init -format=json prints' })
+      context.addIssue({ code: 'custom', message: 'expected the JSON output of vault operator init -format=json' })
       return z.NEVER
     }),
 )
@@ -29,12 +29,12 @@ export const vaultVars = {
   k3s_platform_vault_bootstrap_mode: oneOf(['init', 'migrate'])
     .meta({ env: ['K3S_PLATFORM_VAULT_BOOTSTRAP_MODE'] })
     .describe(
-      'What is done with the Vault at `k3s_platform_vault_server`: `init` initialises a new one, `migrate` takes one over; also `K3S_PLATFORM_VAULT_BOOTSTRAP_MODE`. Default: nothing.',
+      'What to do with the Vault at `k3s_platform_vault_server`: `init` initializes a new one, `migrate` takes over an existing one; also `K3S_PLATFORM_VAULT_BOOTSTRAP_MODE`. Default: nothing.',
     ),
   k3s_platform_vault_init_phase: oneOf(['pre_flux', 'post_flux'])
     .meta({ env: ['K3S_PLATFORM_VAULT_INIT_PHASE'] })
     .describe(
-      'When: `pre_flux`, before what reads Vault, or `post_flux`, once Flux has brought Vault; also `K3S_PLATFORM_VAULT_INIT_PHASE`. Default `pre_flux`.',
+      'When: `pre_flux`, before the resources that read Vault, or `post_flux`, after Flux has deployed Vault; also `K3S_PLATFORM_VAULT_INIT_PHASE`. Default `pre_flux`.',
     ),
   k3s_platform_vault_allow_sensitive_output: z
     .boolean()
@@ -44,18 +44,18 @@ export const vaultVars = {
       'Whether the keys of a new Vault are shown once on the terminal; never in CI. Also `K3S_PLATFORM_VAULT_ALLOW_SENSITIVE_OUTPUT`.',
     ),
   k3s_platform_vault_init_recipients: z
-    .array(z.string().regex(/^age1[0-9a-z]{20,}$/, 'expected a public key of age: age1...'))
+    .array(z.string().regex(/^age1[0-9a-z]{20,}$/, 'expected an age public key: age1...'))
     .default([])
-    .describe('Public age keys: the keys of a new Vault are written to a file that only their private keys open.'),
+    .describe('Public age keys to which the keys of a new Vault are encrypted, in a file on the workstation.'),
   k3s_platform_vault_init_file: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'That file on the workstation; default `~/.kube/k3s-platform/<host>-vault-init.age`. One that is there is never written over.',
+      'Path of that file; default `~/.kube/k3s-platform/<host>-vault-init.age`. An existing file is never overwritten.',
     ),
-  k3s_platform_vault_key_shares: count.default(5).describe('Keys that a new Vault is given.'),
-  k3s_platform_vault_key_threshold: count.default(3).describe('How many of them open it.'),
+  k3s_platform_vault_key_shares: count.default(5).describe('Number of key shares of a new Vault.'),
+  k3s_platform_vault_key_threshold: count.default(3).describe('Key threshold: how many key shares unseal it.'),
   k3s_platform_vault_root_token: hidden
     .optional()
     .meta({ env: ['VAULT_ROOT_TOKEN'] })
@@ -64,6 +64,6 @@ export const vaultVars = {
     .optional()
     .meta({ env: ['VAULT_INIT_JSON'], secret: true })
     .describe(
-      'For `migrate`: what `vault operator init -format=json` printed, or its API answered; also the environment variable `VAULT_INIT_JSON`.',
+      "For `migrate`: the output of `vault operator init -format=json`, or the API's answer; also the environment variable `VAULT_INIT_JSON`.",
     ),
 }

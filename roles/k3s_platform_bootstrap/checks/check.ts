@@ -1,13 +1,14 @@
-// What a check is, and the commands that fix findings, by distribution.
+// Defines a check, and the commands that fix findings on each distribution.
 
 import type { Problem } from '../../../src/engine/problem.ts'
+import { shellWords } from '../../../src/engine/shell-words.ts'
 import type { Facts, PackageManager } from '../../../src/host/facts.ts'
-import type { Vars } from '../vars.ts'
+import type { BootstrapVars } from '../vars.ts'
 
 export type Finding = Omit<Problem, 'where'>
 
 /** Pure: from the facts of a host and its variables to what is wrong with it. */
-export type Check = (facts: Facts, vars: Vars) => readonly Finding[] | Finding | false | undefined
+export type Check = (facts: Facts, vars: BootstrapVars) => readonly Finding[] | Finding | false | undefined
 
 /** Whether its own k3s is there: then what a first install needs is no question any more. */
 export function installed({ k3s }: Facts): boolean {
@@ -23,7 +24,7 @@ const INSTALL: Readonly<Record<PackageManager, string>> = {
 
 /** `apt-get install -y chrony` */
 export function installing({ packageManager }: Facts, name: string): string {
-  return packageManager === null ? `install ${name}` : `${INSTALL[packageManager]} ${name}`
+  return packageManager === null ? `install ${name}` : `${INSTALL[packageManager]} ${shellWords([name])}`
 }
 
 /** Starts a service now and at every boot. */
@@ -33,7 +34,8 @@ export function enabling({ init }: Facts, name: string): string {
     : `systemctl enable --now ${name}`
 }
 
-export function disabling({ init }: Facts, name: string): string {
+export function disabling({ init }: Facts, service: string): string {
+  const name = shellWords([service])
   return init === 'openrc' ? `rc-service ${name} stop; rc-update del ${name}` : `systemctl disable --now ${name}`
 }
 

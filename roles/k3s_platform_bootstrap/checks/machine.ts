@@ -1,5 +1,6 @@
-// What a machine must have: a kernel with its controllers and modules, room, memory, a clock that is right.
+// Checks the machine: cgroup controllers, kernel modules, disk, memory and clock.
 
+import { shellWords } from '../../../src/engine/shell-words.ts'
 import { diskAt, type Facts } from '../../../src/host/facts.ts'
 import { dataDirOf } from '../config.ts'
 import { bootingWith, type Check, enabling, type Finding, installing } from './check.ts'
@@ -18,15 +19,15 @@ export const machineChecks: readonly Check[] = [
   ({ uid }) =>
     uid !== 0 && {
       kind: 'usage',
-      what: 'needs root, and ansible_become: false forbids to become it',
-      hint: 'remove ansible_become, log in as root, or give a user who may use sudo',
+      what: 'root is required, but ansible_become is false',
+      hint: 'remove ansible_become, log in as root, or use a user with sudo rights',
     },
 
   ({ init, os }) =>
     init === 'other' && {
       kind: 'failed',
       what: `${os.name} runs neither systemd nor OpenRC`,
-      why: 'nothing could start k3s and keep it running',
+      why: 'no init system could start k3s and keep it running',
       hint: 'use a distribution with systemd, or Alpine',
     },
 
@@ -53,10 +54,10 @@ export const machineChecks: readonly Check[] = [
     return {
       kind: 'failed',
       what: `cgroup v${facts.cgroup.version} has no ${missing.join(', ')} controller`,
-      why: 'k3s does not start, or pods do not, without it',
+      why: 'without it, k3s or its pods do not start',
       hint:
         words === undefined
-          ? `boot a kernel that has ${missing.join(', ')} (/proc/cgroups), without cgroup_disable on its command line`
+          ? `boot a kernel that has ${missing.join(', ')} (/proc/cgroups), and remove cgroup_disable from its command line`
           : bootingWith(facts, facts.model.startsWith('Raspberry Pi') ? words : 'cgroup_enable=memory'),
     }
   },
@@ -64,8 +65,8 @@ export const machineChecks: readonly Check[] = [
   (facts) =>
     facts.cgroup.version === 1 && {
       kind: 'warning',
-      what: 'cgroups are version 1',
-      why: 'Kubernetes has given it up: newer kubelets do not start on it unless they are told to (fail-cgroupv1)',
+      what: 'the host uses cgroup v1',
+      why: 'Kubernetes has deprecated cgroup v1: newer kubelets do not start on it unless fail-cgroupv1 is set to false',
       hint:
         facts.init === 'systemd'
           ? bootingWith(facts, 'systemd.unified_cgroup_hierarchy=1')
@@ -80,15 +81,15 @@ export const machineChecks: readonly Check[] = [
       return {
         kind: 'failed',
         what: 'the kernel module br_netfilter is not loaded, and a container cannot load it',
-        why: 'traffic to services is not seen by iptables without it',
+        why: 'without it, iptables does not see traffic to Services',
         hint: 'on the machine that runs this container: modprobe -a br_netfilter overlay',
       }
     }
     if (gone) {
       return {
         kind: 'failed',
-        what: `/lib/modules has nothing for the running kernel ${facts.kernel}`,
-        why: 'br_netfilter cannot be loaded; most often the kernel was updated since the last boot',
+        what: `/lib/modules has no modules for the running kernel ${facts.kernel}`,
+        why: 'br_netfilter cannot be loaded; usually the kernel was updated since the last boot',
         hint: 'reboot',
       }
     }
@@ -96,7 +97,7 @@ export const machineChecks: readonly Check[] = [
     return {
       kind: 'failed',
       what: `the kernel ${facts.kernel} has no module ${missing.join(' and no module ')}`,
-      why: 'the network of the pods needs it',
+      why: 'the pod network requires it',
       hint: `${installing(facts, modulesPackage(facts))} && reboot`,
     }
   },
@@ -104,16 +105,16 @@ export const machineChecks: readonly Check[] = [
   ({ clockSkewSeconds }) =>
     Math.abs(clockSkewSeconds) > SKEW_SECONDS && {
       kind: 'failed',
-      what: `its clock is ${Math.abs(clockSkewSeconds)} s ${clockSkewSeconds > 0 ? 'ahead of' : 'behind'} this workstation's`,
-      why: 'certificates that k3s makes at its start would not be valid yet, or here',
-      hint: 'timedatectl set-ntp true on the host (and look at the clock of the workstation)',
+      what: `the host's clock is ${Math.abs(clockSkewSeconds)} s ${clockSkewSeconds > 0 ? 'ahead of' : 'behind'} this workstation's`,
+      why: 'certificates that k3s creates on its first start would not be valid yet, on the host or here',
+      hint: "timedatectl set-ntp true on the host (and check the workstation's clock)",
     },
 
   (facts) =>
     !facts.container &&
     !CLOCKS.some((name) => facts.active.has(name)) && {
       kind: 'warning',
-      what: 'nothing keeps its clock right',
+      what: 'no time synchronization service is running',
       why: 'certificates and etcd fail when clocks drift apart',
       hint: clockFix(facts),
     },
@@ -128,9 +129,9 @@ export const machineChecks: readonly Check[] = [
   ({ memoryMiB }) =>
     memoryMiB < MEMORY_MIB && {
       kind: 'warning',
-      what: `it has ${memoryMiB} MiB of memory`,
-      why: 'a k3s server alone needs 1 GiB, and pods theirs: under memory pressure the kernel kills them',
-      hint: 'give it 2 GiB or more',
+      what: `the host has ${memoryMiB} MiB of memory`,
+      why: 'a k3s server alone needs 1 GiB, plus the memory of the pods: under memory pressure the kernel kills processes',
+      hint: 'use 2 GiB or more',
     },
 
   ({ swaps }) => {
@@ -138,8 +139,8 @@ export const machineChecks: readonly Check[] = [
     return (
       slow.length > 0 && {
         kind: 'warning',
-        what: `it swaps to ${slow.join(', ')}`,
-        why: "etcd waits for a disk that swaps, and the pods' memory limits do not count what is swapped out",
+        what: `swap is enabled on ${slow.join(', ')}`,
+        why: "swapping slows down etcd's disk, and the pods' memory limits do not count swapped memory",
         hint: `swapoff -a && sed -i '/[[:space:]]swap[[:space:]]/ s/^/#/' /etc/fstab`,
       }
     )
@@ -151,8 +152,8 @@ function room(facts: Facts, dir: string, data: boolean): readonly Finding[] {
   const disk = diskAt(facts, dir)
   if (disk === undefined) return []
   const { path, sizeMiB, freeMiB, freeInodes } = disk
-  const large = `du -xh ${path} | sort -h | tail`
-  const many = `du -x --inodes ${path} | sort -n | tail`
+  const large = `du -xh ${shellWords([path])} | sort -h | tail`
+  const many = `du -x --inodes ${shellWords([path])} | sort -n | tail`
   const fewInodes = freeInodes !== null && freeInodes < LEAST_INODES
   if (facts.k3s.binary) {
     const low = freeMiB * 100 < sizeMiB * LOW_PERCENT
@@ -161,8 +162,8 @@ function room(facts: Facts, dir: string, data: boolean): readonly Finding[] {
       {
         kind: 'warning',
         what: `${path} has ${low ? `${freeMiB} of ${sizeMiB} MiB` : `${freeInodes} inodes`} left`,
-        why: 'below 5 % the kubelet throws pods out, and etcd stops on a full disk',
-        hint: `${low ? large : many}; unused images go with: k3s crictl rmi --prune`,
+        why: 'below 5 % the kubelet evicts pods, and etcd stops on a full disk',
+        hint: `${low ? large : many}; to remove unused images: k3s crictl rmi --prune`,
       },
     ]
   }
@@ -172,9 +173,9 @@ function room(facts: Facts, dir: string, data: boolean): readonly Finding[] {
     return [
       {
         kind: 'failed',
-        what: `${freeMiB} MiB are free on ${path}, ${needed} are needed for k3s and its data`,
+        what: `${freeMiB} MiB are free on ${path}, but k3s and its data need ${needed}`,
         why: `${dir} is on it`,
-        hint: `make room: ${large}${move}`,
+        hint: `free up space: ${large}${move}`,
       },
     ]
   }
@@ -182,8 +183,8 @@ function room(facts: Facts, dir: string, data: boolean): readonly Finding[] {
   return [
     {
       kind: 'failed',
-      what: `${freeInodes} inodes are free on ${path}, ${LEAST_INODES} are needed for images and their files`,
-      why: 'a file system without inodes is full, whatever space it has',
+      what: `${freeInodes} inodes are free on ${path}, but images and their files need ${LEAST_INODES}`,
+      why: 'a file system without free inodes is full, however much space it has',
       hint: `remove small files: ${many}${move}`,
     },
   ]

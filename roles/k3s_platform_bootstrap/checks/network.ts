@@ -1,8 +1,9 @@
-// What a node's network must be: a name, a route, free ports, nothing that drops the pods' traffic.
+// Checks the node's network: host name, default route, free ports, and firewalls that drop pod traffic.
 
-import { isIPv4 } from 'node:net'
+import { shellWords } from '../../../src/engine/shell-words.ts'
 import type { Facts, Holder } from '../../../src/host/facts.ts'
-import type { Vars } from '../vars.ts'
+import { holds, network } from '../networks.ts'
+import type { BootstrapVars } from '../vars.ts'
 import { type Check, disabling, type Finding, installed } from './check.ts'
 
 const NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
@@ -10,10 +11,10 @@ const LEAST_MTU = 1280
 /** Interfaces that k3s makes itself. */
 const OWN_DEVICES = /^(cni0|flannel[.-]|flannel\.1|kube-|veth|docker0|br-)/
 /** Names of k3s's own processes, as the kernel tells them. */
-const OWN_PROCESSES = ['k3s', 'k3s-server', 'containerd', 'etcd', 'kubelet', 'caddy']
+const OWN_PROCESSES = ['k3s', 'k3s-server', 'containerd', 'etcd', 'kubelet', 'caddy', 'ingress-control']
 
 /** The name of the node in its cluster. */
-export function nodeName(facts: Facts, vars: Vars): string {
+export function nodeName(facts: Facts, vars: BootstrapVars): string {
   const given = vars.k3s_platform_k3s_config['node-name']
   return (typeof given === 'string' ? given : facts.hostname).toLowerCase()
 }
@@ -24,10 +25,10 @@ export const networkChecks: readonly Check[] = [
     if (NAME.test(name) && !/^localhost(\.|$)/.test(name)) return
     return {
       kind: 'failed',
-      what: `its host name "${name}" cannot be the name of a node`,
+      what: `the host name "${name}" is not a valid node name`,
       why: /^localhost/.test(name)
-        ? 'every machine is called localhost to itself: other nodes and certificates could not tell it'
-        : 'Kubernetes takes letters, digits, dashes and dots (RFC 1123), at most 63 between dots',
+        ? 'every machine calls itself localhost: other nodes and certificates could not identify this one'
+        : 'Kubernetes accepts letters, digits, dashes and dots (RFC 1123), at most 63 characters between dots',
       hint:
         facts.init === 'openrc'
           ? 'echo edge-1 >/etc/hostname && hostname -F /etc/hostname (with its right name)'
@@ -41,9 +42,9 @@ export const networkChecks: readonly Check[] = [
     facts.routes.length === 0 &&
     !installed(facts) && {
       kind: 'failed',
-      what: 'it has no default route',
-      why: 'k3s finds its own address by it, and the kernel lets no packet to a service go without one',
-      hint: 'add the gateway; without one: ip link add dummy0 type dummy && ip link set dummy0 up && ip addr add 203.0.113.254/31 dev dummy0 && ip route add default via 203.0.113.255 dev dummy0 metric 1000',
+      what: 'the host has no default route',
+      why: "k3s detects the node's address from it, and without one the kernel drops packets to Services",
+      hint: 'add the gateway; if the network has none: ip link add dummy0 type dummy && ip link set dummy0 up && ip addr add 203.0.113.254/31 dev dummy0 && ip route add default via 203.0.113.255 dev dummy0 metric 1000',
     },
 
   (facts) =>
@@ -52,9 +53,9 @@ export const networkChecks: readonly Check[] = [
       .slice(0, 1)
       .map(({ device, mtu }) => ({
         kind: 'warning',
-        what: `${device} takes packets of ${mtu} bytes at most`,
-        why: 'flannel takes 50 of them; below 1280 IPv6 does not work and many connections hang at their first large packet',
-        hint: `ip link set ${device} mtu 1500 (and in the network settings of the host), or what the link below it can carry`,
+        what: `${device} has an MTU of ${mtu} bytes`,
+        why: 'flannel uses 50 of them; below 1280 IPv6 does not work and many connections hang at their first large packet',
+        hint: `ip link set ${shellWords([device])} mtu 1500 (also in the host's network configuration), or the MTU of the underlying link`,
       })),
 
   (facts, vars) =>
@@ -65,12 +66,12 @@ export const networkChecks: readonly Check[] = [
           ['k3s_platform_cluster_cidr', vars.k3s_platform_cluster_cidr] as const,
           ['k3s_platform_service_cidr', vars.k3s_platform_service_cidr] as const,
         ]
-          .filter(([, networks]) => networks.split(',').some((network) => contains(network, address)))
+          .filter(([, networks]) => networks.split(',').some((one) => contains(one, address)))
           .map(([name, networks]) => ({
             kind: 'failed',
-            what: `its address ${address} (${device}) lies in ${name} ${networks}`,
-            why: 'what should go to the network of the host would go to pods or services',
-            hint: `choose a network that nothing else has: ${name}: 10.200.0.0/16`,
+            what: `the host's address ${address} (${device}) is inside ${name} ${networks}`,
+            why: "traffic to the host's network would be routed to pods or Services",
+            hint: `choose an unused network: ${name}: 10.200.0.0/16`,
           })),
       ),
 
@@ -78,11 +79,11 @@ export const networkChecks: readonly Check[] = [
     const networks = [vars.k3s_platform_cluster_cidr, vars.k3s_platform_service_cidr].flatMap((list) => list.split(','))
     const closed = networks.filter((network) => !facts.firewall.trusted.includes(network))
     if (closed.length === 0) return
-    const why = `it drops what pods send to services and to the node; ${closed.join(' and ')} are not let in`
+    const why = `it drops traffic from pods to Services and to the node; ${closed.join(' and ')} are not allowed`
     if (facts.firewall.ufw) {
       return {
         kind: 'warning',
-        what: 'the firewall ufw is on',
+        what: 'the firewall ufw is active',
         why,
         hint: `${closed.map((network) => `ufw allow from ${network} to any`).join(' && ')} && ufw allow 6443/tcp; or: ufw disable`,
       }
@@ -90,7 +91,7 @@ export const networkChecks: readonly Check[] = [
     return (
       facts.active.has('firewalld') && {
         kind: 'warning',
-        what: 'the firewall firewalld is on',
+        what: 'the firewall firewalld is active',
         why,
         hint: `firewall-cmd --permanent --zone=trusted ${closed.map((network) => `--add-source=${network}`).join(' ')} && firewall-cmd --permanent --add-port=6443/tcp && firewall-cmd --reload; or: ${disabling(facts, 'firewalld')}`,
       }
@@ -104,7 +105,7 @@ export const networkChecks: readonly Check[] = [
       !firewall.ufw && {
         kind: 'warning',
         what: `nftables drops by default at ${hooks.join(' and ')}`,
-        why: 'what pods send to each other and to the node passes there',
+        why: 'traffic between pods and to the node passes this hook',
         hint: 'accept iifname "cni0" and iifname "flannel.1" in /etc/nftables.conf, then: systemctl reload nftables',
       }
     )
@@ -117,7 +118,7 @@ interface Wanted extends Pick<Holder, 'protocol' | 'port'> {
   readonly later?: true
 }
 
-function ports({ k3s_platform_k3s_config: config }: Vars): Wanted[] {
+function ports({ k3s_platform_k3s_config: config }: BootstrapVars): Wanted[] {
   const api = Number(config['https-listen-port'] ?? 6443)
   const embedded = config['datastore-endpoint'] === undefined && config['cluster-init'] !== false
   return [
@@ -139,23 +140,17 @@ function heldPort(facts: Facts, { protocol, port, by, later }: Wanted): Finding[
   return [
     {
       kind: later ? 'warning' : 'failed',
-      what: `port ${port}${protocol === 'udp' ? '/udp' : ''} is held by ${who}`,
+      what: `port ${port}${protocol === 'udp' ? '/udp' : ''} is in use by ${who}`,
       why: `${by} needs it`,
       hint:
         holder.process === null
-          ? `find it, and stop it: ss -${protocol === 'udp' ? 'u' : 't'}lnp 'sport = :${port}'`
+          ? `find and stop the process: ss -${protocol === 'udp' ? 'u' : 't'}lnp 'sport = :${port}'`
           : disabling(facts, holder.process),
     },
   ]
 }
 
-function contains(network: string, address: string): boolean {
-  const [base = '', bits = ''] = network.split('/')
-  if (!isIPv4(base) || !isIPv4(address)) return false
-  const shift = 2 ** (32 - Number(bits))
-  return Math.floor(number(base) / shift) === Math.floor(number(address) / shift)
-}
-
-function number(address: string): number {
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0)
+function contains(text: string, address: string): boolean {
+  const range = network(text)
+  return range !== undefined && holds(range, address)
 }

@@ -1,4 +1,4 @@
-// What else is on the machine and wants the same: another Kubernetes, another k3s, security modules; and its twins.
+// Checks for conflicting software: another Kubernetes, another k3s, security modules, and cloned hosts.
 
 import type { Facts } from '../../../src/host/facts.ts'
 import { dataDirOf } from '../config.ts'
@@ -35,17 +35,17 @@ export const otherChecks: readonly Check[] = [
   (facts) =>
     KUBERNETES.filter(({ paths, services }) => tells(facts, paths, services)).map(({ name, gone }) => ({
       kind: 'failed',
-      what: `${name} is set up here`,
-      why: 'two Kubernetes on one machine fight for ports, iptables, /var/lib/kubelet and the network of the pods',
-      hint: `use another machine, or remove it with all that runs in it: ${gone}`,
+      what: `${name} is installed on the host`,
+      why: 'two Kubernetes distributions on one machine conflict over ports, iptables, /var/lib/kubelet and the pod network',
+      hint: `use another machine, or remove it with all its workloads: ${gone}`,
     })),
 
   (facts) =>
     tells(facts, AGENT, ['k3s-agent']) && {
       kind: 'failed',
-      what: 'it is an agent of another k3s cluster',
-      why: 'it would be a server of its own then, and its pods there would be gone',
-      hint: 'drain it, delete the node there, then on the host: k3s-agent-uninstall.sh',
+      what: 'the host is an agent of another k3s cluster',
+      why: 'it would become a separate server and lose the pods of that cluster',
+      hint: 'drain it, delete its Node there, then run on the host: k3s-agent-uninstall.sh',
     },
 
   (facts, vars) => {
@@ -56,9 +56,9 @@ export const otherChecks: readonly Check[] = [
       !facts.there.has(`${dir}/server/db`) &&
       facts.there.has(`${DEFAULT_DATA}/server/db`) && {
         kind: 'failed',
-        what: `a k3s has its data in ${DEFAULT_DATA}, and k3s_platform_data_dir is ${dir}`,
-        why: 'k3s would start there with an empty cluster, and all that runs in this one would be gone',
-        hint: `to take it over: k3s_platform_data_dir: ${DEFAULT_DATA}; to start anew: k3s-uninstall.sh on the host`,
+        what: `an existing k3s keeps its data in ${DEFAULT_DATA}, but k3s_platform_data_dir is ${dir}`,
+        why: 'k3s would start with an empty cluster, and all workloads of the existing one would be lost',
+        hint: `to take over the existing cluster: k3s_platform_data_dir: ${DEFAULT_DATA}; to start over: k3s-uninstall.sh on the host`,
       }
     )
   },
@@ -67,18 +67,18 @@ export const otherChecks: readonly Check[] = [
     !facts.k3s.ours &&
     facts.k3s.service && {
       kind: 'warning',
-      what: 'k3s is here already, and was not installed by k3s-platform: it is taken over',
-      why: 'its unit, config.yaml and binary become those of the inventory; flags in its unit are lost',
-      hint: 'compare first: plan -D, and on the host: systemctl cat k3s; flags go into k3s_platform_k3s_config',
+      what: 'k3s is already installed, but not by k3s-platform: this run takes it over',
+      why: 'its unit, config.yaml and binary are replaced with those of the inventory; flags in its unit are lost',
+      hint: 'compare first: plan -D, and on the host: systemctl cat k3s; move its flags to k3s_platform_k3s_config',
     },
 
   (facts) =>
     facts.active.has('docker') &&
     !installed(facts) && {
       kind: 'warning',
-      what: 'docker runs here',
-      why: 'k3s brings its own containerd; docker takes memory, and drops forwarded traffic where it was there first',
-      hint: `if nothing needs it: ${disabling(facts, 'docker')}; else nothing: k3s leaves its containers alone`,
+      what: 'Docker is running on the host',
+      why: 'k3s includes its own containerd; Docker uses memory, and its iptables policy drops forwarded traffic if it was installed first',
+      hint: `if it is not needed: ${disabling(facts, 'docker')}; otherwise do nothing: k3s does not touch its containers`,
     },
 
   (facts) => {
@@ -87,8 +87,8 @@ export const otherChecks: readonly Check[] = [
     if (facts.there.has('/var/lib/selinux/targeted/active/modules/200/k3s')) return
     return {
       kind: installed(facts) ? 'warning' : 'failed',
-      what: 'SELinux is enforcing, and k3s-selinux is not installed',
-      why: 'it stops containers from using their volumes and k3s from starting some of them',
+      what: 'SELinux is enforcing, but k3s-selinux is not installed',
+      why: 'SELinux then denies containers access to their volumes, and some do not start',
       hint: selinuxFix(facts),
     }
   },
@@ -98,8 +98,8 @@ export const otherChecks: readonly Check[] = [
     !facts.there.has('/sbin/apparmor_parser') &&
     !facts.there.has('/usr/sbin/apparmor_parser') && {
       kind: 'warning',
-      what: 'AppArmor is on, and apparmor_parser is not there',
-      why: 'containerd cannot load its profile: containers run without one, and those that ask for one do not start',
+      what: 'AppArmor is enabled, but apparmor_parser is not installed',
+      why: 'containerd cannot load its profile: containers run without one, and those that require one do not start',
       hint: installing(facts, facts.packageManager === 'zypper' ? 'apparmor-parser' : 'apparmor'),
     },
 ]
@@ -115,9 +115,9 @@ export function twins(
           {
             other: other.host,
             kind: 'warning' as const,
-            what: `both are called ${nodeName}`,
-            why: 'in one cluster the second would take the place of the first; in logs and metrics they are one',
-            hint: 'give one of them another name: hostnamectl set-hostname NAME, or is one machine in the inventory twice?',
+            what: `both hosts are named ${nodeName}`,
+            why: 'in one cluster the second Node would replace the first; logs and metrics cannot distinguish them',
+            hint: 'rename one of them: hostnamectl set-hostname NAME; or check whether the inventory lists one machine twice',
           },
         ]
       : []),
@@ -126,9 +126,9 @@ export function twins(
           {
             other: other.host,
             kind: 'warning' as const,
-            what: 'both have the same machine id: one is a copy of the other',
-            why: 'they get the same address by DHCP and the same MAC on flannel; Kubernetes takes them for one machine',
-            hint: 'on the copy: rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup && reboot',
+            what: 'both have the same machine ID: one is a clone of the other',
+            why: 'they get the same address from DHCP and the same MAC on flannel; Kubernetes treats them as one machine',
+            hint: 'on the clone: rm /etc/machine-id /var/lib/dbus/machine-id; systemd-machine-id-setup && reboot',
           },
         ]
       : []),

@@ -1,4 +1,4 @@
-// Rules about networks: their sizes, families and neighbours.
+// Rules for networks: sizes, address families and overlaps.
 
 import { isIP } from 'node:net'
 import type { Finding } from '../../role.ts'
@@ -33,13 +33,13 @@ export function networkFindings({ settings, context }: Asked): Finding[] {
   const [pod, service] = [pods[0], services[0]]
   const of = (...list: readonly Element[]) => (list.find(({ given }) => given) ?? list[0])?.path ?? []
   if (pod !== undefined && service !== undefined && families(pods) !== families(services)) {
-    const what = `services are ${families(services)}, pods are ${families(pods)}`
-    found.push({ path: of(service, pod), what, hint: 'both need the same families in the same order' })
+    const what = `the service network is ${families(services)}, the pod network is ${families(pods)}`
+    found.push({ path: of(service, pod), what, hint: 'both require the same address families in the same order' })
   }
   for (const one of services) {
     const other = pods.find((each) => overlap(each, one))
     if (other === undefined) continue
-    const what = `the network of services, ${one.text}, overlaps that of pods, ${other.text}`
+    const what = `the service network ${one.text} overlaps the pod network ${other.text}`
     found.push({ path: of(one, other), what })
   }
   const own = nodes.length > 0 ? nodes : [{ text: context.address, path: undefined }]
@@ -59,22 +59,28 @@ export function networkFindings({ settings, context }: Asked): Finding[] {
     if (new Set(kinds).size < kinds.length) {
       found.push({ path: node.path, what: 'node-ip: expected one address, or an IPv4 and an IPv6 one' })
     } else if (pods.some(({ family }) => !kinds.includes(family))) {
-      found.push({ path: node.path, what: `the node's address is ${has}, pods are ${families(pods)}` })
+      found.push({ path: node.path, what: `the node's address is ${has}, but the pod network is ${families(pods)}` })
     }
   }
   for (const { text, path } of settings.list('cluster-dns')) {
     if (isIP(text) === 0) found.push({ path, what: `cluster-dns: expected an IP address, got "${text}"` })
     else if (services.length > 0 && !services.some((one) => holds(one, text))) {
-      found.push({ path, what: `cluster-dns: ${text} is not in the network of services` })
+      found.push({ path, what: `cluster-dns: ${text} is not in the service network` })
     }
   }
   return found
 }
 
 /** What kube-apiserver and kube-controller-manager take: a node gets a /24 or a /64 of the pods' network. */
-function badSize({ text, bits, family, key, path }: Network & { key: string; path: Finding['path'] }): Finding[] {
+function badSize({
+  text,
+  range: [, bits],
+  family,
+  key,
+  path,
+}: Network & { key: string; path: Finding['path'] }): Finding[] {
   const [from, to] = key === 'service-cidr' ? (family === 4 ? [12, 28] : [108, 124]) : family === 4 ? [1, 24] : [1, 64]
   if (bits >= from && bits <= to) return []
-  const range = key === 'service-cidr' ? `from /${from} to /${to}` : `/${to} or larger`
-  return [{ path, what: `${key}: ${text} is too ${bits > to ? 'small' : 'large'}`, hint: `it must be ${range}` }]
+  const allowed = key === 'service-cidr' ? `from /${from} to /${to}` : `/${to} or larger`
+  return [{ path, what: `${key}: ${text} is too ${bits > to ? 'small' : 'large'}`, hint: `it must be ${allowed}` }]
 }

@@ -1,9 +1,10 @@
-// Rules about labels and taints, wherever they are said.
+// Rules for labels and taints, in every variable that sets them.
 
 import type { Finding } from '../../role.ts'
+import { DNS_NAME, hintOf } from '../../rules/rule.ts'
 import type { Element, Settings } from '../settings.ts'
-import type { Vars } from '../vars.ts'
-import { CONFIG, DNS_NAME, hintOf, type Rule } from './rule.ts'
+import type { BootstrapVars } from '../vars.ts'
+import { CONFIG, type VariableRule } from './rule.ts'
 
 type Placed = Pick<Element, 'text' | 'path'>
 
@@ -22,23 +23,24 @@ function badLabelKey(key: string): string | undefined {
     rest.length > 0 ||
     (prefix !== undefined && (!DNS_NAME.test(prefix) || prefix.length > 253))
   )
-    return `"${key}" is no name of a label or taint`
+    return `"${key}" is not a valid label or taint name`
   return undefined
 }
 
 function label({ text, path }: Placed): Finding[] {
   const [key = '', value, ...rest] = text.split('=')
-  const hint = 'letters, digits, dots, dashes and underscores, at most 63; before the name may be a domain and a slash'
+  const hint =
+    'use letters, digits, dots, dashes and underscores, at most 63; an optional prefix is a domain and a slash'
   if (value === undefined || rest.length > 0) return [{ path, what: `expected name=value, got "${text}"` }]
   const bad = badLabelKey(key)
   if (bad !== undefined) return [{ path, what: bad, hint }]
-  if (value !== '' && !LABEL_NAME.test(value)) return [{ path, what: `"${value}" is no value of a label`, hint }]
+  if (value !== '' && !LABEL_NAME.test(value)) return [{ path, what: `"${value}" is not a valid label value`, hint }]
   if (!/(^|\.)(kubernetes|k8s)\.io\//.test(key) || ALLOWED_LABELS.test(key)) return []
   return [
     {
       path,
       what: `the kubelet refuses to start with the label ${key}`,
-      hint: `a node may not label itself so; afterwards: kubectl label node NAME ${text}`,
+      hint: `a node may not set this label on itself; set it after the node joined: kubectl label node NAME ${text}`,
     },
   ]
 }
@@ -47,23 +49,23 @@ function taint({ text, path }: Placed): Finding[] {
   const [, key = '', , value = '', effect = ''] = /^([^=:]*)(=([^:]*))?:(.*)$/.exec(text) ?? []
   if (effect === '') return [{ path, what: `expected name=value:Effect, got "${text}"` }]
   if (!EFFECTS.includes(effect)) {
-    const hint = hintOf(effect, EFFECTS, `there are: ${EFFECTS.join(', ')}`)
-    return [{ path, what: `"${effect}" is no effect of a taint`, hint }]
+    const hint = hintOf(effect, EFFECTS, `known: ${EFFECTS.join(', ')}`)
+    return [{ path, what: `"${effect}" is not a taint effect`, hint }]
   }
   const bad =
-    badLabelKey(key) ?? (value === '' || LABEL_NAME.test(value) ? undefined : `"${value}" is no value of a taint`)
+    badLabelKey(key) ?? (value === '' || LABEL_NAME.test(value) ? undefined : `"${value}" is not a valid taint value`)
   return bad === undefined ? [] : [{ path, what: bad }]
 }
 
 /** Elements of a variable that may be a map, each with its own place. */
-const named = (v: Vars, variable: 'k3s_platform_node_labels' | 'k3s_platform_node_taints'): Placed[] =>
+const named = (v: BootstrapVars, variable: 'k3s_platform_node_labels' | 'k3s_platform_node_taints'): Placed[] =>
   v[variable].map(({ at, text }) => ({ text, path: [variable, at] }))
 
 /** Elements of a list that the map and the drop-ins make. */
 const mapped = (settings: Settings, key: string): Placed[] =>
   settings.list(key).filter(({ path }) => CONFIG.some((name) => name === path[0]))
 
-export const nodeRules: readonly Rule[] = [
+export const nodeRules: readonly VariableRule[] = [
   { reads: ['k3s_platform_node_labels'], find: ({ v }) => named(v, 'k3s_platform_node_labels').flatMap(label) },
   { reads: ['k3s_platform_node_taints'], find: ({ v }) => named(v, 'k3s_platform_node_taints').flatMap(taint) },
   { reads: CONFIG, find: ({ settings }) => mapped(settings, 'node-label').flatMap(label) },

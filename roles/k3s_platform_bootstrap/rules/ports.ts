@@ -1,8 +1,9 @@
-// Rules about ports: of the API, and the range that Services of type NodePort take theirs from.
+// Rules for ports: of the API, and the range for Services of type NodePort.
 
 import type { Finding } from '../../role.ts'
+import { quoted } from '../../rules/rule.ts'
 import type { Element } from '../settings.ts'
-import { CONFIG, quoted, type Rule } from './rule.ts'
+import { CONFIG, type VariableRule } from './rule.ts'
 import { fits } from './values.ts'
 
 /** Ports of a server that are taken by something else than the one that listens for the API. */
@@ -22,7 +23,7 @@ const TAKEN: Readonly<Record<number, string>> = {
 const numberIn = (value: unknown) => (/^\d+$/.test(String(value)) ? Number(value) : Number.NaN)
 const isPort = (value: unknown) => numberIn(value) >= 1 && numberIn(value) <= 65_535
 
-export const portRules: readonly Rule[] = [
+export const portRules: readonly VariableRule[] = [
   {
     reads: ['k3s_platform_kube_apiserver_args', ...CONFIG],
     find: ({ settings }) => {
@@ -39,8 +40,8 @@ export const portRules: readonly Rule[] = [
           .filter(({ text }) => first !== undefined && text !== first.text && isPortRange(text))
           .map(({ path, text }) => ({
             path,
-            what: `two values for service-node-port-range: ${first?.text} in k3s_platform_kube_apiserver_args wins, here is ${text}`,
-            hint: 'set the range in one place; k3s_platform_kube_apiserver_args: [] drops the default',
+            what: `two values for service-node-port-range: ${first?.text} in k3s_platform_kube_apiserver_args wins over ${text} here`,
+            hint: 'set the range in one place; k3s_platform_kube_apiserver_args: [] removes the default',
           })),
       ]
     },

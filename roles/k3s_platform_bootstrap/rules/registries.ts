@@ -1,4 +1,4 @@
-// Rules about registries.yaml.
+// Rules for registries.yaml.
 
 import type { Finding } from '../../role.ts'
 import type { Asked } from './rule.ts'
@@ -13,7 +13,7 @@ export function registryFindings({ v }: Asked): Finding[] {
         (name): Finding => ({
           path: [root, part, name],
           what: `expected the name of a registry, got "${name}"`,
-          hint: 'host or host:port, without scheme and path',
+          hint: 'write host or host:port, without scheme and path',
         }),
       ),
   )
@@ -34,12 +34,12 @@ export function registryFindings({ v }: Asked): Finding[] {
     const found: [boolean, Finding][] = [
       [
         auth !== undefined && (auth.username === undefined) !== (auth.password === undefined),
-        { path: at('auth'), what: 'username and password belong together' },
+        { path: at('auth'), what: 'set both username and password' },
       ],
       [
         auth !== undefined &&
           [auth.password, auth.auth, auth.identity_token].filter((one) => one !== undefined).length > 1,
-        { path: at('auth'), what: 'two ways to log in', hint: 'keep one of password, auth and identity_token' },
+        { path: at('auth'), what: 'two authentication methods', hint: 'keep one of password, auth and identity_token' },
       ],
       [
         tls?.ca !== undefined && tls.ca_file !== undefined,
@@ -47,14 +47,14 @@ export function registryFindings({ v }: Asked): Finding[] {
       ],
       [
         (tls?.cert_file === undefined) !== (tls?.key_file === undefined),
-        { path: at('tls'), what: 'cert_file and key_file belong together' },
+        { path: at('tls'), what: 'set both cert_file and key_file' },
       ],
       [
         tls?.insecure_skip_verify === true,
         {
           path: at('tls', 'insecure_skip_verify'),
-          what: `anybody can pose as ${name}`,
-          hint: 'give its CA: tls.ca',
+          what: `anyone can impersonate ${name}`,
+          hint: 'set its CA: tls.ca',
           warning: true,
         },
       ],
@@ -66,5 +66,5 @@ export function registryFindings({ v }: Asked): Finding[] {
 
 /** An endpoint may hold a password. */
 function withoutLogin(url: string): string {
-  return url.includes('@') ? 'one with a login in it (use configs)' : JSON.stringify(url)
+  return url.includes('@') ? 'a URL with credentials (use configs)' : JSON.stringify(url)
 }

@@ -1,17 +1,17 @@
-// Rules about the values of settings and of arguments: their shape, and one value for each.
+// Rules for values of settings and arguments: their type, and one value for each.
 
 import { isIP } from 'node:net'
+import { type Form, flags, repeatable, type Shape, secretKeys } from '../../k3s/flags.ts'
 import type { Finding } from '../../role.ts'
-import { type Form, flags, repeatable, type Shape, secretKeys } from '../k3s-flags.ts'
-import type { Element, Setting } from '../settings.ts'
-import type { Vars } from '../vars.ts'
-import { DNS_NAME } from './rule.ts'
+import { DNS_NAME } from '../../rules/rule.ts'
+import type { ConfigSetting, Element } from '../settings.ts'
+import type { BootstrapVars } from '../vars.ts'
 
 export const expected: Readonly<Record<Shape, string>> = {
-  text: 'a text',
-  number: 'a whole number',
+  text: 'a string',
+  number: 'an integer',
   'true or false': 'true or false',
-  list: 'a list of texts',
+  list: 'a list of strings',
 }
 
 export function fits(shape: Shape, value: unknown): boolean {
@@ -44,13 +44,13 @@ export const forms: Readonly<Record<Form, { readonly expected: string; fits(text
   server: { expected: 'a URL such as https://192.0.2.7:6443', fits: (text) => /^https:\/\/[^\s/]+\/?$/.test(text) },
 }
 
-export function differ(v: Vars): boolean {
+export function differ(v: BootstrapVars): boolean {
   const trim = (path = '') => path.replace(/\/+$/, '')
   return trim(v.k3s_platform_install_dir) !== trim(v.k3s_platform_data_dir)
 }
 
 /** Settings whose value an earlier one contradicts. */
-export function twice(all: readonly Pick<Setting, 'key' | 'value' | 'path'>[]): Finding[] {
+export function twice(all: readonly Pick<ConfigSetting, 'key' | 'value' | 'path'>[]): Finding[] {
   return all.flatMap(({ key, value, path }, i): Finding[] => {
     const first = all.slice(0, i).find((one) => one.key === key && JSON.stringify(one.value) !== JSON.stringify(value))
     if (first === undefined || secretKeys[key] !== undefined) return []
@@ -59,7 +59,7 @@ export function twice(all: readonly Pick<Setting, 'key' | 'value' | 'path'>[]): 
       {
         path,
         what: `two values for ${key}: ${Array.isArray(value) ? 'another list' : String(first.value)} in ${String(first.path[0])}${Array.isArray(value) ? '' : `, here ${String(value)}`}`,
-        hint: list ? `keep one, or add to the list with ${key}+` : 'keep one',
+        hint: list ? `keep one, or append to the list with ${key}+` : 'keep one',
       },
     ]
   })
@@ -67,12 +67,12 @@ export function twice(all: readonly Pick<Setting, 'key' | 'value' | 'path'>[]): 
 
 export function argument({ text, path }: Element): Finding[] {
   if (text.startsWith('-'))
-    return [{ path, what: `"${text}" begins with a dash`, hint: `write ${text.replace(/^-+/, '')}` }]
+    return [{ path, what: `"${text}" starts with a dash`, hint: `write ${text.replace(/^-+/, '')}` }]
   if (/^[a-z][a-z0-9-]*(=.*)?$/s.test(text)) return []
   return [{ path, what: `expected name=value, got "${text}"` }]
 }
 
-export function asSetting({ text, path }: Element): Pick<Setting, 'key' | 'value' | 'path'>[] {
+export function asSetting({ text, path }: Element): Pick<ConfigSetting, 'key' | 'value' | 'path'>[] {
   const [key = '', ...value] = text.split('=')
   return repeatable.has(key) ? [] : [{ key, value: value.join('='), path }]
 }

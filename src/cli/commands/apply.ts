@@ -1,4 +1,4 @@
-// apply: makes the hosts match the inventory; only what takes objects out of Git's hands is asked for first.
+// apply: makes the hosts match the inventory. Only --take-back asks for confirmation.
 
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
@@ -6,10 +6,10 @@ import { runRoles } from '../run.ts'
 
 export async function run(options: CliOptions, io: Io): Promise<number> {
   if (options.handing !== 'take-back') return runRoles(options, io)
-  const { askedRun } = await import('../asked.ts')
+  const { askedRun } = await import('../confirm.ts')
   return askedRun(options, io, {
     where: '--take-back',
-    text: (hosts) => `Stop what GitOps applies on ${hosts}, and make its objects the inventory's?`,
+    text: (hosts) => `Suspend GitOps on ${hosts} and take its objects back into the inventory?`,
     stages: (role) => role.stages,
   })
 }

@@ -1,92 +1,170 @@
-// What certs finds in the clusters of the hosts, and the resources that it makes there.
+// Reads the certificates of the hosts' clusters, and builds the resources that certs applies there.
 
 import { get } from 'node:http'
 import { isIP } from 'node:net'
+import pMap from 'p-map'
+import { servedGates } from '../../../roles/k3s_platform_addon/caddy-reload.ts'
+import { declared } from '../../../roles/k3s_platform_addon/custom-domains.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
 import { readBundle } from '../../certificates/bundle.ts'
-import { explain, type Story } from '../../certificates/explain.ts'
-import { type Row, row } from '../../certificates/row.ts'
-import { ApiError, type Cluster } from '../../cluster/cluster.ts'
+import { COMPONENT_ASKS, type Components, components } from '../../certificates/components.ts'
+import { type ConsumersOf, consumers } from '../../certificates/consumers.ts'
+import { type CertificateDetails, details } from '../../certificates/details.ts'
+import { type Explanation, explain } from '../../certificates/explain.ts'
+import { type CertificateRow, row } from '../../certificates/row.ts'
+import { isHealthy } from '../../certificates/state.ts'
+import type { Listed } from '../../certificates/table.ts'
+import { ApiError, type Cluster, type Listing } from '../../cluster/cluster.ts'
 import { absent } from '../../cluster/kinds/absent.ts'
 import { renewal } from '../../cluster/kinds/renewal.ts'
 import { type Live, refOf, titleOf } from '../../cluster/object.ts'
-import { ownerOf } from '../../cluster/ownership.ts'
+import { isOurs, ownerOf } from '../../cluster/ownership.ts'
 import type { ClusterResource } from '../../cluster/resource.ts'
-import { type Probe, story, type Teller } from '../../cluster/story.ts'
+import { type Probe, read, story, type Teller } from '../../cluster/story.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { LinkError } from '../../host/transport.ts'
 import { bindVars } from '../../inventory/index.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
-import type { Opened } from '../run.ts'
+import type { PreparedRun } from '../run.ts'
 import type { Prepared } from '../targets.ts'
-import { inTurns } from '../turns.ts'
 import type { CertsOptions } from '../verbs.ts'
 
 /** A Certificate of a host. */
 export interface Found {
   readonly prepared: Prepared
   readonly live: Live
-  readonly row: Row
+  readonly row: CertificateRow
   /** All certificates of the host that were listed, this one among them. */
-  readonly beside: readonly Row[]
+  readonly beside: readonly CertificateRow[]
   readonly owner: string | null
+  /** What uses its Secret; null where it was not read. */
+  readonly consumers: readonly string[] | null
   /** What `explain` tells of it; null where it was not asked. */
   readonly story: Story | null
 }
 
+interface Story extends Explanation {
+  readonly details: CertificateDetails
+}
+
+/** What was read of a host. */
+interface HostCertificates {
+  readonly found: Found[]
+  /** The names of all its certificates. */
+  readonly known: string[]
+  /** How its cert-manager is; undefined: it was not asked. */
+  readonly components?: Components | undefined
+}
+
+/** How a host's cert-manager is. */
+export type HostCertManager = Components & { readonly host: string }
+
 /** What the hosts have, in their order; a host that does not answer is a problem and no obstacle to the others. */
 export async function look(
-  { prepared }: Opened,
+  { prepared }: PreparedRun,
   { certs, forks }: CliOptions,
   io: Io,
-): Promise<{ found: Found[]; known: string[]; problems: Problem[] }> {
-  const visited = await inTurns(prepared, forks, async (one) => {
-    try {
-      return { ...(await listed(one, certs, io)), problems: [] }
-    } catch (error) {
-      if (!(error instanceof ProblemError)) throw error
-      return { found: [], known: [], problems: error.problems }
-    }
-  })
+): Promise<{ found: Found[]; known: string[]; managers: HostCertManager[]; problems: Problem[] }> {
+  const visited = await pMap(
+    prepared,
+    async (one): Promise<HostCertificates & { problems: readonly Problem[]; host: string }> => {
+      const host = one.host.name
+      try {
+        return { ...(await listed(one, certs, io)), host, problems: [] }
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error
+        return { found: [], known: [], host, problems: error.problems }
+      }
+    },
+    { concurrency: forks },
+  )
   return {
+    managers: visited.flatMap(({ host, components: how }) => (how === undefined ? [] : [{ host, ...how }])),
     found: visited.flatMap((one) => one.found),
     known: visited.flatMap((one) => one.known),
     problems: visited.flatMap((one) => one.problems),
   }
 }
 
-async function listed(
-  prepared: Prepared,
-  { verb, names, namespace }: CertsOptions,
-  io: Io,
-): Promise<{ found: Found[]; known: string[] }> {
-  const { target, host } = prepared
-  if (target === undefined) return { found: [], known: [] }
+async function listed(prepared: Prepared, certs: CertsOptions, io: Io): Promise<{ found: Found[]; known: string[] }> {
+  const { verb, namespace } = certs
   const { signal } = new AbortController()
+  const asked = withCluster(prepared, signal, async (cluster) => {
+    const now = new Date(io.now())
+    const [all, users] = await Promise.all([
+      cluster.list(certificatesOf(certs)),
+      verb === 'list' && (certs.wide || certs.document) ? consumersIn(cluster, namespace) : undefined,
+    ])
+    const rows = all.flatMap((live) => {
+      const told = row(live, now)
+      return told === undefined ? [] : [{ live, told }]
+    })
+    const beside = rows.map(({ told }) => told)
+    const found = rows
+      .filter(({ told }) => isMeant(told, certs, now))
+      .map(({ live, told }) => {
+        const consumers = users?.(told.namespace, told.secretName) ?? null
+        return { prepared, live, row: told, beside, owner: ownerOf(live), consumers, story: null }
+      })
+    const [stories, parts] =
+      verb === 'explain'
+        ? await Promise.all([
+            Promise.all(found.map((one) => storyOf(one, cluster, io))),
+            certs.document ? read(cluster, COMPONENT_ASKS) : undefined,
+          ])
+        : [[]]
+    return {
+      components: parts && components(parts),
+      found: found.map((one, i) => ({ ...one, story: stories[i] ?? null })),
+      known: beside.map(({ name }) => name),
+    }
+  })
+  return (await asked) ?? { found: [], known: [] }
+}
+
+const certificatesOf = ({ namespace }: CertsOptions): Listing => ({
+  apiVersion: 'cert-manager.io/v1',
+  kind: 'Certificate',
+  ...(namespace !== null && { namespace }),
+})
+
+async function consumersIn(cluster: Cluster, namespace: string | null): Promise<ConsumersOf> {
+  const within = namespace === null ? {} : { namespace }
+  const users = await Promise.all([
+    cluster.list({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', ...within }),
+    cluster.list({ apiVersion: 'v1', kind: 'Pod', ...within }),
+  ])
+  return consumers(users.flat())
+}
+
+/** Those that were named; else explain is about those that need somebody, and `--expiring-within` about those that end by then. */
+function isMeant(
+  { name, state, notAfter }: CertificateRow,
+  { names, verb, expiringWithinMs }: CertsOptions,
+  now: Date,
+) {
+  if (names.length > 0) return names.includes(name)
+  if (verb === 'explain') return !isHealthy(state)
+  if (expiringWithinMs === null) return true
+  return notAfter !== undefined && Date.parse(notAfter) - now.getTime() <= expiringWithinMs
+}
+
+/** Runs `work` with the host's cluster; undefined: the host is none of this run. Rejects with ProblemError for what a user can mend. */
+export async function withCluster<T>(
+  { target, host }: Prepared,
+  signal: AbortSignal,
+  work: (cluster: Cluster) => Promise<T>,
+): Promise<T | undefined> {
+  if (target === undefined) return undefined
   const session = await target.connect(signal)
   try {
     const api = await session.cluster(signal)
     if (api.is === 'silent')
       throw failed(host.name, 'the API does not answer', api.why, `k3s-platform doctor ${host.name}`)
-    if (api.is !== 'up') throw failed(host.name, 'there is no k3s', undefined, `k3s-platform apply -l ${host.name}`)
-    const { cluster } = api
-    const listing = { apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }
-    const all = await cluster.list({ ...listing, ...(namespace !== null && { namespace }) })
-    const beside = all.flatMap((live) => row(live, new Date(io.now())) ?? [])
-    const found = all.flatMap((live) => {
-      const told = beside.find(
-        ({ name, namespace }) => name === live.metadata.name && namespace === live.metadata.namespace,
-      )
-      if (told === undefined) return []
-      const meant = names.length > 0 ? names.includes(told.name) : verb !== 'explain' || told.status !== 'issued'
-      return meant ? [{ prepared, live, row: told, beside, owner: ownerOf(live), story: null }] : []
-    })
-    const stories = verb === 'explain' ? await Promise.all(found.map((one) => storyOf(one, cluster, io))) : []
-    return {
-      found: found.map((one, i) => ({ ...one, story: stories[i] ?? null })),
-      known: beside.map(({ name }) => name),
-    }
+    if (api.is !== 'up')
+      throw failed(host.name, 'k3s is not installed', undefined, `k3s-platform apply -l ${host.name}`)
+    return await work(api.cluster)
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof LinkError)) throw error
     throw failed(host.name, 'its certificates could not be read', error.message)
@@ -95,12 +173,45 @@ async function listed(
   }
 }
 
+/** Calls `changed` for each Certificate that there is, and for each change, until the signal fires; `row` is null once it is deleted. */
+export async function watchCertificates(
+  prepared: Prepared,
+  certs: CertsOptions,
+  signal: AbortSignal,
+  io: Io,
+  changed: (key: string, row: Listed) => void,
+): Promise<void> {
+  await withCluster(prepared, signal, async (cluster) => {
+    for await (const { type, object } of cluster.watch(certificatesOf(certs), signal)) {
+      const now = new Date(io.now())
+      const told = row(object, now)
+      if (told === undefined || !isMeant(told, certs, now)) continue
+      const host = prepared.host.name
+      const state = type === 'DELETED' ? 'Deleted' : told.state
+      changed(`${host}/${told.namespace}/${told.name}`, {
+        ...told,
+        state,
+        host,
+        owner: holderOf(object),
+        consumers: [],
+      })
+    }
+  })
+}
+
+/** Who manages it: a tool, we, or the object that it was made for, such as an Ingress. */
+export function holderOf(live: Live): string | null {
+  const [maker] = live.metadata.ownerReferences ?? []
+  return ownerOf(live) ?? (isOurs(live) ? 'k3s-platform' : maker === undefined ? null : `${maker.kind} ${maker.name}`)
+}
+
 function failed(where: string, what: string, why?: string, hint?: string): ProblemError {
   return new ProblemError({ kind: 'failed', where, what, ...(why && { why }), ...(hint && { hint }) })
 }
 
 async function storyOf(found: Pick<Found, 'prepared' | 'row'>, cluster: Cluster, io: Io): Promise<Story> {
-  return explain(readBundle(await story(cluster, io, { ...tellerOf(found), tryHere })))
+  const bundle = readBundle(await story(cluster, io, { ...tellerOf(found), tryHere }))
+  return { ...explain(bundle), details: details(bundle) }
 }
 
 function tellerOf({ prepared: { address }, row: { namespace, name } }: Pick<Found, 'prepared' | 'row'>): Teller {
@@ -112,7 +223,7 @@ async function tryHere(url: string, timeout: number): Promise<Probe> {
     const request = get(url, { timeout, agent: false }, (response) => {
       const { statusCode: status, headers } = response
       response.destroy()
-      resolve({ status, location: headers.location })
+      resolve({ status, location: headers.location, server: headers.server?.toString() })
     })
     request.once('timeout', () => request.destroy(new Error(`no answer within ${timeout / 1000} s`)))
     request.once('error', ({ message }) => resolve({ error: message }))
@@ -131,8 +242,17 @@ function byHost(found: readonly Found[], of: (one: Found) => readonly ClusterRes
   return hosts
 }
 
-export function renewals(found: readonly Found[]): Resources {
-  return byHost(found, (one) => [renewal(tellerOf(one))])
+/** With the proof that Caddy serves the new one, where it serves that certificate. */
+export function renewals(found: readonly Found[], { env }: Io): Resources {
+  return byHost(found, (one) => {
+    const made = renewal(tellerOf(one))
+    const { host, address } = one.prepared
+    const given = bindVars(host, addon.vars, { env }).sound
+    const wanted = given && declared(given, one.row.name, one.row.namespace)
+    if (wanted === undefined) return [made]
+    const context = { host: host.name, address, boundSeconds: undefined }
+    return [made, ...servedGates(wanted.v, context, wanted.certificate, [made.id])]
+  })
 }
 
 /** The Certificate first: cert-manager would issue a Secret that is missing again. */
@@ -150,20 +270,20 @@ export function refusals(found: readonly Found[], { deleteSecret }: CertsOptions
     const { host } = one.prepared
     const where = `${host.name} ${titleOf(refOf(live))}`
     if (owner !== null) {
-      const hint = `remove it in what ${owner} applies`
-      return [{ kind: 'usage', where, what: `${owner} has it, and would make it again`, hint }]
+      const hint = `remove it from the tree that ${owner} applies`
+      return [{ kind: 'usage', where, what: `${owner} manages it and would recreate it`, hint }]
     }
     const path = wantedAt(one, env)
     if (path !== undefined) {
-      const written = host.get(CERTIFICATES).value !== undefined
+      const written = host.get(String(path[0])).value !== undefined
       return [
         {
           kind: 'usage',
           where: written ? host.where(path) : where,
           what: written
-            ? `the inventory wants ${titleOf(refOf(live))} on ${host.name}: it would come back`
-            : `it is the default of ${CERTIFICATES}: it would come back`,
-          hint: `${written ? 'remove this line' : `set ${CERTIFICATES} to those that are wanted, or []`}; then it goes with: k3s-platform apply -l ${host.name}`,
+            ? `the inventory declares ${titleOf(refOf(live))} on ${host.name}: it would be recreated`
+            : `it is the default of ${CERTIFICATES}: it would be recreated`,
+          hint: `${written ? 'remove this line' : `set ${CERTIFICATES} to the certificates that you want, or []`}; then it is deleted by: k3s-platform apply -l ${host.name}`,
         },
       ]
     }
@@ -172,8 +292,8 @@ export function refusals(found: readonly Found[], { deleteSecret }: CertsOptions
         name !== row.name && namespace === row.namespace && secretName === row.secretName,
     )
     if (!deleteSecret || other === undefined) return []
-    const what = `the Secret ${row.secretName} is that of Certificate ${other.namespace}/${other.name}, too`
-    return [{ kind: 'usage', where, what, hint: 'leave out --delete-secret' }]
+    const what = `the Secret ${row.secretName} is also used by Certificate ${other.namespace}/${other.name}`
+    return [{ kind: 'usage', where, what, hint: 'remove --delete-secret' }]
   })
 }
 
@@ -181,9 +301,10 @@ const CERTIFICATES = 'k3s_platform_certificates'
 
 /** Where the inventory asks for it: the namespace in the entry where that has several. */
 function wantedAt({ prepared: { host }, row }: Found, env: Io['env']): readonly PropertyKey[] | undefined {
-  const certificates = bindVars(host, addon.vars, { env }).sound?.k3s_platform_certificates ?? []
-  const at = certificates.findIndex(({ name, namespaces }) => name === row.name && namespaces.includes(row.namespace))
-  const { namespaces = [] } = certificates[at] ?? {}
-  if (at < 0) return undefined
-  return [CERTIFICATES, at, ...(namespaces.length > 1 ? ['namespaces', namespaces.indexOf(row.namespace)] : [])]
+  const given = bindVars(host, addon.vars, { env }).sound
+  const found = given && declared(given, row.name, row.namespace)
+  if (found === undefined) return undefined
+  const { namespaces } = found.certificate
+  const within = found.path[0] === CERTIFICATES && namespaces.length > 1
+  return [...found.path, ...(within ? ['namespaces', namespaces.indexOf(row.namespace)] : [])]
 }

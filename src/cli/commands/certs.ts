@@ -1,49 +1,75 @@
-// certs: what is issued and what is not, why, and what can be done about it; over all selected hosts.
+// certs: lists, explains, checks, ensures, renews and removes certificates on all selected hosts.
 
+import { stringify } from 'yaml'
 import type { Line } from '../../certificates/explain.ts'
+import { isHealthy } from '../../certificates/state.ts'
 import { storyText } from '../../certificates/story-text.ts'
-import { tableText } from '../../certificates/table.ts'
+import { type Listed, tableText } from '../../certificates/table.ts'
 import { refOf, titleOf } from '../../cluster/object.ts'
-import { isOurs } from '../../cluster/ownership.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
+import { shellWords } from '../../engine/shell-words.ts'
 import { nearest } from '../../engine/suggest.ts'
 import type { CertsDocument } from '../../report/documents.ts'
+import { boundedProblems } from '../../report/door.ts'
 import { EXIT } from '../../report/outcome.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { ask, hasTerminal } from '../prompt.ts'
-import { type Opened, open } from '../run.ts'
-import { shellWords } from '../shell-words.ts'
-import { type Found, look, type Resources, refusals, removals, renewals } from './certs-hosts.ts'
+import { open, type PreparedRun } from '../run.ts'
+import { check } from './certs-check.ts'
+import {
+  type Found,
+  type HostCertManager,
+  holderOf,
+  look,
+  type Resources,
+  refusals,
+  removals,
+  renewals,
+} from './certs-hosts.ts'
+import { watch } from './certs-watch.ts'
 
 export async function run(options: CliOptions, io: Io): Promise<number> {
   const { verb } = options.certs
   if (verb === 'ensure') return ensure(options, io)
   const tells = verb === 'list' || verb === 'explain'
-  if (tells && (options.output === 'junit' || options.output === 'github')) {
-    const hint = 'it has text and json'
-    throw new ProblemError({ kind: 'usage', where: '--output', what: `certs ${verb} has no ${options.output}`, hint })
+  if ((tells || verb === 'check') && (options.output === 'junit' || options.output === 'github')) {
+    const hint = 'supported formats: text, json'
+    throw new ProblemError({
+      kind: 'usage',
+      where: '--output',
+      what: `certs ${verb} does not support ${options.output}`,
+      hint,
+    })
   }
   if (verb === 'remove' && !options.yes && options.mode === 'apply' && !hasTerminal()) {
-    const hint = 'look with --check, then say --yes'
-    throw new ProblemError({ kind: 'usage', where: 'certs remove', what: 'there is no terminal to ask on', hint })
+    const hint = 'review with --check, then run with --yes'
+    throw new ProblemError({
+      kind: 'usage',
+      where: 'certs remove',
+      what: 'confirmation is required, but there is no terminal',
+      hint,
+    })
   }
   const opened = await open(options, io, () => () => [])
   if (options.listHosts) {
     io.stdout.write(opened.targets.map(({ host }) => `${host}\n`).join(''))
     return EXIT.ok
   }
+  if (verb === 'check') return check(opened, options, io)
+  if (options.certs.watch) return watch(opened, options, io)
   const looked = await look(opened, options, io)
-  const { found } = looked
+  const { found, managers } = looked
   const problems = [...looked.problems, ...missing(looked, options)]
-  if (tells) return tell(found, problems, options, io)
+  if (tells) return tell(found, managers, problems, options, io)
   if (problems.length > 0) throw new ProblemError(problems)
-  if (verb === 'renew') return make(opened, options, renewals(found))
+  if (verb === 'renew') return make(opened, options, renewals(found, io))
 
   const refused = refusals(found, options.certs, io)
   if (refused.length > 0) throw new ProblemError(refused)
   if (!options.yes && options.mode === 'apply') {
-    const answer = await ask(`Remove ${found.map((one) => wordsOf(one, options)).join('; ')}? Only yes is taken: `)
+    const wanted = found.map((one) => io.shown(wordsOf(one, options))).join('; ')
+    const answer = await ask(`Remove ${wanted}? Type yes to confirm: `)
     if (answer !== 'yes') {
       throw new ProblemError({ kind: 'interrupted', where: 'certs remove', what: 'not confirmed; nothing was touched' })
     }
@@ -53,7 +79,7 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
 
 /** `Certificate database/old-tls from edge-1 (its Secret old-tls stays)` */
 function wordsOf({ live, prepared, row }: Found, { certs }: CliOptions): string {
-  const fate = certs.deleteSecret ? 'goes, too' : 'stays, and is not renewed any more'
+  const fate = certs.deleteSecret ? 'is deleted too' : 'remains, but is no longer renewed'
   return `${titleOf(refOf(live))} from ${prepared.host.name} (its Secret ${row.secretName} ${fate})`
 }
 
@@ -74,7 +100,7 @@ async function ensure(options: CliOptions, io: Io): Promise<number> {
 }
 
 /** One stage on each host that has something to do; what forbids an apply does not forbid this. */
-async function make(opened: Opened, { mode, certs }: CliOptions, resources: Resources): Promise<number> {
+async function make(opened: PreparedRun, { mode, certs }: CliOptions, resources: Resources): Promise<number> {
   const targets = opened.targets.flatMap((target) => {
     const todo = resources.get(target.host)
     const stage = { role: 'certs', name: certs.verb, resources: todo ?? [] }
@@ -92,35 +118,51 @@ function missing({ found, known, problems }: Awaited<ReturnType<typeof look>>, {
     return {
       kind: 'failed',
       where: `certs ${certs.verb}`,
-      what: `there is no Certificate ${certs.namespace === null ? name : `${certs.namespace}/${name}`}`,
-      hint: near ? `did you mean ${near}?` : 'k3s-platform certs list shows what there is',
+      what: `Certificate ${certs.namespace === null ? name : `${certs.namespace}/${name}`} does not exist`,
+      hint: near ? `did you mean ${near}?` : 'list all: k3s-platform certs list',
     }
   })
 }
 
-function tell(found: readonly Found[], problems: readonly Problem[], options: CliOptions, io: Io): number {
-  const waiting = found.filter(({ row }) => row.status !== 'issued')
-  const exitCode = problems.length > 0 ? 1 : waiting.length > 0 ? 2 : 0
+function tell(
+  found: readonly Found[],
+  managers: readonly HostCertManager[],
+  problems: readonly Problem[],
+  options: CliOptions,
+  io: Io,
+): number {
+  const { verb, wide, yaml, expiringWithinMs } = options.certs
+  const unhealthy = found.filter(({ row }) => !isHealthy(row.state))
+  // Whoever asks for what expires soon wants to be alarmed by it.
+  const alarming = verb === 'list' && expiringWithinMs !== null ? found : unhealthy
+  const exitCode = problems.length > 0 ? 1 : alarming.length > 0 ? 2 : 0
   if (options.output === 'json') {
-    io.stdout.write(document(found, problems, exitCode))
+    const told = document(found, managers, boundedProblems(problems), exitCode)
+    if (yaml) io.stdout.write(stringify(io.data(told), { lineWidth: 0 }))
+    else io.document(told)
     return exitCode
   }
-  const several = new Set(found.map(({ prepared }) => prepared.host)).size > 1
-  if (options.certs.verb === 'list') {
-    const rows = found.map((one) => ({ ...one.row, host: one.prepared.host.name, owner: holderOf(one) }))
+  const hosts = new Set(found.map(({ prepared }) => prepared.host)).size > 1
+  if (verb === 'list') {
+    const rows = found.map(listedOf)
     if (rows.length > 0 || problems.length === 0)
-      io.stdout.write(tableText(rows, several, whyOf(waiting, several, options)))
+      io.stdout.write(tableText(io.shown(rows), { hosts, wide }, whyOf(unhealthy, hosts, options)))
   } else {
     const texts = found.flatMap(({ story, prepared }) =>
-      story === null ? [] : `${several ? `${prepared.host.name}\n` : ''}${storyText(story)}`,
+      story === null ? [] : `${hosts ? `${prepared.host.name}\n` : ''}${storyText(io.shown(story))}`,
     )
-    if (texts.length > 0 || problems.length === 0) io.stdout.write(texts.join('\n') || 'every certificate is issued\n')
+    if (texts.length > 0 || problems.length === 0) io.stdout.write(texts.join('\n') || 'every certificate is healthy\n')
   }
   if (problems.length > 0) throw new ProblemError(problems)
   return exitCode
 }
 
-const holderOf = ({ owner, live }: Found) => owner ?? (isOurs(live) ? 'k3s-platform' : null)
+const listedOf = ({ row, prepared, live, consumers }: Found): Listed => ({
+  ...row,
+  host: prepared.host.name,
+  owner: holderOf(live),
+  consumers: consumers ?? [],
+})
 
 /** The command that explains what is not issued, with the user's own flags. */
 function whyOf(waiting: readonly Found[], several: boolean, { again, certs }: CliOptions): string {
@@ -138,8 +180,13 @@ function whyOf(waiting: readonly Found[], several: boolean, { again, certs }: Cl
 }
 
 /** `k3s-platform/certs/v1` */
-function document(found: readonly Found[], problems: readonly Problem[], exitCode: 0 | 1 | 2): string {
-  const document: CertsDocument = {
+function document(
+  found: readonly Found[],
+  managers: readonly HostCertManager[],
+  problems: readonly Problem[],
+  exitCode: 0 | 1 | 2,
+): CertsDocument {
+  return {
     schema: 'k3s-platform/certs/v1',
     exitCode,
     certificates: found.map((one) => ({
@@ -147,17 +194,22 @@ function document(found: readonly Found[], problems: readonly Problem[], exitCod
       namespace: one.row.namespace,
       name: one.row.name,
       status: one.row.status,
+      state: one.row.state,
       issuer: one.row.issuer,
+      issuerKind: one.row.issuerKind,
       names: one.row.names,
       secretName: one.row.secretName,
+      createdAt: one.row.createdAt ?? null,
+      notBefore: one.row.notBefore ?? null,
       notAfter: one.row.notAfter ?? null,
       renewalTime: one.row.renewalTime ?? null,
-      owner: holderOf(one),
-      ...(one.story && { tree: flat(one.story.tree), because: one.story.because }),
+      owner: holderOf(one.live),
+      ...(one.consumers && { consumers: one.consumers }),
+      ...(one.story && { tree: flat(one.story.tree), because: one.story.because, details: one.story.details }),
     })),
+    ...(managers.length > 0 && { certManager: managers }),
     problems,
   }
-  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 function flat({ object, state, under }: Line, depth = 0): { depth: number; object: string; state: string }[] {

@@ -1,18 +1,20 @@
-// doctor: what preflight looks at, alone, and what of the workstation matters; for people, or as a document. Changes nothing.
+// doctor: runs the preflight checks and checks of the workstation, and changes nothing.
 
 import { execFile } from 'node:child_process'
+import pMap from 'p-map'
+import { certificateFindings } from '../../certificates/findings.ts'
+import type { Cluster } from '../../cluster/cluster.ts'
 import { liveCopies } from '../../cluster/copies.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { DoctorDocument } from '../../report/documents.ts'
+import { boundedProblems } from '../../report/door.ts'
 import { EXIT } from '../../report/outcome.ts'
-import { redactor } from '../../report/redact.ts'
 import { painter, wantsColour } from '../../report/style.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
 import type { HostSession } from '../session.ts'
 import type { HostTarget } from '../targets.ts'
-import { inTurns } from '../turns.ts'
 
 /** What one patient has; `about` says what it is, as far as that could be seen. */
 interface Report {
@@ -27,8 +29,8 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     throw new ProblemError({
       kind: 'usage',
       where: '--output',
-      what: `doctor has no ${options.output}`,
-      hint: 'it has text and json',
+      what: `doctor does not support ${options.output}`,
+      hint: 'supported formats: text, json',
     })
   }
   const opened = await open(options, io, (role) => role.stages)
@@ -37,16 +39,15 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     return EXIT.ok
   }
   const here = workstationReport(io.env)
-  const reports = await inTurns(opened.targets, options.forks, examine)
-  const redact = redactor(opened.prepared.flatMap((one) => one.secrets))
+  const reports = await pMap(opened.targets, (target) => examine(target, io.now), { concurrency: options.forks })
   const all = [await here, ...reports]
-  const text = options.output === 'json' ? document(all) : letter(all, options, io)
-  io.stdout.write(redact(text))
+  if (options.output === 'json') io.document(document(all))
+  else io.stdout.write(letter(all, options, io))
   return exitCode(all)
 }
 
 /** One exec on a host; one more where a resource cannot be looked at, for what else is wrong. */
-async function examine(target: HostTarget): Promise<Report> {
+async function examine(target: HostTarget, now: Io['now']): Promise<Report> {
   const name = target.host
   const { signal } = new AbortController()
   let session: HostSession | undefined
@@ -62,8 +63,7 @@ async function examine(target: HostTarget): Promise<Report> {
     if (look === undefined) return { name, about: '', findings: unseen }
     const about = `${target.about(look.facts)}; ${target.checks} checks`
     const { api } = look.facts
-    const copies = api.is === 'up' ? await liveCopies(api.cluster) : []
-    const found = copies.map((copy): Problem => ({ kind: 'warning', ...copy, where: `${name} ${copy.where}` }))
+    const found = api.is === 'up' ? await findingsOf(api.cluster, name, now) : []
     return { name, about, findings: [...target.preflight(look), ...found, ...unseen] }
   } catch (error) {
     if (error instanceof ProblemError) return { name, about: '', findings: error.problems }
@@ -71,6 +71,16 @@ async function examine(target: HostTarget): Promise<Report> {
   } finally {
     await session?.close()
   }
+}
+
+/** What a working cluster has in it that will not end well. */
+async function findingsOf(cluster: Cluster, host: string, now: Io['now']): Promise<Problem[]> {
+  const [copies, certificates] = await Promise.all([
+    liveCopies(cluster),
+    cluster.list({ apiVersion: 'cert-manager.io/v1', kind: 'Certificate' }),
+  ])
+  const found = [...copies, ...certificateFindings(certificates, host, new Date(now()))]
+  return found.map((one) => ({ kind: 'warning', ...one, where: `${host} ${one.where}` }))
 }
 
 /** Node.js, ssh and the agent: what logins go through. */
@@ -92,8 +102,8 @@ async function workstationReport(env: Io['env']): Promise<Report> {
     findings.push({
       kind: 'warning',
       where: 'workstation',
-      what: 'there is no ssh',
-      why: 'jump hosts, certificates and security keys go through it; plain keys do not',
+      what: 'ssh is not installed',
+      why: 'jump hosts, certificates and security keys require it; plain keys do not',
       hint: 'install the OpenSSH client: apt-get install openssh-client',
     })
   }
@@ -129,22 +139,21 @@ function counts(reports: readonly Report[]): { hosts: number; failures: number; 
 }
 
 /** `k3s-platform/doctor/v1` */
-function document(reports: readonly Report[]): string {
+function document(reports: readonly Report[]): DoctorDocument {
   const [workstation, ...hosts] = reports.map(({ name, about, findings }) => ({
     name,
     status: worst(findings),
     about,
-    findings,
+    findings: boundedProblems(findings),
   }))
   const status = worst(reports.flatMap(({ findings }) => findings))
   const { failures, warnings } = counts(reports)
-  const document: DoctorDocument = {
+  return {
     schema: 'k3s-platform/doctor/v1',
     ...{ status, exitCode: exitCode(reports), failures, warnings },
     workstation,
     hosts,
   }
-  return `${JSON.stringify(document, null, 2)}\n`
 }
 
 /** Name, sign, what and why on one line; the command that fixes it alone on the next, to be copied. */
@@ -152,7 +161,8 @@ function letter(reports: readonly Report[], options: CliOptions, io: Io): string
   const paint = painter(wantsColour({ color: options.color, env: io.env, isTTY: io.stdout.isTTY === true }))
   const width = Math.max(...reports.map(({ name }) => name.length)) + 2
   const indent = ' '.repeat(width + 6)
-  const lines = reports.flatMap(({ name, about, findings }) => {
+  const bounded = reports.map((one) => ({ ...one, findings: boundedProblems(one.findings) }))
+  const lines = io.shown(bounded).flatMap(({ name, about, findings }) => {
     if (findings.length === 0) return [`${name.padEnd(width)}${paint('green', 'ok')}    ${about}`]
     const sorted = findings.toSorted((a, b) => Number(a.kind === 'warning') - Number(b.kind === 'warning'))
     return sorted.flatMap(({ kind, where, what, why, hint }, i) => {

@@ -1,6 +1,7 @@
-// kubeconfig: from the hosts into the workstation's kubeconfig, onto stdout, or through a tunnel.
+// kubeconfig: merges the hosts' access into the workstation's kubeconfig, prints it, or opens a tunnel.
 
 import { existsSync } from 'node:fs'
+import pMap from 'p-map'
 import { stringify } from 'yaml'
 import type { ClusterAccess } from '../../../roles/role.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
@@ -15,7 +16,6 @@ import type { CliOptions } from '../options.ts'
 import { open } from '../run.ts'
 import type { HostTarget } from '../targets.ts'
 import { tunnel } from '../tunnel.ts'
-import { inTurns } from '../turns.ts'
 import { locate, workstation } from '../workstation.ts'
 
 interface Wanted extends ClusterAccess {
@@ -63,19 +63,23 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     }
   }
 
-  const fetched = await inTurns(wanted, options.forks, async (one): Promise<Access | Problem[]> => {
-    try {
-      const session = await one.target.connect(new AbortController().signal)
+  const fetched = await pMap(
+    wanted,
+    async (one): Promise<Access | Problem[]> => {
       try {
-        return await fetchFrom(one, session, options)
-      } finally {
-        await session.close()
+        const session = await one.target.connect(new AbortController().signal)
+        try {
+          return await fetchFrom(one, session, options)
+        } finally {
+          await session.close()
+        }
+      } catch (error) {
+        if (!(error instanceof ProblemError)) throw error
+        return [...error.problems]
       }
-    } catch (error) {
-      if (!(error instanceof ProblemError)) throw error
-      return [...error.problems]
-    }
-  })
+    },
+    { concurrency: options.forks },
+  )
   const failed = fetched.flatMap((one) => (Array.isArray(one) ? one : []))
   const got = wanted.flatMap((one, i) => {
     const access = fetched[i]
@@ -83,7 +87,7 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   })
   if (how.print) {
     if (failed.length > 0) throw new ProblemError(failed)
-    io.stdout.write(stringify(kubeconfigOf(got.map(({ access }) => access)), { lineWidth: 0 }))
+    io.reveal(stringify(kubeconfigOf(got.map(({ access }) => access)), { lineWidth: 0 }))
     return EXIT.ok
   }
 
@@ -106,9 +110,14 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   }
   if (options.mode === 'check') mergeAll(here.read(path)?.content ?? null)
   else if (got.length > 0) await here.edit(path, mergeAll)
-  io.stdout.write(
-    options.output === 'json' ? document(path, lines) : lines.map((line) => sentence(line, path)).join(''),
-  )
+  if (options.output === 'json') io.document(document(path, lines))
+  else
+    io.stdout.write(
+      io
+        .shown(lines)
+        .map((line) => sentence(line, path))
+        .join(''),
+    )
   if (failed.length > 0) throw new ProblemError(failed)
   return options.mode === 'check' && lines.some(({ is }) => is !== 'unchanged') ? EXIT.pending : EXIT.ok
 }
@@ -119,9 +128,8 @@ function sentence({ host, context, server, is }: Line, path: string): string {
   return `${host}  ${SIGNS[is]} context ${context} (${server}) in ${path}\n`
 }
 
-function document(path: string, contexts: readonly Line[]): string {
-  const document: KubeconfigDocument = { schema: 'k3s-platform/kubeconfig/v1', path, contexts }
-  return `${JSON.stringify(document, null, 2)}\n`
+function document(path: string, contexts: readonly Line[]): KubeconfigDocument {
+  return { schema: 'k3s-platform/kubeconfig/v1', path, contexts }
 }
 
 /** One exec: the look at the host with nothing to look at but this file. */
@@ -147,8 +155,8 @@ async function fetchFrom(
     throw new ProblemError({
       kind: 'failed',
       where: `${target.host} ${source}`,
-      what: 'there is no kubeconfig',
-      why: 'k3s writes it at its first start',
+      what: 'the kubeconfig does not exist',
+      why: 'k3s writes it on its first start',
       hint: `k3s-platform apply -l ${target.host}`,
     })
   }
@@ -162,14 +170,14 @@ function serverOf(
   host: string,
   problems: Problem[],
 ): string | undefined {
-  if (/^https:\/\//.test(server)) return server
+  if (/^https:\/\//.test(server) && URL.canParse(server)) return server
   const name = server === 'ssh-host' ? address : server === 'tls-san' ? sans[0] : server
   if (name !== undefined && (name === address || sans.includes(name))) {
     return `https://${name.includes(':') ? `[${name}]` : name}:${port}`
   }
   const what =
-    name === undefined ? 'k3s_platform_tls_sans is empty' : `the certificate of ${host}'s API does not name ${name}`
-  const hint = 'add the name to k3s_platform_tls_sans and apply, or give a whole URL: --server https://...'
+    name === undefined ? 'k3s_platform_tls_sans is empty' : `the API certificate of ${host} does not include ${name}`
+  const hint = 'add the name to k3s_platform_tls_sans and run apply, or use a full URL: --server https://...'
   problems.push({ kind: 'usage', where: `--server ${server}`, what, hint })
   return undefined
 }
@@ -179,16 +187,16 @@ function contradictions({ kubeconfig: how }: CliOptions, targets: readonly HostT
   const on = (['use', 'replace', 'print', 'server'] as const).filter((flag) => how[flag])
   return [
     ...(how.tunnel ? on : []).map((flag) =>
-      usage(`--${flag}`, 'has no meaning with --tunnel, which touches no kubeconfig', 'leave out one of them'),
+      usage(`--${flag}`, 'cannot be combined with --tunnel, which does not write a kubeconfig', 'remove one of them'),
     ),
     ...(how.print ? on.filter((flag) => flag === 'use' || flag === 'replace') : []).map((flag) =>
-      usage(`--${flag}`, 'has no meaning with --print, which writes no file', 'leave out one of them'),
+      usage(`--${flag}`, 'cannot be combined with --print, which does not write a file', 'remove one of them'),
     ),
     ...(how.command.length > 0 && !how.tunnel
-      ? [usage('--', 'a command is run only through a tunnel', 'add --tunnel')]
+      ? [usage('--', 'a command can only be run through a tunnel', 'add --tunnel')]
       : []),
     ...((how.tunnel || how.context !== null) && targets.length !== 1
-      ? [usage(how.tunnel ? '--tunnel' : '--context', `is for one host, not ${targets.length}`, 'name one host')]
+      ? [usage(how.tunnel ? '--tunnel' : '--context', `expects one host, not ${targets.length}`, 'name one host')]
       : []),
   ]
 }

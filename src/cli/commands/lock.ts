@@ -1,40 +1,52 @@
-// lock: digests of every version that the inventory's hosts want, from what releases and chart repositories publish, into the lock file.
+// lock: writes the published digests of all versions in the inventory into the lock file.
 
 import type { z } from 'zod'
 import { eachRole } from '../../../roles/index.ts'
 import type { Role } from '../../../roles/role.ts'
-import { type Problem, ProblemError } from '../../engine/problem.ts'
-import { bindVars, type Host, selectHosts, unique } from '../../inventory/index.ts'
+import { ProblemError } from '../../engine/problem.ts'
+import {
+  BoundBefore,
+  bindVars,
+  grouped,
+  type Host,
+  type HostProblems,
+  selectHosts,
+  unique,
+} from '../../inventory/index.ts'
 import type { LockDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
-import { cacheIn } from '../../supply/cache.ts'
 import { lockText, writeLock } from '../../supply/lock.ts'
 import { changed, type Difference, type Lockable, type Resolved, resolveLock, titleOf } from '../../supply/resolve.ts'
-import { inventoryOf } from '../inventory.ts'
+import { openCache } from '../cache.ts'
+import { inventoryOf, requirePasswordFiles } from '../inventory.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
-import { stopAt, supplyOf } from '../run.ts'
+import { patternsOf, reporterFor, stopAt, supplyOf } from '../run.ts'
 
 const ANSWER_MS = 60_000
 
 /** With `--check` it writes nothing and ends with 2 when the file is behind. */
 export async function run(options: CliOptions, io: Io): Promise<number> {
+  requirePasswordFiles(options, io)
   const inventory = await inventoryOf(options, io)
   stopAt(inventory.problems)
-  const { hosts, problems } = selectHosts(inventory, 'all', options.limit ?? undefined)
+  const { hosts, problems } = selectHosts(inventory, ...patternsOf(options))
   stopAt([...inventory.problems, ...problems])
   if (inventory.directories.length === 0) {
-    const what = 'hosts that are named on the command line have no directory for a lock file'
+    const what = 'hosts that are passed on the command line have no directory for a lock file'
     throw new ProblemError({ kind: 'usage', where: '-i', what, hint: 'write an inventory: hosts.yaml in a directory' })
   }
-  const wanted = hosts.flatMap((host) => eachRole((role) => wantedBy(role, host)))
-  stopAt(unique(wanted.flatMap((one) => one.problems)))
+  const before = new BoundBefore()
+  const wanted = hosts.flatMap((host) => eachRole((role) => wantedBy(role, host, before)))
+  const noticed = [...inventory.problems, ...problems, ...grouped(wanted)]
+  stopAt(noticed)
   const opened = await supplyOf(inventory.directories, options, io)
   stopAt(opened.problems)
+  reporterFor(noticed, options, io)
   const { lock, lockShown } = opened.supply
   const entries = wanted.flatMap((one) => one.entries)
   const resolved = await resolveLock(lock, entries, {
-    cache: cacheIn(io.env),
+    cache: await openCache(io),
     boundMs: options.timeoutMs ?? ANSWER_MS,
   })
   const replaced = resolved.differences.filter(({ from }) => from !== null)
@@ -53,18 +65,18 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     )
   }
   const exitCode = behind && check ? EXIT.pending : EXIT.ok
-  io.stdout.write(
-    options.output === 'json' ? documentOf(lockShown, resolved, check, exitCode) : textOf(lockShown, resolved, check),
-  )
+  if (options.output === 'json') io.document(documentOf(lockShown, resolved, check, exitCode))
+  else io.stdout.write(textOf(lockShown, io.shown(resolved), check))
   return exitCode
 }
 
 function wantedBy<V extends z.ZodObject>(
   role: Role<V>,
   host: Host,
-): { readonly problems: readonly Problem[]; readonly entries: readonly Lockable[] } {
-  const { value, problems } = bindVars(host, role.vars)
-  return { problems, entries: (value && role.locks?.(value)) ?? [] }
+  before: BoundBefore,
+): HostProblems & { readonly entries: readonly Lockable[] } {
+  const { value, problems } = bindVars(host, role.vars, { before })
+  return { hosts: [host], problems, entries: (value && role.locks?.(value)) ?? [] }
 }
 
 function textOf(path: string, { differences, same, missing }: Resolved, check: boolean): string {
@@ -73,7 +85,7 @@ function textOf(path: string, { differences, same, missing }: Resolved, check: b
   const counts = `${added} added, ${differences.length - added} changed, ${same} unchanged`
   const told =
     check && differences.length > 0
-      ? `Lock: ${path} is behind: ${counts}. Nothing was written.`
+      ? `Lock: ${path} is outdated: ${counts}. Nothing was written.`
       : `Lock: ${path}: ${counts}.`
   return `${[...lines, told].join('\n')}\n`
 }
@@ -84,10 +96,14 @@ function lineOf({ entry, from, to }: Difference): string {
 
 const short = (digest: string) => `${digest.slice(0, 6)}…`
 
-function documentOf(path: string, { differences, same, missing }: Resolved, check: boolean, exitCode: number): string {
-  const document: LockDocument = {
+function documentOf(
+  path: string,
+  { differences, same, missing }: Resolved,
+  check: boolean,
+  exitCode: number,
+): LockDocument {
+  return {
     schema: 'k3s-platform/lock/v1',
     ...{ path, check, exitCode, differences, unchanged: same, missing },
   }
-  return `${JSON.stringify(document, null, 2)}\n`
 }

@@ -1,4 +1,4 @@
-// render: what GitOps shall own of the selected hosts as a tree of files, into a folder or a repository; touches no host.
+// render: writes the GitOps tree of the selected hosts into a directory or a repository, without contacting a host.
 
 import { resolve } from 'node:path'
 import type { Problem } from '../../engine/problem.ts'
@@ -14,7 +14,7 @@ import type { RenderDocument } from '../../report/documents.ts'
 import { EXIT } from '../../report/outcome.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
-import { type Opened, open } from '../run.ts'
+import { open, type PreparedRun } from '../run.ts'
 import { locate } from '../workstation.ts'
 
 const SIGNS = { create: '+', update: '~', delete: '-', none: '=', kept: 'o', refused: '!' } as const
@@ -25,7 +25,7 @@ const isWritten = ({ op }: FileChange) => WRITES.some((one) => one === op)
 export async function run(options: CliOptions, io: Io): Promise<number> {
   const { tree: given, commit: commits, overwrite } = options.render
   if (given === null)
-    throw usage('--tree', 'render needs a folder to write to', 'add --tree DIR: a repository, or any folder')
+    throw usage('--tree', 'render requires a target directory', 'add --tree DIR: a Git repository or any directory')
   const handovers: Handover[] = []
   const opened = await open(options, io, (role) => (vars, context) => {
     const made = role.tree?.(vars, context)
@@ -38,7 +38,11 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     return EXIT.ok
   }
   if (handovers.length === 0)
-    throw usage(options.roles.join(', '), 'has nothing that GitOps could own', 'name k3s_platform_addon, or no role')
+    throw usage(
+      options.roles.join(', '),
+      'it has no objects for GitOps',
+      'run it with k3s_platform_addon, or without a role',
+    )
   const trees = handovers.map(treeOf)
   stopAtLeaks(trees, opened)
 
@@ -56,12 +60,13 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   const behind = changes.some((one) => isWritten(one) || one.op === 'refused')
   const exitCode = check && behind ? EXIT.pending : EXIT.ok
   const told = { tree: shown, check, exitCode, changes, commit: made }
-  io.stdout.write(options.output === 'json' ? documentOf(told) : textOf(told, options))
+  if (options.output === 'json') io.document(documentOf(told))
+  else io.stdout.write(textOf(io.shown(told), options))
   return exitCode
 }
 
 /** No tree is written that holds a secret of the inventory or of the environment. */
-function stopAtLeaks(trees: readonly Tree[], { prepared }: Opened): void {
+function stopAtLeaks(trees: readonly Tree[], { prepared }: PreparedRun): void {
   const secrets = prepared.flatMap(({ host, secrets }) => [
     ...placed(host.vars).map(({ path, value }) => ({ value, where: host.where(path) })),
     ...secrets.map((value) => ({ value, where: host.name })),
@@ -77,12 +82,12 @@ function stopAtLeaks(trees: readonly Tree[], { prepared }: Opened): void {
     const key = `${path} ${secret.value.reveal()}`
     if (seen.has(key)) return []
     seen.add(key)
-    const hint = 'give the chart or the issuer the name of a Secret: k3s_platform_external_secrets makes one from Vault'
+    const hint = 'reference a Secret in the chart or the issuer: k3s_platform_external_secrets creates one from Vault'
     return [
       {
         kind: 'usage',
         where: secret.where,
-        what: `this secret would be in ${path}, for everybody who reads the repository`,
+        what: `this secret would be in ${path}, readable by everyone with access to the repository`,
         hint,
       },
     ]
@@ -103,8 +108,8 @@ function placed(shown: unknown, path: readonly PropertyKey[] = []): Placed[] {
 }
 
 function refusal(tree: string, { path, why, text }: FileChange): Problem {
-  const wants = text === null ? 'the inventory wants it no more' : 'the inventory wants something else in it'
-  const hint = 'take that into the inventory, or lose it: --overwrite'
+  const wants = text === null ? 'the inventory no longer contains it' : 'the inventory has different content for it'
+  const hint = 'move the change into the inventory, or discard it: --overwrite'
   return { kind: 'usage', where: `${tree}/${path}`, what: `${why}, and ${wants}`, hint }
 }
 
@@ -118,26 +123,26 @@ function textOf({ tree, check, changes, commit }: Told, { verbosity }: CliOption
     .filter(({ op }) => op !== 'none' || verbosity > 0)
     .map(
       ({ path, op, why }) =>
-        `  ${SIGNS[op]} ${path}${why === undefined ? '' : `  ${why}${op === 'kept' ? ', it stays' : ''}`}`,
+        `  ${SIGNS[op]} ${path}${why === undefined ? '' : `  ${why}${op === 'kept' ? ', it is kept' : ''}`}`,
     )
   const count = (op: FileChange['op']) => changes.filter((one) => one.op === op).length
   const counts = [
     ...(['create', 'update', 'delete'] as const).map((op) => `${count(op)} to ${op}`),
     `${count('none')} unchanged`,
-    ...(count('kept') > 0 ? [`${count('kept')} kept as Git has it`] : []),
+    ...(count('kept') > 0 ? [`${count('kept')} kept as in Git`] : []),
     ...(count('refused') > 0 ? [`${count('refused')} changed both in Git and in the inventory`] : []),
   ].join(', ')
   const behind = changes.some((one) => isWritten(one) || one.op === 'refused')
   const end =
     check && behind
-      ? `Tree: ${tree} is behind: ${counts}. Nothing was written.`
+      ? `Tree: ${tree} is outdated: ${counts}. Nothing was written.`
       : `Tree: ${tree}: ${check ? counts : counts.replaceAll(' to create', ' created').replaceAll(' to update', ' updated').replaceAll(' to delete', ' deleted')}.`
   return `${[...lines, end, ...(commit === null ? [] : [`Commit: ${commit}`])].join('\n')}\n`
 }
 
-function documentOf({ changes, ...told }: Told): string {
+function documentOf({ changes, ...told }: Told): unknown {
   const files = changes.map(({ path, op, why }) => ({ path, op, ...(why !== undefined && { why }) }))
-  return `${JSON.stringify({ schema: 'k3s-platform/render/v1', ...told, files }, null, 2)}\n`
+  return { schema: 'k3s-platform/render/v1', ...told, files }
 }
 
 function usage(where: string, what: string, hint: string): ProblemError {

@@ -1,17 +1,17 @@
-// reset: takes k3s off hosts again; shows what will go and asks, or is told --yes.
+// reset: removes k3s from hosts after it has shown what will be removed and asked for confirmation.
 
 import type { z } from 'zod'
 import type { Role } from '../../../roles/role.ts'
 import { ProblemError } from '../../engine/problem.ts'
-import { askedRun } from '../asked.ts'
+import { askedRun } from '../confirm.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
 import type { HostTarget } from '../targets.ts'
 
 export async function run(options: CliOptions, io: Io): Promise<number> {
   if (options.hosts.length === 0 && options.limit === null) {
-    const hint = 'name it: k3s-platform reset -l edge-1; all of the inventory is -l all'
-    throw new ProblemError({ kind: 'usage', where: 'reset', what: 'say which host', hint })
+    const hint = 'name the host: k3s-platform reset -l edge-1; every host of the inventory: -l all'
+    throw new ProblemError({ kind: 'usage', where: 'reset', what: 'reset requires a host', hint })
   }
   return askedRun(options, io, {
     where: 'reset',
@@ -38,8 +38,8 @@ function onlyAsRoot(target: HostTarget): HostTarget {
             {
               kind: 'usage',
               where: target.host,
-              what: 'needs root, and ansible_become: false forbids to become it',
-              hint: 'remove ansible_become, log in as root, or give a user who may use sudo',
+              what: 'root is required, but ansible_become is false',
+              hint: 'remove ansible_become, log in as root, or use a user with sudo rights',
             },
           ],
   }

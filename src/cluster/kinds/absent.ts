@@ -1,10 +1,10 @@
-// An object that somebody asks to have removed: deleted unless another tool owns it.
+// An object to remove: deleted unless another tool owns it.
 
 import { ProblemError } from '../../engine/problem.ts'
 import { idOf, type Ref, titleOf } from '../object.ts'
 import { isOurs, ownerOf } from '../ownership.ts'
 import type { ClusterResource } from '../resource.ts'
-import { deleted } from '../until.ts'
+import { deleted } from '../wait.ts'
 import { stuck } from './object.ts'
 
 const BOUND_SECONDS = 60

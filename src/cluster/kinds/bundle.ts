@@ -1,4 +1,4 @@
-// The objects of an install manifest as one resource: what of them differs, in one line of the plan.
+// Applies the objects of an install manifest as one resource, with its differences in one line of the plan.
 
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
@@ -7,7 +7,7 @@ import type { Cluster } from '../cluster.ts'
 import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../object.ts'
 import { managerOf, ownerOf } from '../ownership.ts'
 import type { ClusterResource, Looking } from '../resource.ts'
-import { APART, digestOf, type Held, heldOf, holdAs, markOf, UNSEEN } from './held.ts'
+import { APART, type Held, heldOf, holdAs, markOf, shortDigest, UNSEEN } from './applied-bundle.ts'
 import { allOf, applyAll, part, remove } from './parts.ts'
 import { KEPT } from './prune.ts'
 import { unwanted } from './record.ts'
@@ -71,7 +71,7 @@ export function bundle(spec: BundleSpec): ClusterResource {
       const there = await metadataOf(cluster, spec, held)
       const owner = ownerOfAll([...there.values()])
       if (owner !== null) return { actual: {}, desired: {}, owner }
-      const settings = digestOf(want.settings)
+      const settings = shortDigest(want.settings)
       const current = held !== null && isCurrent(held, spec, settings)
       const moved = new Set((held?.objects ?? []).flatMap((one) => (isAsLeft(one, there) ? [] : idOf(one.ref))))
       if (current && moved.size === 0) return { actual: whole, desired: whole }
@@ -85,7 +85,7 @@ export function bundle(spec: BundleSpec): ClusterResource {
         actual: {
           ...whole,
           version: held && (held.done ? held.version : `${held.version}, in part`),
-          ...(held && { sha256: held.sha256, settings: held.settings === settings ? NOW : 'as before' }),
+          ...(held && { sha256: held.sha256, settings: held.settings === settings ? NOW : 'unchanged' }),
           ...found.actual,
           ...Object.fromEntries(leftovers.map((ref) => [titleOf(ref), 'there'])),
         },
@@ -101,7 +101,7 @@ export function bundle(spec: BundleSpec): ClusterResource {
     make: async (_, cluster, how) => {
       const [held, want] = await Promise.all([heldOf(cluster, spec.name), spec.want(cluster)])
       const { manifests, sha256 } = await want.objects(digestFor(spec, held), how.signal)
-      const now = { version, sha256, settings: digestOf(want.settings) }
+      const now = { version, sha256, settings: shortDigest(want.settings) }
       const refs = manifests.map(refOf)
       const old = left(held, manifests, spec)
       const also = (spec.also ?? []).map((ref) => ({ ref, mark: APART }))
@@ -220,8 +220,8 @@ async function explaining<T>({ title, installers }: BundleSpec, { host }: Lookin
     const one: Problem = {
       kind: 'failed',
       where: `${host} ${title}`,
-      what: `made by ${[...new Set(theirs.flatMap(ownersOf))].join(' and ')}, and nothing is forced`,
-      why: `its fields are in ${theirs.map(({ where }) => where.replace(`${host} `, '')).join(', ')}`,
+      what: `owned by ${[...new Set(theirs.flatMap(ownersOf))].join(' and ')}, and conflicts are never forced`,
+      why: `its fields are owned by ${theirs.map(({ where }) => where.replace(`${host} `, '')).join(', ')}`,
       hint,
     }
     throw new ProblemError([one, ...error.problems.filter((problem) => !isTheirs(problem))])

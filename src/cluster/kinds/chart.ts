@@ -1,7 +1,7 @@
 // The gate of a Helm chart: its job is done, its release is deployed and is what the HelmChart says, its workloads are
 // rolled out, and it does what it is for.
 
-import { span } from '../../certificates/words.ts'
+import { span } from '../../engine/duration.ts'
 import type { Json } from '../../engine/state.ts'
 import type { Cluster, Listing } from '../cluster.ts'
 import { type HelmError, helmError } from '../helm-errors.ts'
@@ -13,14 +13,14 @@ import {
   isStuck,
   madeFor,
   madeWith,
-  type Release,
+  type Revision,
   readRelease,
   releases,
   wasInterrupted,
 } from '../release.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
 import { rolledOut, troubles } from '../rollout.ts'
-import { gate, type Verdict } from './gate.ts'
+import { type GateVerdict, gate } from './gate.ts'
 
 export interface ChartSpec {
   /** The HelmChart's name in kube-system. helm-controller gives the release the same one. */
@@ -65,7 +65,7 @@ interface Seen {
   readonly chart: Live | null
   readonly job: Live | null
   /** Newest first. */
-  readonly releases: readonly Release[]
+  readonly releases: readonly Revision[]
 }
 
 export function chartReady(spec: ChartSpec): ClusterResource {
@@ -91,7 +91,7 @@ export function chartReady(spec: ChartSpec): ClusterResource {
     },
     heal: (cluster, how, first) => heal(cluster, how, spec, first),
     evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
-    hint: `kubectl get helmchart,job,pod -n ${CHARTS} -l ${CHART_LABEL}=${name}, and kubectl get pods -n ${namespace}; --timeout gives it longer`,
+    hint: `kubectl get helmchart,job,pod -n ${CHARTS} -l ${CHART_LABEL}=${name}, and kubectl get pods -n ${namespace}; to wait longer: --timeout`,
   })
 }
 
@@ -119,7 +119,13 @@ async function see(cluster: Cluster, { name, release, namespace }: ChartSpec): P
 /** The last error of each job, by its uid: with a job that has failed, its pod and the log of it are gone. */
 type Told = Map<string, HelmError>
 
-async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen: Seen, known: Told): Promise<Verdict> {
+async function judgeRelease(
+  cluster: Cluster,
+  at: Looking,
+  spec: ChartSpec,
+  seen: Seen,
+  known: Told,
+): Promise<GateVerdict> {
   const { chart, job } = seen
   const release = seen.releases[0] ?? null
   const keeper = (await spec.keeper?.(cluster)) ?? null
@@ -131,8 +137,8 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
   }
   if (chart.metadata.deletionTimestamp !== undefined) return waiting(`job helm-delete-${spec.name} uninstalls it`)
   if (job === null) {
-    const hint = 'without helm-controller (disable-helm-controller in the configuration of k3s) no chart is installed'
-    return { ...waiting('helm-controller has not made a job for it yet'), hint }
+    const hint = 'without helm-controller (disable-helm-controller in the k3s configuration) no chart is installed'
+    return { ...waiting('helm-controller has not created a job for it yet'), hint }
   }
   const { current, going, changed } = madeFor(job, chart)
   const state = helmJob(job)
@@ -140,7 +146,7 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
     const fresh = going || Math.abs(at.now() - changed) < TAKEN_UP_MS
     const same = !fresh && state.is === 'complete' && release?.status === 'deployed' && release.hash === state.hash
     if (same && (await holds(cluster, spec, release))) return { is: 'ready' }
-    return waiting('helm-controller has not taken up the change yet')
+    return waiting('helm-controller has not processed the change yet')
   }
   if (release?.status === 'failed' && release.hash === state.hash) {
     const record = await recordOf(cluster, release)
@@ -149,14 +155,14 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
       return told(spec, job, state, release, helmError(record.description) ?? unknown)
     }
     const goesOn = (await jobPods(cluster, spec.name)).some(podRuns)
-    const why = `Helm was ended in the middle of revision ${release.revision}`
+    const why = `Helm was interrupted during revision ${release.revision}`
     return goesOn
-      ? waiting(`${why}; job ${job.metadata.name} goes on`)
+      ? waiting(`${why}; job ${job.metadata.name} continues`)
       : told(spec, job, state, release, { why, final: true })
   }
   if (state.is === 'complete') {
     if (release?.status === 'deployed' && release.hash === state.hash) return { is: 'ready' }
-    return waiting(`job helm-install-${spec.name} ended and left the release ${release?.status ?? 'absent'}`)
+    return waiting(`job helm-install-${spec.name} ended, but the release is ${release?.status ?? 'absent'}`)
   }
   const pods = await jobPods(cluster, spec.name)
   const failures = Math.max(
@@ -167,25 +173,27 @@ async function judgeRelease(cluster: Cluster, at: Looking, spec: ChartSpec, seen
   const read = failures > 0 || state.is === 'failed' ? await errorOf(cluster, pods) : null
   if (read !== null) known.set(uid, read)
   const error = read ?? known.get(uid) ?? inTheWay(release, state, pods)
-  if (state.is === 'failed' || error?.final) {
-    const unknown = { why: 'its log is gone', final: true }
+  const isRunning = pods.some(podRuns)
+  // What stopped an attempt may be gone at the next one, which is believed once it has ended.
+  if (state.is === 'failed' || (error?.final && !isRunning)) {
+    const unknown = { why: 'its log is no longer available', final: true }
     return told(spec, job, { ...state, failed: failures }, release, error ?? unknown)
   }
-  const attempt = `job helm-install-${spec.name}, attempt ${failures + (pods.some(podRuns) ? 1 : 0) || 1}`
+  const attempt = `job helm-install-${spec.name}, attempt ${failures + (isRunning ? 1 : 0) || 1}`
   if (error === null) return waiting(attempt)
   return { ...waiting(`${attempt}: ${error.why}`), alone: !error.pods, ...(error.hint && { hint: error.hint }) }
 }
 
 /** What failed before its newest version keeps Helm from going on. Its own may have come to its end since it was looked at. */
-function inTheWay(release: Release | null, { hash }: HelmJob, pods: readonly Live[]): HelmError | null {
+function inTheWay(release: Revision | null, { hash }: HelmJob, pods: readonly Live[]): HelmError | null {
   if (release === null || release.hash === hash || !isStuck(release) || pods.some(podRuns)) return null
-  return { why: `revision ${release.revision} of before is in the way: ${release.status}`, final: true }
+  return { why: `revision ${release.revision} of the release is stuck: ${release.status}`, final: true }
 }
 
 const waiting = (why: string) => ({ is: 'waiting', why }) as const
 
 /** What is deployed is what the HelmChart says; the whole record is read, so only where the dates do not tell. */
-async function holds(cluster: Cluster, { name, version, values }: ChartSpec, release: Release): Promise<boolean> {
+async function holds(cluster: Cluster, { name, version, values }: ChartSpec, release: Revision): Promise<boolean> {
   const record = await recordOf(cluster, release)
   if (record === null || record.chartVersion !== version) return false
   if (madeWith(record, values)) return true
@@ -194,7 +202,7 @@ async function holds(cluster: Cluster, { name, version, values }: ChartSpec, rel
   return over !== null
 }
 
-async function recordOf(cluster: Cluster, { secret }: Release) {
+async function recordOf(cluster: Cluster, { secret }: Revision) {
   const whole = await cluster.get({ ...refOf(secret), apiVersion: 'v1', kind: 'Secret' })
   return whole && readRelease(whole)
 }
@@ -217,7 +225,7 @@ async function errorOf(cluster: Cluster, pods: readonly Live[]): Promise<HelmErr
   return null
 }
 
-function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | null, error: HelmError): Verdict {
+function told(spec: ChartSpec, job: Live, state: HelmJob, release: Revision | null, error: HelmError): GateVerdict {
   const { where, schemaHint } = spec
   const attempts = state.failed > 0 ? `, ${state.failed} ${state.failed === 1 ? 'attempt' : 'attempts'}` : ''
   const took = state.seconds === null ? '' : `, ${span(state.seconds)}`
@@ -227,14 +235,14 @@ function told(spec: ChartSpec, job: Live, state: HelmJob, release: Release | nul
   const left =
     release === null
       ? 'nothing is installed'
-      : `the release is left as it was (${release.status}, revision ${release.revision})`
+      : `the release was not changed (${release.status}, revision ${release.revision})`
   const remedy = error.values === undefined ? error.hint : `${question}correct ${where ?? 'the values'}`
   return {
     is: 'failed',
     what: `Helm could not ${upgrade ? 'upgrade' : 'install'} it (job ${job.metadata.name}${attempts}${took})`,
     why: error.why,
     alone: !error.pods,
-    hint: `${remedy ?? 'put that right'}, then run the same command again; ${left}`,
+    hint: `${remedy ?? 'fix that'}, then run the same command again; ${left}`,
   }
 }
 
@@ -263,8 +271,8 @@ async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boole
       const { uid } = secret.metadata
       await cluster.delete({ ...refOf(secret), apiVersion: 'v1', kind: 'Secret' }, uid === undefined ? {} : { uid })
     }
-    const was = interrupted ? 'Helm was ended in the middle of' : 'Helm had failed at'
-    how.output(`${was} revision ${newest.revision} (${newest.status}): its record is removed, Helm tries again`)
+    const was = interrupted ? 'Helm was interrupted during' : 'Helm had failed at'
+    how.output(`${was} revision ${newest.revision} (${newest.status}): its record is removed and Helm retries`)
     if (current) await askAgain(cluster, spec.name)
     return true
   }
@@ -273,8 +281,8 @@ async function heal(cluster: Cluster, how: Making, spec: ChartSpec, first: boole
   // Between two attempts, the error of the last one may be of a cause that is gone.
   const failed = pods.some((pod) => podFailures(pod) > 0) && !pods.some(podRuns)
   if (helmJob(job).is !== 'failed' && !failed) return false
-  const was = failed ? 'an earlier attempt had failed' : 'helm-controller had given up'
-  how.output(`${was} (${titleOf(refOf(job))}): it is asked to try again`)
+  const was = failed ? 'an earlier attempt failed' : 'helm-controller stopped retrying'
+  how.output(`${was} (${titleOf(refOf(job))}): the installation is retried`)
   await askAgain(cluster, spec.name)
   return true
 }

@@ -1,14 +1,17 @@
 // A gate: a cluster resource that is open when something works, and says what it waits for until then.
 
-import { span } from '../../certificates/words.ts'
+import { span } from '../../engine/duration.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
+import { LinkError } from '../../host/transport.ts'
 import { ApiError, type Cluster, type Listing } from '../cluster.ts'
 import type { Ref } from '../object.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../resource.ts'
+import { firstLine, waitUntilReady } from '../wait.ts'
 
 /** A Readiness with, for a failure, the sentence that is said instead of `not ready`. `alone`: no evidence is needed. */
-export type Verdict = Readiness & { readonly what?: string; readonly alone?: boolean }
+export type GateVerdict = Readiness & { readonly what?: string; readonly alone?: boolean }
+type NotReady = Exclude<GateVerdict, { readonly is: 'ready' }>
 
 export interface GateSpec {
   readonly id: string
@@ -23,9 +26,11 @@ export interface GateSpec {
    * A failure that is this young may be one of before the change, and is waited out. Default 0: each failure is believed.
    */
   readonly graceSeconds?: number
+  /** How long it has to stay ready before the wait is over. Default 0. */
+  readonly steadySeconds?: number
   /** Reads and dry runs only. What an API answers with an error is waited for. */
-  judge(cluster: Cluster, at: Looking): Promise<Verdict>
-  /** What makes it worth judging again; anyhow it is done every 5 s. */
+  judge(cluster: Cluster, at: Looking): Promise<GateVerdict>
+  /** What makes it worth judging again; in any case it is judged every 5 s. */
   readonly watches: readonly Listing[]
   /** Done once when the wait begins, before the first judgement: has what is judged look anew. */
   begin?(cluster: Cluster, how: Making): Promise<void>
@@ -42,19 +47,16 @@ export interface GateSpec {
 
 const READY = { state: 'ready' } as const
 const POLL_MS = 5000
-/** Changes come in swarms. */
-const DEBOUNCE_MS = 150
-/** A heal that does not help is no reason to go round in circles. */
-const HEALS = 3
 
 export function gate(spec: GateSpec): ClusterResource {
-  const { id, title, inputs = [], about, boundSeconds: own, graceSeconds = 0 } = spec
-  const before: Observation = { actual: null, desired: READY, deferred: 'known once it is there' }
+  const { id, title, inputs = [], about, boundSeconds: bound, graceSeconds = 0, steadySeconds = 0 } = spec
+  const before: Observation = { actual: null, desired: READY, deferred: 'known once it exists' }
   return {
     id,
     title,
     inputs,
     ...(about && { about }),
+    waits: true,
     before,
     afterInputs: () => ({ actual: null, deferred: 'known after the change' }),
     action: () => `wait until ${title} is ready`,
@@ -66,47 +68,42 @@ export function gate(spec: GateSpec): ClusterResource {
     },
 
     make: async (_change, cluster, how) => {
-      const bound = how.boundSeconds ?? own
-      const begun = how.now()
-      const changes = listen(cluster, spec.watches, how)
-      try {
-        await spec.begin?.(cluster, how)
-        for (let turn = 0, heals = 0, said = ''; ; turn++) {
-          how.signal.throwIfAborted()
-          const verdict = await judged(spec, cluster, how)
-          if (verdict.is === 'ready' || how.stop.aborted) return
-          const waited = (how.now() - begun) / 1000
-          const failed = verdict.is === 'failed' && waited >= graceSeconds
-          if (spec.heal && (turn === 0 || failed) && heals < HEALS && (await spec.heal(cluster, how, turn === 0))) {
-            heals++
-            continue
-          }
-          if (failed || waited >= bound) throw await explained(spec, verdict, bound, cluster, how)
-          const why = firstLine(verdict.why)
-          if (why !== said) how.wait(why, bound)
-          said = why
-          await changes.next(Math.min(POLL_MS, (bound - waited) * 1000))
-        }
-      } finally {
-        changes.end()
-      }
+      const outcome = await waitUntilReady<NotReady>(
+        {
+          ...{ bound, graceSeconds, steadySeconds },
+          pauseMs: () => POLL_MS,
+          watches: spec.watches.map((listing) => ({ cluster, listing })),
+          begin: async () => spec.begin?.(cluster, how),
+          heal: async (first) => (await spec.heal?.(cluster, how, first)) ?? false,
+          judge: () => judged(spec, cluster, how).catch((error: unknown) => apiAway(error, how)),
+        },
+        how,
+      )
+      if ('verdict' in outcome) throw await explained(spec, outcome.verdict, outcome.seconds, cluster, how)
     },
   }
 }
 
 /** An API that answers with an error is not ready: a webhook that starts, an etcd that elects. */
-async function judged(spec: GateSpec, cluster: Cluster, at: Looking): Promise<Verdict> {
+async function judged(spec: GateSpec, cluster: Cluster, at: Looking): Promise<GateVerdict> {
   try {
     return await spec.judge(cluster, at)
   } catch (error) {
     if (!(error instanceof ApiError)) throw error
-    return { is: 'waiting', why: `the API says: ${error.message}` }
+    return { is: 'waiting', why: `the API reports: ${error.message}` }
   }
+}
+
+/** An API that restarts, or is too busy to answer, is waited for like anything else. */
+async function apiAway(error: unknown, { reachHost }: Making): Promise<GateVerdict> {
+  if (!(error instanceof LinkError) || reachHost === undefined) throw error
+  await reachHost(error)
+  return { is: 'waiting', why: error.message }
 }
 
 async function explained(
   spec: GateSpec,
-  verdict: Exclude<Verdict, { is: 'ready' }>,
+  verdict: NotReady,
   bound: number,
   cluster: Cluster,
   how: Making,
@@ -118,62 +115,17 @@ async function explained(
     },
   )
   const hint =
-    more?.hint ?? verdict.hint ?? spec.hint ?? (verdict.is === 'waiting' ? '--timeout gives it longer' : undefined)
+    more?.hint ?? verdict.hint ?? spec.hint ?? (verdict.is === 'waiting' ? 'to wait longer: --timeout' : undefined)
   const problem: Problem = {
     kind: 'failed',
     where: `${how.host} ${spec.title}`,
     what:
       verdict.what ??
-      (verdict.is === 'failed' ? 'not ready, and will not be by itself' : `not ready after ${span(bound)}`),
+      (verdict.is === 'failed'
+        ? 'it is not ready and will not become ready by itself'
+        : `it did not become ready within ${span(bound)}`),
     why: [verdict.why, ...(more?.why ?? '').split('\n').filter((line) => !verdict.why.includes(line))].join('\n'),
     ...(hint === undefined ? {} : { hint }),
   }
   return new ProblemError(problem)
-}
-
-interface Changes {
-  /** Resolves after the next change, in `ms` at the latest, or when the run is stopped. */
-  next(ms: number): Promise<void>
-  end(): void
-}
-
-function listen(cluster: Cluster, watches: readonly Listing[], { signal, stop }: Making): Changes {
-  const ended = new AbortController()
-  const until = AbortSignal.any([ended.signal, signal])
-  let changed = false
-  let wake = () => {}
-  const ring = () => {
-    changed = true
-    setTimeout(() => wake(), DEBOUNCE_MS)
-  }
-  const follow = async (listing: Listing) => {
-    try {
-      for await (const _ of cluster.watch(listing, until)) ring()
-    } catch {
-      // Without this watch the poll goes on; what is wrong shows in the next judgement.
-    }
-  }
-  for (const listing of watches) void follow(listing)
-  const now = () => wake()
-  for (const one of [signal, stop]) one.addEventListener('abort', now)
-  return {
-    next: async (ms) => {
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await new Promise<void>((resolve) => {
-        wake = resolve
-        timer = setTimeout(resolve, changed ? DEBOUNCE_MS : ms)
-        if (signal.aborted || stop.aborted) resolve()
-      })
-      clearTimeout(timer)
-      changed = false
-    },
-    end: () => {
-      ended.abort()
-      for (const one of [signal, stop]) one.removeEventListener('abort', now)
-    },
-  }
-}
-
-function firstLine(text: string): string {
-  return text.split('\n', 1)[0] ?? ''
 }

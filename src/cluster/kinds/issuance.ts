@@ -1,9 +1,10 @@
-// The gates of issuance: an issuer that can issue, and a certificate whose Secret holds what was asked for.
+// The gates of issuance: a ready issuer, and a certificate whose Secret contains the requested key pair.
 
 import { z } from 'zod'
 import { readBundle } from '../../certificates/bundle.ts'
 import { readiness } from '../../certificates/explain.ts'
 import { explainIssuer } from '../../certificates/issuer.ts'
+import { fieldsOfAnswer } from '../answer.ts'
 import { type Live, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
 import { issued, reasons, story, type Teller } from '../story.ts'
@@ -48,7 +49,7 @@ export function issuerReady({ name, inputs, boundSeconds, secrets = 'cert-manage
       if (explainIssuer(live, now).is === 'ready') return { is: 'ready' }
       const known = (await cluster.list({ apiVersion: 'v1', kind: 'Secret', namespace: secrets })).map((secret) => ({
         name: secret.metadata.name,
-        keys: Object.entries(keys.parse(secret).data).flatMap(([key, value]) => (value === '' ? [] : key)),
+        keys: Object.entries(fieldsOfAnswer(keys, secret).data).flatMap(([key, value]) => (value === '' ? [] : key)),
       }))
       const found = explainIssuer(live, now, known)
       if (found.is !== 'failed' || live === null || !isOld(live)) return found

@@ -1,7 +1,7 @@
-// A Secret of which some values are made in the cluster once and then stay: a deploy key, host keys at first sight.
+// A Secret with values that are generated in the cluster once and then kept: a deploy key, trusted host keys.
 
 import { Secret } from '../../engine/secret.ts'
-import { isMap } from '../fields.ts'
+import { isMap } from '../../engine/state.ts'
 import type { Live, Ref } from '../object.ts'
 import type { ClusterResource, Making } from '../resource.ts'
 import { type SecretSpec, secret } from './secret.ts'

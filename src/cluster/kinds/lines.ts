@@ -1,7 +1,7 @@
-// Text that a ConfigMap of somebody else has to hold under one key, besides what others put there.
+// Adds lines to a key of another tool's ConfigMap.
 
 import { ProblemError } from '../../engine/problem.ts'
-import { isMap } from '../fields.ts'
+import { isMap } from '../../engine/state.ts'
 import { idOf, type Live, type Ref, titleOf } from '../object.ts'
 import { ownerOf } from '../ownership.ts'
 import type { ClusterResource } from '../resource.ts'
@@ -28,13 +28,13 @@ export function lines({ ref, key, text, blocks, hint }: LinesSpec): ClusterResou
     id: `lines:${idOf(ref)}:${key}`,
     title,
     before: { actual: { lacking: blocks(text).length }, desired },
-    action: (actual) => `add to ${title} what is lacking (${actual?.lacking})`,
+    action: (actual) => `add the missing lines to ${title} (${actual?.lacking})`,
     look: async (cluster, { host }) => {
       const live = await cluster.get(ref)
       const count = lacking(live).length
       const owner = live && ownerOf(live)
       if (owner && count > 0) {
-        const what = `lacks what this repository needs, and is ${owner}'s`
+        const what = `it lacks lines that this repository requires, and is owned by ${owner}`
         throw new ProblemError({ kind: 'failed', where: `${host} ${title}`, what, hint })
       }
       return { actual: { lacking: count }, desired }

@@ -1,4 +1,4 @@
-// An object of the API, by server-side apply: what differs is what a dry run would change.
+// Applies an object with server-side apply; the plan is what a dry run would change.
 
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { Observation } from '../../engine/resource.ts'
@@ -10,7 +10,7 @@ import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../obj
 import { ownerOf } from '../ownership.ts'
 import { heldBy, orRefused } from '../refusal.ts'
 import type { ClusterResource } from '../resource.ts'
-import { deleted, until, type Waited } from '../until.ts'
+import { deleted, until, type Waited } from '../wait.ts'
 
 export interface ObjectOptions {
   /** Ids of resources whose change changes this one. */
@@ -70,7 +70,7 @@ export function applied(spec: Applied): ClusterResource {
       if (typeof wait === 'string') return `apply ${title} ${wait}`
       const was = fixed && actual?.[fixed.field]
       if (typeof was !== 'string') return null
-      return `delete ${title} and make it anew: its ${fixed?.field} cannot be changed (${was} -> ${fixed?.value})`
+      return `recreate ${title}: its ${fixed?.field} is immutable (${was} -> ${fixed?.value})`
     },
 
     look: async (cluster, at) => {
@@ -87,10 +87,10 @@ export function applied(spec: Applied): ClusterResource {
       const owner = live && ownerOf(live, manifest)
       if (live && owner) return { ...(await drift(spec, live, dry, cluster)), owner }
       if (live?.metadata.deletionTimestamp !== undefined) {
-        return notYet(`once the old one is gone${heldBy(live) && ` (${heldBy(live)})`}`)
+        return notYet(`once the old one is deleted${heldBy(live) && ` (${heldBy(live)})`}`)
       }
       const master = live && controllerOf(live)
-      if (master) return notYet(`once ${master.kind} ${master.name}, which owns it, is gone`)
+      if (master) return notYet(`once its owner ${master.kind} ${master.name} is deleted`)
       const was = replaced(live)
       if (fixed && was !== null) return { actual: { [fixed.field]: was }, desired: { [fixed.field]: fixed.value } }
       if (dry.status === 'rejected') return unanswered(dry.reason, live)
@@ -127,7 +127,7 @@ export function applied(spec: Applied): ClusterResource {
         { bound: BOUND_SECONDS, pauseMs: () => pauseMs },
       )
       if (waited.is !== 'late') return
-      const what = `the API has not taken it for ${waited.seconds} s`
+      const what = `the API did not accept it within ${waited.seconds} s`
       throw new ProblemError({ kind: 'failed', where, what, why: waited.why, ...(hint === undefined ? {} : { hint }) })
     },
   }
@@ -176,8 +176,8 @@ function refuseOwned(live: Live, where: string): void {
   const owner = controllerOf(live)
   if (owner === undefined || live.metadata.deletionTimestamp !== undefined) return
   const { kind, name } = owner
-  const what = `is made by ${kind} ${name}, which would write it again`
-  const hint = `leave it to that, or: ${kubectl('delete', { ...refOf(live), kind, name })}`
+  const what = `it is created by ${kind} ${name}, which would recreate it`
+  const hint = `remove it from the inventory, or: ${kubectl('delete', { ...refOf(live), kind, name })}`
   throw new ProblemError({ kind: 'failed', where, what, hint })
 }
 
@@ -188,8 +188,8 @@ export function stuck(where: string, ref: Ref, { why, seconds }: Extract<Waited,
   return {
     kind: 'failed',
     where,
-    what: `its deletion is not through after ${seconds} s`,
+    what: `its deletion did not finish within ${seconds} s`,
     why,
-    hint: `find who should take the finalizer off: ${kubectl('describe', ref)}`,
+    hint: `find the controller that must remove the finalizer: ${kubectl('describe', ref)}`,
   }
 }

@@ -1,13 +1,14 @@
-// The objects of a bundle, each as `object` has it: applied in the order that they need, removed, and told of all at once.
+// Applies and removes the objects of a bundle in the order that they require, and reports all problems at once.
 
 import { type Problem, ProblemError } from '../../engine/problem.ts'
+import { isMap } from '../../engine/state.ts'
 import type { Cluster } from '../cluster.ts'
-import { fieldsOf, isMap } from '../fields.ts'
+import { fieldsOf } from '../fields.ts'
 import { idOf, type Live, type Manifest, type Ref, refOf, titleOf } from '../object.ts'
 import { isOurs, ownerOf } from '../ownership.ts'
 import type { ClusterResource, Making } from '../resource.ts'
-import { deleted, until } from '../until.ts'
-import { markOf } from './held.ts'
+import { deleted, until } from '../wait.ts'
+import { markOf } from './applied-bundle.ts'
 import { applied, stuck } from './object.ts'
 
 /** Seconds, for a kind to be served and for an object to go. */
@@ -64,8 +65,8 @@ async function served(manifests: readonly Manifest[], title: string, cluster: Cl
   }
   const waited = await until(ask, how, { bound: BOUND_SECONDS })
   if (waited.is !== 'late') return
-  const hint = 'kubectl get crd, and kubectl describe crd of that kind, tell what it lacks'
-  const what = `its kinds are not served after ${waited.seconds} s`
+  const hint = 'to see the cause: kubectl get crd and kubectl describe crd NAME'
+  const what = `the API did not serve its kinds within ${waited.seconds} s`
   throw new ProblemError({ kind: 'failed', where: `${how.host} ${title}`, what, why: waited.why, hint })
 }
 

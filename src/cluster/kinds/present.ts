@@ -1,11 +1,10 @@
-// An object that somebody else provides: waited for, never written.
+// Waits for an object that another tool provides, and never writes it.
 
 import { ProblemError } from '../../engine/problem.ts'
-import type { State } from '../../engine/state.ts'
-import { isMap } from '../fields.ts'
+import { isMap, type State } from '../../engine/state.ts'
 import { idOf, type Live, type Ref, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
-import { until } from '../until.ts'
+import { until } from '../wait.ts'
 
 export interface PresentSpec {
   readonly ref: Ref
@@ -29,7 +28,7 @@ export function present({ ref, keys = [], hint }: PresentSpec): ClusterResource 
   }
   const lacks = (actual: State | null): string[] => keys.filter((key) => actual?.[`data.${key}`] !== true)
   const why = (actual: State | null): string | null => {
-    if (actual === null) return `there is no ${title}`
+    if (actual === null) return `${title} does not exist`
     const missing = lacks(actual)
     return missing.length === 0
       ? null
@@ -46,10 +45,10 @@ export function present({ ref, keys = [], hint }: PresentSpec): ClusterResource 
       const listing = { apiVersion, kind, namespace, fields: `metadata.name=${name}` }
       const waited = await until(async () => why(stateOf(await cluster.get(ref))), how, {
         bound: BOUND_SECONDS,
-        watched: { cluster, listing },
+        watches: [{ cluster, listing }],
       })
       if (waited.is !== 'late') return
-      const what = `is not there after ${waited.seconds} s`
+      const what = `it did not exist within ${waited.seconds} s`
       throw new ProblemError({ kind: 'failed', where: `${how.host} ${title}`, what, why: waited.why, hint })
     },
   }

@@ -1,4 +1,4 @@
-// Objects that the role applied earlier and no longer wants: deleted, or only forgotten when they are not the role's to delete.
+// Deletes objects that left the inventory, or only forgets them if the role may not delete them.
 
 import { ProblemError } from '../../engine/problem.ts'
 import type { State } from '../../engine/state.ts'
@@ -6,7 +6,7 @@ import type { Cluster } from '../cluster.ts'
 import { type Live, type Ref, titleOf } from '../object.ts'
 import { isOurs, ownerOf } from '../ownership.ts'
 import type { ClusterResource } from '../resource.ts'
-import { deleted } from '../until.ts'
+import { deleted } from '../wait.ts'
 import { stuck } from './object.ts'
 import { hold, objectsOf, type RoleObjects, unwanted } from './record.ts'
 
@@ -19,9 +19,9 @@ export interface PruneSpec extends RoleObjects {
 
 /** What is lost with these is not ours. */
 export const KEPT: Readonly<Record<string, string>> = {
-  CustomResourceDefinition: 'with it all objects of its kind would go: it stays',
-  PersistentVolumeClaim: 'its data stay',
-  Namespace: 'what is in it stays',
+  CustomResourceDefinition: 'deleting it would delete all objects of its kind: it is kept',
+  PersistentVolumeClaim: 'its data is kept',
+  Namespace: 'its contents are kept',
 }
 
 /** Uninstalling a chart takes a job of the cluster, seconds. */
@@ -50,14 +50,14 @@ export function prune({ role, wanted, goesWith, only }: PruneSpec): ClusterResou
     const owner = ownerOf(live)
     const other =
       owner === null
-        ? (KEPT[ref.kind] ?? (isOurs(live) ? undefined : 'nothing of it is ours any more'))
-        : `${owner} has it now`
+        ? (KEPT[ref.kind] ?? (isOurs(live) ? undefined : 'it no longer has fields of k3s-platform'))
+        : `${owner} owns it now`
     if (other !== undefined) return { ref, live: null, words: other }
     return { ref, live, words: (await goesWith?.(ref, cluster)) ?? null }
   }
   return {
     id: `${only ? 'make-way' : 'prune'}:${role}`,
-    title: only ? 'objects whose place others take' : 'objects that are no longer wanted',
+    title: only ? 'replaced objects' : 'objects that are no longer in the inventory',
     before: { actual: {}, desired: {} },
     action: (actual) => sentence(actual ?? {}),
     look: async (cluster) => {
@@ -92,7 +92,7 @@ function told({ live, words }: Fate): string {
   return `${live === null ? FORGET : DELETE}${words === null ? '' : `: ${words}`}`
 }
 
-/** `delete Certificate database/old (its Secret stays), forget Namespace old (what is in it stays)`. */
+/** `delete Certificate database/old (its Secret stays), forget Namespace old (its contents are kept)`. */
 function sentence(fates: State): string {
   const parts = [DELETE, FORGET].flatMap((verb) => {
     const titles = Object.entries(fates).flatMap(([title, fate]) => {
@@ -102,5 +102,5 @@ function sentence(fates: State): string {
     return titles.length === 0 ? [] : `${verb} ${titles.join(', ')}`
   })
   const gone = Object.keys(fates).length
-  return parts.join(', ') || `forget ${gone === 1 ? 'an object that is' : `${gone} objects that are`} gone`
+  return parts.join(', ') || `forget ${gone === 1 ? 'a deleted object' : `${gone} deleted objects`}`
 }

@@ -1,8 +1,7 @@
-// What was applied, kept in the cluster itself: one ConfigMap, one key per role, one line per object.
+// Records the applied objects in one ConfigMap of the cluster: one key per role, one line per object.
 
-import type { State } from '../../engine/state.ts'
+import { isMap, type State } from '../../engine/state.ts'
 import { ApiError, type Cluster } from '../cluster.ts'
-import { isMap } from '../fields.ts'
 import { idOf, type Ref, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
 

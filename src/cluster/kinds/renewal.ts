@@ -1,4 +1,4 @@
-// Issuing a Certificate anew: cert-manager is told to, and it is waited for, with the explanation when it fails.
+// Makes cert-manager reissue a Certificate, and waits for it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
@@ -6,11 +6,12 @@ import { readBundle } from '../../certificates/bundle.ts'
 import { readiness } from '../../certificates/explain.ts'
 import { factsOf } from '../../certificates/facts.ts'
 import { ProblemError } from '../../engine/problem.ts'
+import { fieldsOfAnswer } from '../answer.ts'
 import { ApiError, type Cluster } from '../cluster.ts'
 import { type Ref, titleOf } from '../object.ts'
 import type { ClusterResource, Making } from '../resource.ts'
 import { issued, reasons, story, type Teller } from '../story.ts'
-import { gate, type Verdict } from './gate.ts'
+import { type GateVerdict, gate } from './gate.ts'
 import { GRACE_SECONDS } from './issuance.ts'
 
 const API = 'cert-manager.io/v1'
@@ -44,7 +45,7 @@ export function renewal(spec: Teller): ClusterResource {
       { apiVersion: API, kind: 'CertificateRequest', namespace },
       { apiVersion: 'acme.cert-manager.io/v1', kind: 'Challenge', namespace },
     ],
-    judge: async (cluster, at): Promise<Verdict> => {
+    judge: async (cluster, at): Promise<GateVerdict> => {
       if ((await revisionOf(cluster, ref)) > (first ?? 0)) {
         const found = readiness(readBundle(await issued(cluster, at, spec)))
         if (found.is === 'ready') return found
@@ -54,7 +55,7 @@ export function renewal(spec: Teller): ClusterResource {
       const found = readiness(bundle)
       if (found.is !== 'ready') return found
       // The pair of before is still good.
-      return { is: backoff === undefined ? 'waiting' : 'failed', what: 'could not be renewed', why: stand }
+      return { is: backoff === undefined ? 'waiting' : 'failed', what: 'it could not be renewed', why: stand }
     },
     evidence: (cluster, at) => reasons(cluster, at, spec),
   })
@@ -69,7 +70,7 @@ export function renewal(spec: Teller): ClusterResource {
         throw new ProblemError({
           kind: 'failed',
           where: `${host} ${title}`,
-          what: 'there is no such Certificate',
+          what: 'the Certificate does not exist',
           hint,
         })
       }
@@ -91,7 +92,7 @@ async function revisionOf(cluster: Cluster, ref: Ref): Promise<number> {
 /** As `cmctl renew` does it: https://cert-manager.io/docs/reference/cmctl/#renew. It wins over the pause after failures. */
 async function trigger(cluster: Cluster, ref: Ref, { now, signal }: Making): Promise<void> {
   for (let tries = 1; ; tries++) {
-    const { metadata, status } = certificate.parse(await cluster.get(ref))
+    const { metadata, status } = fieldsOfAnswer(certificate, await cluster.get(ref))
     if (status.conditions.some(({ type, status: is }) => type === 'Issuing' && is === 'True')) return
     const issuing = {
       type: 'Issuing',

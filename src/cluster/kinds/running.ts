@@ -1,10 +1,10 @@
-// The gate of what a bundle installs: its kinds are served and its controllers rolled out.
+// Waits until a bundle's kinds are served and its controllers are rolled out.
 
 import type { Cluster, Listing } from '../cluster.ts'
 import { type Ref, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
 import { allRolledOut, troubles } from '../rollout.ts'
-import { gate, type Verdict } from './gate.ts'
+import { type GateVerdict, gate } from './gate.ts'
 
 export interface RunningSpec {
   /** `flux` */
@@ -31,13 +31,15 @@ export function running(spec: RunningSpec): ClusterResource {
     title,
     inputs,
     boundSeconds,
+    // A controller that ends right after its start has been available for a moment.
+    steadySeconds: 3,
     watches: [
       { ...deployments, metadataOnly: true },
       { apiVersion: 'v1', kind: 'Pod', namespace, metadataOnly: true },
     ],
     judge: (cluster) => judge(cluster, spec, deployments),
     evidence: async (cluster) => ({ why: await troubles(cluster, namespace) }),
-    hint: spec.hint ?? `kubectl get deployments,pods -n ${namespace} tells more; --timeout gives it longer`,
+    hint: spec.hint ?? `kubectl get deployments,pods -n ${namespace} shows details; to wait longer: --timeout`,
   })
 }
 
@@ -45,7 +47,7 @@ async function judge(
   cluster: Cluster,
   { controllers, kinds, namespace }: RunningSpec,
   listing: Listing,
-): Promise<Verdict> {
+): Promise<GateVerdict> {
   const [all, served] = await Promise.all([
     cluster.list(listing),
     Promise.all(kinds.map(async (kind) => ((await cluster.serves(kind)) ? [] : [kind]))),

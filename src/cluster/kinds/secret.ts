@@ -1,4 +1,4 @@
-// A Secret that this program writes: its values go onto the wire and nowhere else.
+// Writes a Secret; its values travel only in the request.
 
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Secret } from '../../engine/secret.ts'

@@ -1,4 +1,4 @@
-// A namespace that something else describes: made where it is missing, so that what it needs beforehand can lie in it.
+// Creates a missing namespace that another manifest describes, so that objects can be created in it earlier.
 
 import { ApiError } from '../cluster.ts'
 import { idOf, type Manifest, type Ref, titleOf } from '../object.ts'

@@ -1,16 +1,22 @@
-// The gates of external-secrets: a store that it can read from, and a Secret that it has made.
+// Waits until a store of external-secrets is ready and a Secret is synced.
 
 import { z } from 'zod'
+import { diagnose } from '../../diagnosis/diagnose.ts'
+import { EXTERNAL_SECRETS } from '../../diagnosis/external-secrets.ts'
+import { fieldsOfAnswer } from '../answer.ts'
 import type { Cluster } from '../cluster.ts'
 import { conditions, idOf, type Live, type Ref, titleOf } from '../object.ts'
 import type { ClusterResource } from '../resource.ts'
 import { warningsOf } from '../rollout.ts'
-import { gate, type Verdict } from './gate.ts'
+import { type GateVerdict, gate } from './gate.ts'
 
 const API = 'external-secrets.io/v1'
 const STORE_SECONDS = 120
 /** Its tries are a second, two, four... apart. */
 const SYNC_SECONDS = 120
+
+/** What the catalogue calls it in its sentences. */
+const PROVIDER = { server: 'the provider', host: 'of the provider' }
 
 const shape = z.looseObject({
   spec: z.looseObject({ target: z.looseObject({ name: z.string().optional() }).optional() }).prefault({}),
@@ -81,10 +87,10 @@ export function secretSynced({ namespace, name, inputs, boundSeconds = SYNC_SECO
       if (live === null) return { is: 'waiting', why: `${titleOf(ref)} does not exist` }
       const found = await conditionOf(cluster, live, ref, 'SecretSynced')
       if (found.is !== 'ready') return found
-      const { spec, status } = shape.parse(live)
+      const { spec, status } = fieldsOfAnswer(shape, live)
       const synced = Number(status.syncedResourceVersion?.split('-')[0] ?? Number.NaN)
       if (synced < (live.metadata.generation ?? 0)) {
-        return { is: 'waiting', why: 'external-secrets has not taken up its newest version yet' }
+        return { is: 'waiting', why: 'external-secrets has not processed its newest version yet' }
       }
       const target = spec.target?.name ?? name
       const made = await cluster.list({
@@ -102,65 +108,16 @@ export function secretSynced({ namespace, name, inputs, boundSeconds = SYNC_SECO
 }
 
 /** Ready=True, or why not: its message, and what its latest warning adds. external-secrets tries again and again. */
-async function conditionOf(cluster: Cluster, live: Live, ref: Ref, good: string): Promise<Verdict> {
-  const ready = shape.parse(live).status.conditions.find(({ type }) => type === 'Ready')
+async function conditionOf(cluster: Cluster, live: Live, ref: Ref, good: string): Promise<GateVerdict> {
+  const ready = fieldsOfAnswer(shape, live).status.conditions.find(({ type }) => type === 'Ready')
   if (ready === undefined) return { is: 'waiting', why: 'external-secrets has not looked at it yet' }
   if (ready.status === 'True') return { is: 'ready' }
   // Events of what is cluster-wide are kept in namespace default.
   const warning = (await warningsOf(cluster, ref.namespace ?? 'default', ref)).at(-1)
   const told = warning?.replace(/^\w+: /, '') ?? ''
   const message = told.length > ready.message.length ? told : ready.message
-  const known = EXPLAINED.find(({ says }) => says.test(message))
+  const known = diagnose(EXTERNAL_SECRETS, { text: message, values: PROVIDER })
   const words = `${ready.reason === '' ? `not ${good}` : ready.reason}: ${message.replace(/\s+/g, ' ').trim()}`
   if (known === undefined) return { is: 'waiting', why: words }
-  return { is: 'waiting', why: `${known.why}\n${words}`, hint: known.hint }
+  return { is: 'waiting', why: `${known.cause}\n${words}`, ...(known.hint !== undefined && { hint: known.hint }) }
 }
-
-/** What its messages and Vault's come down to. */
-const EXPLAINED: readonly { readonly says: RegExp; readonly why: string; readonly hint: string }[] = [
-  {
-    says: /x509|tls: /,
-    why: "the provider's TLS certificate is not trusted",
-    hint: 'give its CA: k3s_platform_vault_ca (PEM)',
-  },
-  {
-    says: /dial tcp|connection refused|no such host|i\/o timeout|deadline exceeded|network is unreachable/,
-    why: 'the provider cannot be reached from the cluster',
-    hint: 'check k3s_platform_vault_server, and that pods can reach it',
-  },
-  {
-    says: /sealed/i,
-    why: 'Vault is sealed',
-    hint: 'vault operator unseal; external-secrets tries again by itself',
-  },
-  {
-    says: /could not get secret store|SecretStore(?:\.\S+)? "[^"]*" (?:not found|is not ready)|not ready/i,
-    why: 'its store is absent or not ready',
-    hint: 'the store says why: kubectl get secretstore,clustersecretstore -A',
-  },
-  {
-    says: /cannot find secret data for key|property .* does not exist|key .* not found/i,
-    why: 'the secret is there, the entry in it is not',
-    hint: 'vault kv get shows its entries; correct the property',
-  },
-  {
-    says: /(?:secrets?|serviceaccounts?) "[^"]*" not found|cannot (?:get|find) (?:Kubernetes )?(?:secret|service account)/i,
-    why: 'the Secret or the ServiceAccount that it logs in with does not exist',
-    hint: 'materialise it first: k3s-platform apply -t secrets',
-  },
-  {
-    says: /Code: 400|invalid (?:role|jwt|token|role name|role_id)|failed to (?:log ?in|validate)|unable to log ?in/i,
-    why: 'the login is refused',
-    hint: 'check the role, token or AppRole, and what Vault binds it to (namespace, service account, audience)',
-  },
-  {
-    says: /Code: 403|permission denied|forbidden/i,
-    why: 'it may not read there: permission denied',
-    hint: 'give its policy `read` on the path; in KV v2 that is <mount>/data/<path>',
-  },
-  {
-    says: /Secret does not exist|Code: 404|no handler for route|NoSecretError/i,
-    why: 'there is no secret at that path',
-    hint: 'vault kv get shows it; check the mount, and v1 against v2 of the store',
-  },
-]

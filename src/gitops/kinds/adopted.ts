@@ -1,17 +1,18 @@
-// A release of Helm that Flux goes on with: its HelmChart is Flux's to replace, and goes without uninstalling anything.
+// Removes the HelmChart of a release that Flux takes over, without uninstalling anything.
 
 import { z } from 'zod'
+import { fieldsOfAnswer } from '../../cluster/answer.ts'
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
 import type { Keeper } from '../../cluster/kinds/chart.ts'
 import { stuck } from '../../cluster/kinds/object.ts'
 import { kubectl } from '../../cluster/kubectl.ts'
 import { conditions, type Live, type Ref, refOf, titleOf } from '../../cluster/object.ts'
 import type { ClusterResource } from '../../cluster/resource.ts'
-import { deleted } from '../../cluster/until.ts'
+import { deleted } from '../../cluster/wait.ts'
 import { ProblemError } from '../../engine/problem.ts'
 import { type Applier, holderOf } from '../applier.ts'
 
-export interface Release {
+export interface AdoptedRelease {
   /** Of the release, its HelmChart and its HelmRelease. */
   readonly name: string
   /** Of its objects and of Helm's own record. */
@@ -54,12 +55,12 @@ const shape = z.looseObject({
  * HelmChart, the HelmRelease alone will do: two would install it side by side.
  * spec: https://fluxcd.io/flux/components/helm/helmreleases/#helmrelease-status
  */
-export async function keeperOf(cluster: Cluster, release: Release): Promise<Keeper | null> {
+export async function keeperOf(cluster: Cluster, release: AdoptedRelease): Promise<Keeper | null> {
   const { name, namespace } = release
   const ref = helmReleaseOf(release)
   const live = await cluster.get(ref)
   if (live === null) return null
-  const { metadata, status } = shape.parse(live)
+  const { metadata, status } = fieldsOfAnswer(shape, live)
   const [newest] = status.history
   const same = newest?.name === name && newest.namespace === namespace && status.storageNamespace === namespace
   if (!same && (await hasChart(cluster, name))) return null
@@ -73,7 +74,7 @@ export async function keeperOf(cluster: Cluster, release: Release): Promise<Keep
   return { owner, well: { is, why: `${titleOf(ref)}: ${says}`, hint: kubectl('describe', ref) } }
 }
 
-const helmReleaseOf = ({ name, fluxNamespace: namespace }: Release): Ref => ({
+const helmReleaseOf = ({ name, fluxNamespace: namespace }: AdoptedRelease): Ref => ({
   apiVersion: 'helm.toolkit.fluxcd.io/v2',
   kind: 'HelmRelease',
   namespace,
@@ -87,7 +88,11 @@ async function hasChart(cluster: Cluster, name: string): Promise<boolean> {
 }
 
 /** The HelmChart of a release; once Flux keeps that, it stands for the HelmRelease, and differs where that does. */
-export function keptChart(chart: ClusterResource, release: Release, helmRelease: ClusterResource): ClusterResource {
+export function keptChart(
+  chart: ClusterResource,
+  release: AdoptedRelease,
+  helmRelease: ClusterResource,
+): ClusterResource {
   return {
     ...chart,
     look: async (cluster, at) => {
@@ -101,7 +106,7 @@ export function keptChart(chart: ClusterResource, release: Release, helmRelease:
 }
 
 /** Once Git has the addons, one that is neither installed nor in Git is missing there, and comes by way of Git. */
-export function gitsOwn(resource: ClusterResource, release: Release, applier: Applier): ClusterResource {
+export function gitsOwn(resource: ClusterResource, release: AdoptedRelease, applier: Applier): ClusterResource {
   return {
     ...resource,
     look: async (cluster, at) => {
@@ -115,14 +120,14 @@ export function gitsOwn(resource: ClusterResource, release: Release, applier: Ap
 }
 
 /** Takes the HelmChart away once Flux keeps the release: first what was made for it, so that a run that is cut short goes on. */
-export function retired(release: Release): ClusterResource {
+export function retired(release: AdoptedRelease): ClusterResource {
   const ref: Ref = { ...CHART, name: release.name }
   const title = `HelmChart ${CHARTS}/${release.name}`
   return {
     id: `retired:${release.name}`,
     title,
     before: { actual: {}, desired: {} },
-    action: () => `retire ${title}: Flux goes on with the release, nothing is uninstalled`,
+    action: () => `remove ${title}: Flux takes over the release, nothing is uninstalled`,
     look: async (cluster) => {
       const [chart, keeper] = await Promise.all([cluster.get(ref), keeperOf(cluster, release)])
       if (chart === null || keeper?.well.is !== 'ready') return { actual: {}, desired: {} }

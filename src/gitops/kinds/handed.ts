@@ -1,4 +1,4 @@
-// An object that Git owns from the handoff on, and one that is taken back from it.
+// An object that Git owns since the handoff, or that was reclaimed from it.
 
 import { type Live, type Ref, titleOf } from '../../cluster/object.ts'
 import { ownerOf } from '../../cluster/ownership.ts'

@@ -1,14 +1,13 @@
-// The gates of the handoff: the repository is fetched, and what is in it is applied and well.
+// The gates of the handoff: the repository is fetched, and the tree is applied and healthy.
 
 import { ApiError, type Cluster } from '../../cluster/cluster.ts'
-import { gate, type Verdict } from '../../cluster/kinds/gate.ts'
+import { type GateVerdict, gate } from '../../cluster/kinds/gate.ts'
 import { idOf, type Live, type Ref, refOf, titleOf } from '../../cluster/object.ts'
 import type { ClusterResource, Looking, Making, Readiness } from '../../cluster/resource.ts'
 import { allRolledOut } from '../../cluster/rollout.ts'
 import { reasons } from '../../cluster/story.ts'
 import { isScaledDown } from '../../cluster/workload.ts'
 import { argoApplier, childrenOf, FLUX_KUSTOMIZATION, fluxApplier } from '../applier.ts'
-import { REFUSED } from '../flux-words.ts'
 import { applied, fetched, type Outcome, REQUESTED } from '../outcome.ts'
 import { REFRESH, synced } from '../synced.ts'
 
@@ -44,7 +43,7 @@ export function sourceReady(spec: FluxGate & { readonly admit?: string | undefin
     watches: [{ ...SOURCE, namespace, fields: `metadata.name=${source}` }],
     judge: async (cluster) => {
       const outcome = fetched(await cluster.get(ref), { requested: ask.requested })
-      const refused = outcome.is === 'failed' && outcome.what?.endsWith(REFUSED) && admit !== undefined
+      const refused = outcome.is === 'failed' && outcome.cause === 'login-refused' && admit !== undefined
       return verdictOf(refused ? { ...outcome, hint: admit } : outcome)
     },
     begin: (cluster, how) => ask.again(cluster, [ref], how),
@@ -71,7 +70,7 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
   const { stopped } = fluxApplier(namespace, root)
   const ask = asking()
   let unwell: readonly string[] = []
-  const judged = (outcome: Outcome): Verdict => {
+  const judged = (outcome: Outcome): GateVerdict => {
     unwell = outcome.is === 'ready' ? [] : (outcome.unwell ?? [])
     return verdictOf(outcome)
   }
@@ -108,7 +107,7 @@ export function rootReady({ namespace, source, inputs, root }: FluxGate & { read
       }
       return certificateOf(unwell, cluster, at)
     },
-    hint: `kubectl -n ${namespace} get kustomizations tells which of them is not well`,
+    hint: `kubectl -n ${namespace} get kustomizations shows which of them is not ready`,
   })
 }
 
@@ -143,11 +142,11 @@ async function idling(cluster: Cluster, namespace: string, name: string) {
   const live = await cluster.get(ref)
   const state: Readiness =
     live === null
-      ? { is: 'waiting', why: `there is no ${titleOf(ref)}` }
+      ? { is: 'waiting', why: `${titleOf(ref)} does not exist` }
       : isScaledDown(live)
         ? { is: 'waiting', why: `${titleOf(ref)} is scaled to 0` }
         : await allRolledOut(cluster, namespace, [live])
-  return state.is === 'ready' ? undefined : { why: state.why, hint: 'k3s-platform apply -t flux puts it right' }
+  return state.is === 'ready' ? undefined : { why: state.why, hint: 'to fix it: k3s-platform apply -t flux' }
 }
 
 /** Why the first certificate of these that has a reason is not issued. */
@@ -168,7 +167,7 @@ function isReady(live: Live): boolean {
   return outcome.is === 'ready'
 }
 
-function verdictOf(outcome: Outcome): Verdict {
+function verdictOf(outcome: Outcome): GateVerdict {
   if (outcome.is === 'ready') return { is: 'ready' }
   const { is, why, what, hint, unwell = [] } = outcome
   return {

@@ -1,4 +1,4 @@
-// The object that hands the tree over: made when what the tree needs is there, and left alone while it is stopped.
+// Creates the object that represents the tree when its requirements exist, and suspends or resumes it.
 
 import { object } from '../../cluster/kinds/object.ts'
 import { type Live, type Manifest, refOf, titleOf } from '../../cluster/object.ts'
@@ -27,7 +27,7 @@ export function root(
     look: async (cluster, at) => {
       const live = await cluster.get(applier.root)
       if (live !== null && applier.stopped(live)) {
-        const how = isTakenBack(live) ? 'taken back, apply --hand-over gives it back' : 'suspended'
+        const how = isTakenBack(live) ? 'reclaimed; to hand it over again: apply --hand-over' : 'suspended'
         return { actual: {}, desired: {}, owner: `${applier.title} (${how})` }
       }
       if (live === null) {
@@ -47,7 +47,7 @@ const [RUNS, STOPS] = ['runs', 'stopped']
 /** Stops all that applies the tree, or lets it go on, whoever had stopped it. */
 export function switched(applier: Applier, stop: boolean): ClusterResource {
   const { root: ref } = applier
-  const title = `what ${ref.name} applies`
+  const title = `the objects that ${ref.name} applies`
   const isRoot = ({ kind, metadata }: Live) => kind === ref.kind && metadata.name === ref.name
   const isSo = (live: Live) => applier.stopped(live) === stop && (!isRoot(live) || isTakenBack(live) === stop)
   return {
@@ -57,7 +57,7 @@ export function switched(applier: Applier, stop: boolean): ClusterResource {
     action: (actual) => {
       const count = Object.keys(actual ?? {}).length
       const what = `${count} ${ref.kind}${count === 1 ? '' : 's'}`
-      return stop ? `suspend ${what}, to take back ${title}` : `resume ${what}, to hand over ${title}`
+      return stop ? `suspend ${what} to reclaim ${title}` : `resume ${what} to hand over ${title}`
     },
     look: async (cluster) => {
       const all = (await applier.workers(cluster)).filter((live) => !isSo(live))

@@ -27,7 +27,7 @@ export function directory({ path, mode = '755', owner = 'root', group = 'root' }
     desired: () => ({ type: 'directory', mode, owner, group }),
     steps: () => [
       {
-        title: `make ${path}`,
+        title: `create ${path}`,
         run: sh`mkdir -p -- ${path} && chown -- ${`${owner}:${group}`} ${path} && chmod -- ${mode} ${path}`,
       },
     ],

@@ -5,7 +5,10 @@ import type { State } from '../../engine/state.ts'
 import type { Asset } from '../../supply/asset.ts'
 import { arches, type Facts } from '../facts.ts'
 import type { Answer, HostResource, Step } from '../resource.ts'
-import { lines, type Sh, sh } from '../sh.ts'
+import { lines, type Sh, script, sh } from '../sh.ts'
+import fetchText from '../shell/download-fetch.sh'
+import placeText from '../shell/download-place.sh'
+import stateText from '../shell/download-state.sh'
 import { disturb } from './file.ts'
 
 export interface DownloadSpec {
@@ -47,17 +50,7 @@ export function download(spec: DownloadSpec): HostResource {
     title: spec.title,
     meaning: version,
     asks: { stats: typeof spec.path === 'string' ? [spec.path] : [] },
-    probe: sh`${naming(spec.path)}
-k_meta "$k_path"
-if [ -f "$k_path" ] && [ ! -L "$k_path" ]; then
-  k_stat "$k_path"; k_is=\${k_o##*|} k_h='' k_v=''
-  if [ -f "$k_stamps" ]; then while read -r k_s k_d k_n; do [ "$k_s" != "$k_is" ] || { k_h=$k_d k_v=$k_n; break; }; done <"$k_stamps"; fi
-  if [ -z "$k_h" ]; then
-    k_h=$(k_sum_large "$k_path")
-    if [ -f "$k_stamps" ]; then while read -r k_s k_d k_n; do [ "$k_d" != "$k_h" ] || { k_v=$k_n; break; }; done <"$k_stamps"; fi
-  fi
-  printf 'content %s %s\n' "$k_h" "$k_v"
-fi`,
+    probe: script(stateText, { naming: naming(spec.path) }),
     read: readDownload,
     desired: (facts) => {
       const { sha256 } = spec.asset(facts)
@@ -77,9 +70,9 @@ ${placing}`
       }
       const asset = spec.asset(facts)
       const before = spec.mark === undefined ? sh`:` : disturb(spec.mark)
-      const finish: Step = { title: `put ${spec.title} in place`, run: lines([sh`k_part=${part}`, before, place]) }
+      const finish: Step = { title: `install ${spec.title}`, run: lines([sh`k_part=${part}`, before, place]) }
       if (spec.via === 'workstation' || asset.file !== undefined) {
-        return [{ title: `send ${spec.title} ${version}`, upload: asset, to: part }, finish]
+        return [{ title: `upload ${spec.title} ${version}`, upload: asset, to: part }, finish]
       }
       return [{ title: `fetch ${spec.title} ${version}`, run: fetching(asset, parts, part) }, finish]
     },
@@ -95,12 +88,12 @@ ${placing}`
 const ENDS: Readonly<Record<number, readonly [because: string, hint: string]>> = {
   65: [
     ': its digest is not the expected one',
-    'what is served is not what was released, or the digest in the inventory is of another version; the node was left as it was',
+    'the server does not serve the released file, or the digest in the inventory belongs to another version; the node was not changed',
   ],
-  74: [': the disk is full', 'make room on the host, then run apply again; the node was left as it was'],
+  74: [': the disk is full', 'free up space on the host, then run apply again; the node was not changed'],
 }
 const ENDS_OTHERWISE =
-  'check the URL and the way to it from the node, name a mirror (k3s_platform_k3s_mirror_url), or let the workstation fetch (k3s_platform_download: workstation)'
+  'check the URL and whether the node can reach it, set a mirror (k3s_platform_k3s_mirror_url), or download on the workstation (k3s_platform_download: workstation)'
 
 /** Sets k_path and k_stamps. */
 function naming(path: DownloadSpec['path']): Sh {
@@ -119,53 +112,22 @@ function readDownload({ text }: Answer): Observed {
   return { actual: { type, version: version || null, sha256, mode, owner, group } }
 }
 
-// Exit code 65 (EX_DATAERR): the content is wrong; 74 (EX_IOERR): the disk is full. Then nothing of it is kept: others need
-// the room. What a broken connection left is kept, and continued by the next run.
-const fetching = (asset: Asset, others: string, part: string): Sh => sh`k_part=${part} k_want=${asset.sha256 ?? ''}
-k_dir=\${k_part%/*}; mkdir -p -- "$k_dir" || exit 1
-for f in ${others}*.part; do [ "$f" = "$k_part" ] || rm -f -- "$f"; done
-k_get() { # k_get URL FILE: continues FILE, in place of the shell, so that to kill it ends the fetching
-  if k_has curl; then exec curl -fsSL --connect-timeout 10 --retry 3 --retry-delay 1 --speed-limit 1000 --speed-time 30 -C - -o "$2" -- "$1"
-  elif k_has wget; then exec wget -q -T 30 -c -O "$2" -- "$1"
-  else k_fail 'neither curl nor wget is there to fetch with'; fi
-}
-if [ -z "$k_want" ]; then
-  k_sums="$k_part.sums"; rm -f -- "$k_sums"
-  (k_get ${asset.sums?.url ?? ''} "$k_sums") || k_fail ${`no digest given, and none to be had from ${asset.sums?.url ?? 'anywhere'}`}
-  k_want=$(sed -n ${`s/^\\([0-9a-f]\\{64\\}\\) [ *]*${(asset.sums?.name ?? '').replaceAll('.', '\\.')}$/\\1/p`} "$k_sums"); rm -f -- "$k_sums"
-  [ -n "$k_want" ] || k_fail ${`${asset.sums?.url ?? ''} has no digest of ${asset.sums?.name ?? ''}`}
-fi
-k_fetch() { # k_fetch URL: 0 all is there and right, 65 all is there and wrong, or how the fetching ended
-  k_get "$1" "$k_part" & k_pid=$!
-  trap 'kill $k_pid 2>/dev/null' EXIT; trap 'exit 1' HUP TERM INT PIPE
-  k_naps=0
-  while kill -0 $k_pid 2>/dev/null; do
-    k_alive || exit 1
-    sleep 0.1 2>/dev/null || { sleep 1; k_naps=$((k_naps + 9)); }
-    k_naps=$((k_naps + 1))
-    [ $((k_naps % 10)) != 0 ] || k_wait 0 "fetching: $(( $(wc -c <"$k_part" 2>/dev/null || echo 0) / 1048576 )) MiB so far"
-  done
-  wait $k_pid; k_code=$?; trap - EXIT
-  [ $k_code = 0 ] || return $k_code
-  k_got=$(k_sum_large "$k_part"); [ "$k_got" = "$k_want" ] || { rm -f -- "$k_part"; return 65; }
-}
-[ -s "$k_part" ] && [ "$(k_sum_large "$k_part")" = "$k_want" ] && exit 0
-for k_url in ${asset.urls}; do
-  k_had=''; [ ! -s "$k_part" ] || k_had=yes
-  k_fetch "$k_url" && exit 0; k_code=$?
-  # A server that cannot continue a file, or a part of something else: once more from the start.
-  case $k_had$k_code in yes1 | yes8 | yes22 | yes33 | yes36 | yes65) rm -f -- "$k_part"; k_fetch "$k_url" && exit 0; k_code=$? ;; esac
-done
-if [ $k_code != 65 ]; then
-  k_free=$(df -Pk "$k_dir" | { read -r k_x; read -r k_x k_x k_x k_kib k_x; printf %s "$k_kib"; })
-  [ "\${k_free:-1024}" -lt 1024 ] || exit 1
-  rm -f -- "$k_part"; printf '%s: no space left on device\n' "$k_dir" >&2; exit 74
-fi
-printf 'expected sha256 %s\ngot sha256      %s\nfrom %s\n' "$k_want" "$k_got" "$k_url" >&2; exit 65`
+/** As on the workstation: see src/supply. */
+const ASSET_BYTES = 2_147_483_648
+const SUMS_BYTES = 1_048_576
 
-const placing = sh`mkdir -p -- "\${k_stampfile%/*}" || exit 1
-if [ -n "$k_part" ]; then k_place "$k_part" "$k_dest" "$k_mode" "$k_owner" || exit 1
-else chown -- "$k_owner" "$k_dest" && chmod -- "$k_mode" "$k_dest" || exit 1; fi
-k_h=$(k_sum_large "$k_dest")
-{ printf '%s %s %s\n' "$(k_stamp "$k_dest")" "$k_h" "$k_version"; grep -sv " $k_h " "$k_stampfile" | head -n 20; } | {
-  cat >"$k_stampfile.new" && k_sync "$k_stampfile.new" && mv -f -- "$k_stampfile.new" "$k_stampfile"; }`
+const fetching = (asset: Asset, others: string, part: string): Sh =>
+  script(fetchText, {
+    part,
+    sha256: asset.sha256 ?? '',
+    others,
+    sumsUrl: asset.sums?.url ?? '',
+    sumsBytes: SUMS_BYTES,
+    noSums: `no digest is set, and none could be fetched from ${asset.sums?.url ?? 'anywhere'}`,
+    sumsLine: `s/^\\([0-9a-f]\\{64\\}\\) [ *]*${(asset.sums?.name ?? '').replaceAll('.', '\\.')}$/\\1/p`,
+    noDigest: `${asset.sums?.url ?? ''} has no digest of ${asset.sums?.name ?? ''}`,
+    maxBytes: asset.maxBytes ?? ASSET_BYTES,
+    urls: asset.urls,
+  })
+
+const placing = script(placeText)

@@ -1,9 +1,9 @@
 // A file with its whole content, mode and owner; written atomically, left alone when it is identical.
 
-import { createHash } from 'node:crypto'
 import type { Observed } from '../../engine/resource.ts'
 import { Secret } from '../../engine/secret.ts'
 import type { State } from '../../engine/state.ts'
+import { sha256 } from '../../files/digest.ts'
 import type { Answer, HostResource, Step } from '../resource.ts'
 import { lines, type Sh, sh } from '../sh.ts'
 
@@ -25,13 +25,11 @@ export interface FileSpec {
 /** More of a file than this is not fetched for a diff, bytes. */
 const SHOWN_BYTES = 65_536
 
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex')
-
 export function file(spec: FileSpec): HostResource {
   const { path, mode = '644', owner = 'root', group = 'root' } = spec
   const secret = spec.content instanceof Secret
   const text = spec.content instanceof Secret ? spec.content.reveal() : spec.content
-  const digest = digestOf(text)
+  const digest = sha256(text)
   const meaning = spec.meaning ?? ((content: string) => content)
   const content = secret ? digest : text
   const sameMeaning = (actual: State | null): boolean => {

@@ -1,17 +1,15 @@
 // Kernel modules and sysctls as they are now; that they come back after a boot is a file's matter.
 
 import type { HostResource } from '../resource.ts'
-import { lines, sh } from '../sh.ts'
+import { lines, script, sh } from '../sh.ts'
+import kernelModulesText from '../shell/kernel-modules.sh'
 
-/** Loaded, or built into the kernel: for these two there is no /sys/module entry then, but their effect shows. */
+/** Loaded, or built into the kernel. */
 export function kernelModules(names: readonly string[]): HostResource {
   return {
     id: 'kernel-modules',
     title: `kernel modules ${names.join(', ')}`,
-    probe: sh`for m in ${names}; do
-  if [ -d "/sys/module/$m" ] || { [ "$m" = br_netfilter ] && [ -e /proc/sys/net/bridge ]; } ||
-    grep -qw "$m" /proc/filesystems || grep -qs "/$m\.ko" "/lib/modules/$(uname -r)/modules.builtin"; then printf '%s\n' "$m"; fi
-done`,
+    probe: script(kernelModulesText, { names }),
     read: ({ text }) => {
       const loaded = new Set(text.split('\n'))
       return { actual: Object.fromEntries(names.map((name) => [name, loaded.has(name) ? 'loaded' : null])) }
@@ -61,7 +59,7 @@ export function sysctls(values: Readonly<Record<string, string>>): HostResource 
     explain: ({ step, err }) => ({
       what: `could not ${step}`,
       why: err.trim(),
-      hint: 'a container shares its kernel with its host: set it there, or take it out of k3s_platform_sysctls',
+      hint: 'a container shares its kernel with its host: set it on the host, or remove it from k3s_platform_sysctls',
     }),
   }
 }

@@ -1,12 +1,13 @@
 // A service of systemd or OpenRC that runs with the inputs it should: restarted only when they changed, watched until it is
 // healthy, and put back to the last good inputs when it is not.
 
-import { createHash } from 'node:crypto'
 import type { Problem } from '../../engine/problem.ts'
 import type { State } from '../../engine/state.ts'
+import { sha256 } from '../../files/digest.ts'
 import type { Facts } from '../facts.ts'
 import type { Failure, HostResource } from '../resource.ts'
-import { type Sh, sh } from '../sh.ts'
+import { type Sh, script, sh } from '../sh.ts'
+import startText from '../shell/service-start.sh'
 import { belongs, initOf, speaking, stateOf } from './init.ts'
 
 export interface ServiceSpec {
@@ -46,11 +47,7 @@ export function service(spec: ServiceSpec): HostResource {
   // What is for hosts with the other init has no part in it: what it means there restarts nothing here.
   const inputsOf = (facts: Facts) => spec.inputs.filter(({ resource }) => belongs(resource, facts))
   const wanted = (facts: Facts) =>
-    createHash('sha256')
-      .update(
-        JSON.stringify(inputsOf(facts).flatMap(({ resource: { id, meaning } }) => (meaning ? [[id, meaning]] : []))),
-      )
-      .digest('hex')
+    sha256(JSON.stringify(inputsOf(facts).flatMap(({ resource: { id, meaning } }) => (meaning ? [[id, meaning]] : []))))
   const needsStart = (actual: State | null, desired: State | null): boolean =>
     actual?.active !== true || actual.inputs !== desired?.inputs || actual.loaded !== 'the unit file'
   return {
@@ -113,106 +110,66 @@ ${starting}`,
   }
 }
 
-const starting = sh`k_now() { cut -d. -f1 /proc/uptime; }
-k_up() { # starts the unit; 0 when it is healthy
-  k_t0=$(k_now) k_why="$k_tool would not start it"
-  k_load; k_enable || return 1
-  k_start || return 1
-  while :; do
-    k_look
-    case $k_is in
-      up) if k_why=$(k_health 2>&1); then return 0; fi ;;
-      down) return 1 ;;
-    esac
-    k_alive || exit 1
-    [ $(( $(k_now) - k_t0 )) -lt "$k_bound" ] || return 1
-    k_wait "$k_bound" "\${k_why:-not healthy}"
-    sleep 0.3 2>/dev/null || sleep 1
-  done
-}
-k_copy() { rm -f -- "$2"; { [ "$(stat -c %s -- "$1")" -gt 1048576 ] && ln -- "$1" "$2" 2>/dev/null; } || cp -p -- "$1" "$2"; }
-k_remember() { # the inputs as they are now are good
-  rm -rf -- "$k_home/good.new" && mkdir -p -m 700 "$k_home/good.new" || return 1
-  k_i=0
-  for k_p in "$@"; do
-    k_i=$((k_i + 1))
-    [ ! -f "$k_p" ] || k_copy "$k_p" "$k_home/good.new/$k_i" || return 1
-    printf '%s\n' "$k_p" >>"$k_home/good.new/paths"
-  done
-  printf '%s\n' "$k_inputs" >"$k_home/good.new/inputs"
-  k_sync "$k_home"/good.new/*
-  rm -rf -- "$k_home/good.old"; [ ! -d "$k_home/good" ] || mv -- "$k_home/good" "$k_home/good.old"
-  mv -- "$k_home/good.new" "$k_home/good" && rm -rf -- "$k_home/good.old"
-  cp -- "$k_home/good/inputs" "$k_home/inputs.new" && k_sync "$k_home/inputs.new" && mv -f -- "$k_home/inputs.new" "$k_home/inputs" && rm -f -- "$k_home/disturbed" && k_sync "$k_home"
-}
-k_put_back() { # the inputs of the last good start; what is an input only now goes
-  [ -d "$k_home/good" ] || [ ! -d "$k_home/good.old" ] || mv -- "$k_home/good.old" "$k_home/good"
-  [ -f "$k_home/good/inputs" ] || return 1
-  k_i=0
-  while IFS= read -r k_p; do
-    k_i=$((k_i + 1))
-    if [ -f "$k_home/good/$k_i" ]; then
-      # A link to the same file is never renamed over it.
-      [ "$(stat -c %d.%i -- "$k_p" 2>/dev/null)" != "$(stat -c %d.%i -- "$k_home/good/$k_i")" ] || continue
-      k_t="\${k_p%/*}/.\${k_p##*/}.k3sp.back"
-      k_copy "$k_home/good/$k_i" "$k_t" && mv -f -- "$k_t" "$k_p" || return 1
-    else rm -f -- "$k_p"; fi
-  done <"$k_home/good/paths"
-  for k_p in "$@"; do grep -qxF -- "$k_p" "$k_home/good/paths" || rm -f -- "$k_p"; done
-}
-mkdir -p -m 700 "$k_home" && : >"$k_home/disturbed" || exit 1
-if ! k_why=$(k_validate 2>&1); then
-  printf '%s\n' "$k_why" >&2
-  k_put_back "$@" || exit ${REFUSED_FIRST}
-  k_load; rm -f -- "$k_home/disturbed"
-  exit ${REFUSED}
-fi
-if k_up; then k_remember "$@" || k_fail 'it runs, but that could not be recorded'; exit 0; fi
-[ -z "$k_logfile" ] || printf 'log=%s\n' "$k_logfile"
-printf 'state=%s, after %s s: %s\n' "$(k_tell)" "$(( $(k_now) - k_t0 ))" "$k_why"
-k_log >&2
-k_put_back "$@" || exit ${NO_GOOD}
-k_wait "$k_bound" 'putting the last good configuration back'
-if k_up; then
-  cp -- "$k_home/good/inputs" "$k_home/inputs" && rm -f -- "$k_home/disturbed"
-  exit ${PUT_BACK}
-fi
-exit ${STILL_DOWN}`
+const starting = script(startText, {
+  refusedFirst: REFUSED_FIRST,
+  refused: REFUSED,
+  noGood: NO_GOOD,
+  putBack: PUT_BACK,
+  stillDown: STILL_DOWN,
+})
 
 function explain(
   unit: string,
   { code, out, err }: Failure,
 ): Partial<Pick<Problem, 'what' | 'why' | 'hint' | 'rescued'>> {
   if (code === REFUSED || code === REFUSED_FIRST) {
-    const what = 'the new configuration was refused before the restart'
+    const what = 'the new configuration was rejected before the restart'
     const hint = 'correct the inventory and run apply again'
     if (code === REFUSED_FIRST) return { what, why: err.trim(), hint }
-    const back = 'the last good one is back, the unit was not touched'
+    const back = 'the last good configuration was restored, the unit was not restarted'
     return { what: `${what}; ${back}`, why: err.trim(), hint, rescued: true }
   }
-  const state = /^state=(.*?)(?:: *)?$/m.exec(out)?.[1] ?? 'it did not come up'
+  const state = /^state=(.*?)(?:: *)?$/m.exec(out)?.[1] ?? 'it did not start'
   const log = /^log=(.*)$/m.exec(out)?.[1]
-  // Every try says the same again, at another time.
-  const journal = [
-    ...new Map(
-      err
-        .trim()
-        .split('\n')
-        .map((line) => [line.replace(/time="[^"]*"/, ''), line]),
-    ).values(),
-  ]
-  const telling = journal.filter((line) => /level=(fatal|error)|^Error|[Ff]ailed|panic|unknown flag/.test(line))
+  const { lines, starts } = toldByStarts(err)
+  const telling = lines.filter((line) => TELLING.test(line))
+  const journal = `${log ?? 'journal'}${starts > 1 ? ` (start ${starts} of ${starts})` : ''}`
   const why =
-    err.trim() === ''
-      ? `${log ?? 'the journal'} is silent`
-      : `${log ?? 'journal'}: ${(telling.length > 0 ? telling : journal).slice(-8).join('\n         ')}`
-  const hint = `${log ?? `journalctl -u ${unit}`} on the host has all of it; correct the inventory and run apply again`
+    lines.length === 0
+      ? `${log ?? 'the journal'} has no entries`
+      : `${journal}: ${(telling.length > 0 ? telling : lines).slice(-8).join('\n         ')}`
+  const hint = `full log on the host: ${log ?? `journalctl -u ${unit}`}; correct the inventory and run apply again`
   const after = `not healthy after the restart: ${state}`
   if (code === PUT_BACK) {
-    return { what: `${after}; the last good configuration is back and running`, why, hint, rescued: true }
+    return { what: `${after}; the last good configuration was restored and is running`, why, hint, rescued: true }
   }
   if (code === STILL_DOWN)
-    return { what: `${after}; the last good configuration is back, but does not come up either`, why, hint }
+    return { what: `${after}; the last good configuration was restored, but does not start either`, why, hint }
   if (code !== NO_GOOD) return {}
-  return { what: `not healthy after the start: ${state}; there is no earlier configuration to go back to`, why, hint }
+  return { what: `not healthy after the start: ${state}; there is no earlier configuration to restore`, why, hint }
+}
+
+const TELLING = /level=(fatal|error)|critical configuration|^Error|[Ff]ailed|panic|unknown flag/
+/** What systemd itself says of a unit. */
+const SYSTEMD = /^(?:\S+\.service: |(?:Starting|Started|Stopping|Stopped|Failed to start) )/
+
+/**
+ * The lines of the last start in which the program said anything telling, each once: every start says the same again, at
+ * another time. `err`: lines, in groups that begin with `start=N` where it is known which start they are from; after
+ * `start=any`, all lines of the unit since the first of these starts.
+ */
+function toldByStarts(err: string): { readonly lines: readonly string[]; readonly starts: number } {
+  const [known = '', any = ''] = err.split(/^start=any$/m)
+  const groups = known.split(/^start=\d+$/m).map(distinctLines)
+  const rest = distinctLines(any)
+  const tells = (lines: readonly string[]) => lines.some((line) => TELLING.test(line) && !SYSTEMD.test(line))
+  const found = groups.findLastIndex(tells)
+  if (found === -1 && tells(rest)) return { lines: rest, starts: 0 }
+  const last = found === -1 ? groups.findLastIndex((lines) => lines.length > 0) : found
+  return { lines: groups[last] ?? rest, starts: last }
+}
+
+function distinctLines(text: string): string[] {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/Unknown flag .* skipping/.test(line))
+  return [...new Map(lines.map((line) => [line.replace(/time="[^"]*"/, ''), line])).values()]
 }

@@ -1,7 +1,8 @@
-// Files that an earlier run wrote and this inventory does not want any more; what others wrote is told, and left alone.
+// Removes files of an earlier run that left the inventory, and reports files of other tools.
 
 import type { HostResource } from '../resource.ts'
-import { lines, type Sh, sh } from '../sh.ts'
+import { lines, type Sh, script, sh } from '../sh.ts'
+import staleFilesText from '../shell/stale-files.sh'
 import { disturb } from './file.ts'
 
 export interface StraysSpec {
@@ -25,15 +26,7 @@ export function strays({ title, places, wanted, ours, mark }: StraysSpec): HostR
     id: `strays:${places[0]?.directory ?? ''}`,
     title,
     meaning: '',
-    probe: sh`for f in ${patterns}; do
-  [ -f "$f" ] || continue
-  for k_w in ${['', ...wanted]}; do [ "$k_w" != "$f" ] || continue 2; done
-  k_l=''; read -r k_l <"$f" || :
-  case $k_l in
-    ${ours}*) printf 'stale %s\n' "$f" ;;
-    *) printf 'foreign %s|%s\n' "$(sed -n 's/^\([A-Za-z][A-Za-z0-9-]*+\{0,1\}\):.*/\1/p' "$f" | tr '\n' ' ')" "$f" ;;
-  esac
-done`,
+    probe: script(staleFilesText, { files: patterns, wanted, ours }),
     read: ({ text }) => {
       const told = text.split('\n')
       const foreign = told.flatMap((line) => {

@@ -1,4 +1,4 @@
-// Things of one sort that must not be there, found by looking: units that run, processes, mounts, interfaces, chains.
+// Removes things found by discovery: running units, processes, mounts, interfaces, chains.
 
 import type { State } from '../../engine/state.ts'
 import type { HostResource } from '../resource.ts'

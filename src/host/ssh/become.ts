@@ -1,6 +1,8 @@
-// Becoming root in the same exec: how a script travels on stdin behind sudo and its password, and what sudo says.
+// Becomes root with sudo in the same exec, and explains why sudo fails.
 
 import { randomBytes } from 'node:crypto'
+import { diagnose } from '../../diagnosis/diagnose.ts'
+import { SUDO } from '../../diagnosis/sudo.ts'
 import type { Problem } from '../../engine/problem.ts'
 import type { Secret } from '../../engine/secret.ts'
 
@@ -65,49 +67,6 @@ function passwordLines(password: string | undefined): string[] {
   return password === undefined ? [] : [password, password, '-', '-']
 }
 
-/** What sudo (or sudo-rs, or the login shell) says in the C locale; the first that matches counts. */
-const refusals: readonly [RegExp, (user: string, given: boolean) => Pick<Problem, 'what' | 'hint'>][] = [
-  [
-    /currently not available/,
-    (user) => ({ what: `the login shell of ${user} runs no commands`, hint: 'give the user /bin/sh, or use another' }),
-  ],
-  [
-    /sudo: (command )?not found|sudo: No such file/,
-    (user) => ({ what: `${user} is not root, and there is no sudo`, hint: 'install sudo there, or log in as root' }),
-  ],
-  [
-    /must have a tty/,
-    (user) => ({ what: `sudo wants a terminal for ${user}`, hint: `visudo: Defaults:${user} !requiretty` }),
-  ],
-  [
-    /not in the sudoers file|not allowed to (run|execute)|may not run sudo|can't do that/i,
-    (user) => ({
-      what: `sudo does not let ${user} become root`,
-      hint: `allow it: usermod -aG sudo ${user} (wheel on Fedora), or log in as another user`,
-    }),
-  ],
-  [
-    /expired|account validation failure|unable to change expired/i,
-    (user) => ({ what: `sudo refuses ${user}: the account or its password has expired`, hint: `chage -l ${user}` }),
-  ],
-  [
-    /incorrect (password|authentication) attempt|try again|authentication failed|maximum .*attempts|no password was/i,
-    (user, given) =>
-      given
-        ? { what: `sudo refused the password for ${user}`, hint: 'give the right one: -K, or ansible_become_password' }
-        : wanted(user),
-  ],
-  [/password is required|terminal is required|askpass|authentication is required/i, wanted],
-  [
-    /must be owned by uid 0|effective uid is not 0|no new privileges|sudoers.*(syntax|parse) error|no valid sudoers/i,
-    () => ({ what: 'sudo does not work there', hint: 'repair it as root, or log in as root' }),
-  ],
-]
-
-function wanted(user: string): Pick<Problem, 'what' | 'hint'> {
-  return { what: `sudo wants a password for ${user}`, hint: 'give it: -K, or ansible_become_password' }
-}
-
 /**
  * Why the script of a launch never started, from what came on stderr; undefined when it was not sudo's doing. Ask only
  * when the script has shown no sign of life: its own words could look the same.
@@ -120,13 +79,16 @@ export function becomeProblem(end: {
 }): Problem | undefined {
   const { host, stderr, code, become } = end
   if (code === 0) return undefined
-  const found = refusals.find(([sign]) => sign.test(stderr))
-  if (!found) return undefined
+  const values = { user: become.user ?? 'this user', password: become.password === undefined ? 'unset' : 'set' }
+  const found = diagnose(SUDO, { text: stderr, values })
+  if (found === undefined) return undefined
+  const { cause, hint } = found
   const why = stderr.trim()
   return {
     kind: 'failed',
     where: host,
-    ...found[1](become.user ?? 'this user', become.password !== undefined),
+    what: cause,
     ...(why ? { why } : {}),
+    ...(hint !== undefined && { hint }),
   }
 }

@@ -1,4 +1,4 @@
-// The way to a host: which transport, with which settings, from the inventory, ssh_config and the defaults.
+// Chooses the transport to a host and its settings, from the inventory, ssh_config and the defaults.
 
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
@@ -12,8 +12,8 @@ import { type AskSecret, expandHome, readKeyFile } from './identities.ts'
 import { readKnownHosts, userKnownHosts } from './known-hosts.ts'
 import { connectNodeSsh } from './node-ssh.ts'
 import { connectOpenSsh } from './openssh.ts'
-import { readSshConfig, type SshConfig } from './ssh-config.ts'
-import type { Target } from './target.ts'
+import { childEnvironment, readSshConfig, type SshConfig } from './ssh-config.ts'
+import type { SshTarget } from './target.ts'
 
 export interface ConnectOptions {
   /** The inventory's name of the host: `where` of every problem. */
@@ -42,6 +42,10 @@ export interface ConnectOptions {
   /** Asks a person; absent where nobody can answer. */
   readonly askSecret?: AskSecret | undefined
   readonly signal?: AbortSignal | undefined
+  /** Told what is waited for, in words for people. */
+  readonly onWait?: ((why: string) => void) | undefined
+  /** Bound of the server's answer to a request for a command or a tunnel; default: a minute. */
+  readonly answerMs?: number
   /** Default: every 10 s, lost after 3 without an answer. */
   readonly keepalive?: { readonly intervalMs?: number; readonly countMax?: number }
 }
@@ -52,25 +56,29 @@ export interface ConnectOptions {
  */
 export async function connect(options: ConnectOptions): Promise<Transport> {
   options.signal?.throwIfAborted()
-  if (options.connection === 'local') return localTransport(options.env)
+  if (options.connection === 'local') return localTransport(childEnvironment(options.env))
   const pins = parsePins(options.name, options.hostKey)
-  // With arguments of the user's, ssh is used anyway, and reads its configuration itself.
-  const mayAsk = options.sshCommonArgs.length === 0
+  const always = options.sshCommonArgs.length > 0 || options.transport === 'openssh'
   const [config, lines] = await Promise.all([
-    mayAsk ? readSshConfig({ ...options, port: options.port, user: options.user }) : undefined,
+    readSshConfig({ ...options, port: options.port, user: options.user, always }),
     readKnownHosts(options.home, options.knownHostsText),
   ])
   const host = config?.host || options.host
   const port = options.port ?? config?.port ?? 22
-  const known = knownFor(lines, host, port)
+  const alias = config?.hostKeyAlias
+  const plain = knownFor(lines, host, port)
+  const aliased = alias === undefined ? plain : knownFor(lines, alias, 22)
+  const known = { ...aliased, revoked: [...new Set([...aliased.revoked, ...plain.revoked])] }
   const passphrase = options.env.K3S_PLATFORM_SSH_KEY_PASSPHRASE
-  const target: Target = {
+  const target: SshTarget = {
     ...options,
     host,
     port,
     user: options.user ?? (config?.user || userInfo().username),
     given: { host: options.host, user: options.user, port: options.port },
     trust: { name: options.name, host, port, known, pins, policy: options.hostKeyPolicy },
+    hostKeyAlias: alias,
+    configuredKnownHosts: config?.userKnownHosts,
     learnInto: options.knownHostsText === undefined ? userKnownHosts(options.home) : undefined,
     knownHostsText: options.knownHostsText,
     privateKeyFile: options.privateKeyFile && expandHome(options.privateKeyFile, options.home),
@@ -80,17 +88,19 @@ export async function connect(options: ConnectOptions): Promise<Transport> {
     password: options.password,
     passphrase: passphrase ? new Secret(passphrase) : undefined,
     askSecret: options.askSecret,
+    onWait: options.onWait ?? (() => {}),
+    answerMs: options.answerMs ?? 60_000,
     keepalive: { intervalMs: options.keepalive?.intervalMs ?? 10_000, countMax: options.keepalive?.countMax ?? 3 },
     signal: options.signal,
   }
-  const reason = options.transport === 'openssh' ? 'the inventory asks for it' : await needsOpenSsh(target, config)
+  const reason = options.transport === 'openssh' ? 'set in the inventory' : await needsOpenSsh(target, config)
   if (!reason || options.transport === 'node-ssh') return connectNodeSsh(target)
   if (pins.fingerprints.length > 0) {
     throw new ProblemError({
       kind: 'usage',
       where: options.name,
       what: 'a pinned fingerprint cannot be checked by the system ssh',
-      why: `it is used because of: ${reason}`,
+      why: `the system ssh is used because of: ${reason}`,
       hint: 'pin the public key itself: ssh-ed25519 AAAA...',
     })
   }
@@ -98,7 +108,7 @@ export async function connect(options: ConnectOptions): Promise<Transport> {
 }
 
 /** Why node-ssh cannot do it; undefined when it can. */
-async function needsOpenSsh(target: Target, config: SshConfig | undefined): Promise<string | undefined> {
+async function needsOpenSsh(target: SshTarget, config: SshConfig | undefined): Promise<string | undefined> {
   if (target.sshCommonArgs.length > 0) return `ssh arguments ${target.sshCommonArgs.join(' ')}`
   if (config?.needsOpenSsh) return `ssh_config: ${config.needsOpenSsh}`
   const { known, pins } = target.trust

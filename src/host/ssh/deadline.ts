@@ -25,6 +25,10 @@ export class Deadline {
     if (this.over) stop()
   }
 
+  get leftMs(): number {
+    return this.over ? 0 : this.#left - (performance.now() - this.#since)
+  }
+
   pause(): void {
     clearTimeout(this.#timer)
     this.#left -= performance.now() - this.#since

@@ -2,6 +2,7 @@
 
 import { createHash, createHmac } from 'node:crypto'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
+import { shellWords } from '../../engine/shell-words.ts'
 
 export type HostKeyPolicy = 'strict' | 'accept-new'
 
@@ -42,7 +43,7 @@ export interface Trust {
   readonly policy: HostKeyPolicy
 }
 
-export type Verdict =
+export type HostKeyVerdict =
   | { readonly is: 'trusted' }
   | { readonly is: 'new'; readonly key: HostKey }
   | { readonly is: 'refused'; readonly problem: Problem }
@@ -83,9 +84,15 @@ export function knownFor(lines: readonly KnownLine[], host: string, port: number
   return {
     keys: here.filter((line) => !line.marker),
     portless: plain,
-    revoked: here.filter((line) => line.marker === 'revoked'),
+    // ssh looks only at the names with and without this port. A key that is not to be trusted at one port is so at all.
+    revoked: lines.filter((line) => line.marker === 'revoked' && isRevokedFor(line.hosts, host.toLowerCase(), name)),
     authorities: here.filter((line) => line.marker === 'cert-authority'),
   }
+}
+
+function isRevokedFor(hosts: string, host: string, name: string): boolean {
+  const anyPort = hosts.startsWith('|') ? hosts : hosts.replace(/\[([^\],]*)\]:[^,]*/g, '$1')
+  return [hosts, anyPort].some((patterns) => matches(patterns, name) || matches(patterns, host))
 }
 
 function matches(hosts: string, name: string): boolean {
@@ -125,7 +132,7 @@ export function parsePins(name: string, pins: readonly string[]): Pins {
     else if (key) keys.push({ type: key.type, blob: key.blob, source: 'the inventory' })
     else {
       const what = `not a host key: "${text.length > 60 ? `${text.slice(0, 60)}…` : text}"`
-      const hint = 'give SHA256:... as ssh-keygen -l prints it, or the public key: ssh-ed25519 AAAA...'
+      const hint = 'use SHA256:... as printed by ssh-keygen -l, or the public key: ssh-ed25519 AAAA...'
       problems.push({ kind: 'usage', where: name, what, hint })
     }
   }
@@ -142,7 +149,7 @@ export function preferredTypes(trust: Trust): string[] {
 const keyTypes = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'ssh-rsa']
 
 /** Whether the offered key lets in. A key that differs from a known one is refused under every policy. */
-export function judge(trust: Trust, blob: Buffer): Verdict {
+export function judge(trust: Trust, blob: Buffer): HostKeyVerdict {
   const is = (key: HostKey) => key.blob.equals(blob)
   const offered: Offered = { type: keyType(blob), print: fingerprint(blob), host: trust.host, port: trust.port }
   const { pins, known } = trust
@@ -175,11 +182,11 @@ export function hostKeyProblem(trust: Trust, offered: Offered): Problem {
     ...(why ? { why } : {}),
     hint,
   })
-  const between = 'the server was reinstalled, or something is between you and it'
+  const between = 'the server was reinstalled, or an attacker intercepts the connection'
   const prints = (keys: readonly HostKey[]) => keys.map((key) => fingerprint(key.blob)).join(', ')
   const revoked = known.revoked.find((key) => fingerprint(key.blob) === offered.print)
   if (revoked) {
-    const hint = 'do not log in; give the server a new key'
+    const hint = 'do not log in; generate a new host key on the server'
     return problem(`host key is revoked (offered ${offered.print})`, `@revoked in ${revoked.source}`, hint)
   }
   if (pins.fingerprints.length + pins.keys.length > 0) {
@@ -192,13 +199,13 @@ export function hostKeyProblem(trust: Trust, offered: Offered): Problem {
     const shown = same.length > 0 ? same : known.keys
     const source = shown[0]?.source ?? ''
     const remedy = source.startsWith('/')
-      ? `ssh-keygen -R ${word(knownName(offered.host, offered.port))}`
+      ? `ssh-keygen -R ${shellWords([knownName(offered.host, offered.port)])}`
       : `correct ${source}`
     const what = `host key changed (known ${prints(shown)}, offered ${offered.print})`
     return problem(what, `${between}; known from ${source}`, `check the key on the console, then: ${remedy}`)
   }
   const port = offered.port === 22 ? '' : `-p ${offered.port} `
-  const certificate = 'known_hosts trusts this host only through a certificate, which it has not shown'
+  const certificate = 'known_hosts trusts this host only by a certificate, which it did not present'
   return problem(
     `host key is not known (offered ${offered.type} ${offered.print})`,
     known.authorities.length > 0 ? certificate : undefined,
@@ -207,8 +214,4 @@ export function hostKeyProblem(trust: Trust, offered: Offered): Problem {
   )
 }
 
-const showKeys = 'for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $k; done'
-
-function word(text: string): string {
-  return /^[\w.:-]+$/.test(text) ? text : `'${text}'`
-}
+export const showKeys = 'for k in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $k; done'

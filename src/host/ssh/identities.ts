@@ -1,10 +1,10 @@
 // What a login is tried with: key files, the agent's keys, a password; each as late and as rarely as possible.
 
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { AnyAuthMethod, BaseAgent, ParsedKey } from 'ssh2'
 import type { ProblemError } from '../../engine/problem.ts'
 import type { Secret } from '../../engine/secret.ts'
+import { readRegularFile, TEXT_BYTES, UnreadableFile } from '../../files/read-file.ts'
 import { keyHeader } from './key-header.ts'
 import { refusal } from './refusals.ts'
 
@@ -40,11 +40,8 @@ const defaultNames = ['id_ed25519', 'id_ecdsa', 'id_rsa']
 /** The attempts in order: the explicit key, the agent's keys, the default files, the password. */
 export async function attempts(options: IdentityOptions): Promise<Attempt[]> {
   const { default: ssh2 } = await import('ssh2')
-  const { user, privateKeyFile, home } = options
-  const paths = privateKeyFile
-    ? [privateKeyFile]
-    : (options.configured ?? defaultNames.map((name) => join(home, '.ssh', name)))
-  const files = await Promise.all(paths.map((path) => readKeyFile(options.name, path, privateKeyFile !== undefined)))
+  const { user, privateKeyFile } = options
+  const known = await keyFiles(options)
   const socket = options.agentSocket
   const held = socket ? await identitiesOf(ssh2.createAgent(socket)) : []
 
@@ -68,7 +65,6 @@ export async function attempts(options: IdentityOptions): Promise<Attempt[]> {
     },
   })
 
-  const known = files.filter((file) => file !== undefined)
   const viaAgent = known.flatMap(isHeld)
   const rest = options.identitiesOnly ? [] : held.filter((key) => !viaAgent.includes(key))
   const first = known.flatMap((file) => byAgent(isHeld(file), `key ${file.path} (agent)`))
@@ -90,14 +86,29 @@ function byPassword({ password, user }: IdentityOptions): Attempt[] {
     {
       title: 'password (keyboard-interactive)',
       method: 'keyboard-interactive',
-      prepare: async () => ({
-        type: 'keyboard-interactive',
-        username: user,
-        prompt: (_name, _instructions, _lang, prompts, finish) =>
-          finish(prompts.map((prompt) => (prompt.echo ? '' : answer()))),
-      }),
+      prepare: async () => {
+        let answered = false
+        return {
+          type: 'keyboard-interactive',
+          username: user,
+          prompt: (_name, _instructions, _lang, prompts, finish) =>
+            finish(
+              prompts.map(({ prompt, echo }) => {
+                if (echo || answered || !asksForPassword(prompt, user)) return ''
+                answered = true
+                return answer()
+              }),
+            ),
+        }
+      },
     },
   ]
+}
+
+/** Whether a server's question is the usual one for this login's password, and not for a code, a PIN or a passphrase. */
+function asksForPassword(prompt: string, user: string): boolean {
+  const who = `${user.replace(/[^\w]/g, '\\$&')}(?:@\\S+)?`
+  return new RegExp(`^(?:password(?: for ${who})?|${who}'s password): ?$`, 'i').test(prompt)
 }
 
 /** An agent that does not answer is as good as none: ssh2 would end the login with its error. */
@@ -131,14 +142,22 @@ export interface KeyFile {
   readonly required: boolean
 }
 
+/** The files of the keys to try, as far as they can be read: the explicit one, or those of ssh_config or the default names. */
+async function keyFiles({ name, privateKeyFile, configured, home }: IdentityOptions): Promise<KeyFile[]> {
+  const defaults = () => defaultNames.map((file) => join(home, '.ssh', file))
+  const paths = privateKeyFile ? [privateKeyFile] : (configured ?? defaults())
+  const files = await Promise.all(paths.map((path) => readKeyFile(name, path, privateKeyFile !== undefined)))
+  return files.filter((file) => file !== undefined)
+}
+
 /** A private key file; undefined when it cannot be read and need not be. Throws when it must be there. */
 export async function readKeyFile(where: string, path: string, required: boolean): Promise<KeyFile | undefined> {
   try {
-    const text = readFileSync(path, 'utf8')
+    const text = readRegularFile(path, TEXT_BYTES).toString('utf8')
     return { path, text, required, ...keyHeader(text) }
   } catch (error) {
     if (!required) return undefined
-    const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
+    const missing = error instanceof UnreadableFile && error.missing
     throw refusal(where, {
       what: missing ? `the private key ${path} does not exist` : `the private key ${path} cannot be read`,
       ...(missing || !(error instanceof Error) ? {} : { why: error.message }),
@@ -160,8 +179,8 @@ async function unlock(options: IdentityOptions, file: KeyFile, parse: ParseKey):
   const key = Array.isArray(parsed) ? parsed[0] : parsed
   if (key && !(key instanceof Error) && key.isPrivateKey()) return key
   if (passphrase) return fail(wrongPassphrase(options.name, file.path))
-  const what = `${file.path} is not a private key that can be used`
-  const why = key instanceof Error ? key.message : 'it has no private part'
+  const what = `${file.path} is not a usable private key`
+  const why = key instanceof Error ? key.message : 'it has no private key'
   return fail(refusal(options.name, { what, why, hint: `convert it with: ssh-keygen -p -f ${file.path}` }))
 }
 
@@ -169,20 +188,24 @@ async function askedPassphrase(options: IdentityOptions, file: KeyFile): Promise
   return options.passphrase ?? (await options.askSecret?.(`Passphrase for ${file.path}: `))
 }
 
-/** For the system's ssh: the passphrase that its explicit key needs; undefined when none or the agent does it. */
-export async function passphraseForSsh(options: IdentityOptions): Promise<Secret | undefined> {
-  if (!options.privateKeyFile) return options.passphrase
-  const file = await readKeyFile(options.name, options.privateKeyFile, true)
-  if (!file?.encrypted || options.passphrase) return options.passphrase
-  const { publicKey } = file
-  if (options.agentSocket && publicKey) {
-    const { default: ssh2 } = await import('ssh2')
-    const held = await identitiesOf(ssh2.createAgent(options.agentSocket))
-    if (held.some((key) => key.getPublicSSH().equals(publicKey))) return undefined
+/**
+ * For the system's ssh, which must never ask for a passphrase: the encrypted keys that this login may need, opened. Those
+ * that the agent holds are not among them. Without an explicit key nobody is asked for a passphrase.
+ */
+export async function unlockForSsh(options: IdentityOptions): Promise<ParsedKey[]> {
+  const { privateKeyFile, agentSocket } = options
+  if (!privateKeyFile && !options.passphrase) return []
+  const files = (await keyFiles(options)).filter((file) => file.encrypted)
+  if (files.length === 0) return []
+  const { default: ssh2 } = await import('ssh2')
+  const held = agentSocket ? await identitiesOf(ssh2.createAgent(agentSocket)) : []
+  const opened: ParsedKey[] = []
+  for (const file of files) {
+    if (held.some((key) => file.publicKey && key.getPublicSSH().equals(file.publicKey))) continue
+    const key = await unlock(options, file, ssh2.utils.parseKey)
+    if (key) opened.push(key)
   }
-  const passphrase = await askedPassphrase(options, file)
-  if (!passphrase) throw lockedKey(options.name, file.path)
-  return passphrase
+  return opened
 }
 
 function lockedKey(where: string, path: string): ProblemError {
@@ -192,10 +215,10 @@ function lockedKey(where: string, path: string): ProblemError {
   })
 }
 
-export function wrongPassphrase(where: string, path: string): ProblemError {
+function wrongPassphrase(where: string, path: string): ProblemError {
   return refusal(where, {
-    what: `the passphrase does not open the private key ${path}`,
-    hint: `try it with: ssh-keygen -yf ${path}`,
+    what: `the passphrase does not decrypt the private key ${path}`,
+    hint: `check it with: ssh-keygen -yf ${path}`,
   })
 }
 

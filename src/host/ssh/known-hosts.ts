@@ -1,7 +1,9 @@
 // The known_hosts files of this machine: where they are, how they are read, and how a new key gets in.
 
-import { appendFile, mkdir, readFile } from 'node:fs/promises'
+import { appendFile, mkdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { ProblemError } from '../../engine/problem.ts'
+import { PACKED_BYTES, readRegularFile, reason } from '../../files/read-file.ts'
 import { type HostKey, type KnownLine, knownName, parseKnownHosts } from './hostkeys.ts'
 import { refusal } from './refusals.ts'
 
@@ -14,8 +16,18 @@ export async function readKnownHosts(home: string, text: string | undefined): Pr
   if (text !== undefined) return parseKnownHosts(text, 'K3S_PLATFORM_SSH_KNOWN_HOSTS')
   const user = userKnownHosts(home)
   const files = [user, `${user}2`, '/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2']
-  const texts = await Promise.all(files.map((file) => readFile(file, 'utf8').catch(() => '')))
+  const texts = files.map(textOf)
   return texts.flatMap((content, i) => parseKnownHosts(content, files[i] ?? ''))
+}
+
+/** Without a file, or without the right to read it, there are no lines; what else is in its place would hide revoked keys. */
+function textOf(file: string): string {
+  try {
+    return readRegularFile(file, PACKED_BYTES).toString('utf8')
+  } catch (error) {
+    if (['no such file', 'permission denied'].includes(reason(error))) return ''
+    throw new ProblemError({ kind: 'usage', where: file, what: `cannot be read: ${reason(error)}` })
+  }
 }
 
 /** Adds an accepted key in one write in append mode: the lines of several hosts cannot mix. */
@@ -28,7 +40,7 @@ export async function learn(
   const line = `${knownName(at.host, at.port)} ${key.type} ${key.blob.toString('base64')}\n`
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    const old = await readFile(file, 'utf8').catch(() => '')
+    const old = textOf(file)
     await appendFile(file, old === '' || old.endsWith('\n') ? line : `\n${line}`, { mode: 0o600 })
   } catch (error) {
     throw refusal(at.name, {

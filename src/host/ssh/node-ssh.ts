@@ -2,16 +2,18 @@
 
 import { connect as connectSocket, isIP, type Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
-import type { AuthHandlerMiddleware, ServerHostKeyAlgorithm } from 'ssh2'
+import type { AuthHandlerMiddleware } from 'ssh2'
 import { ProblemError } from '../../engine/problem.ts'
 import type { Transport } from '../transport.ts'
+import { offeredAlgorithms } from './algorithms.ts'
 import { Deadline } from './deadline.ts'
+import { EarlyClose, retryEarlyCloses } from './early-close.ts'
 import { type HostKey, judge, preferredTypes } from './hostkeys.ts'
 import { type Attempt, attempts } from './identities.ts'
 import { learn } from './known-hosts.ts'
-import { causeOf, greeted, unreachable } from './refusals.ts'
+import { causeOf, greeted, isTurnedAway, unreachable } from './refusals.ts'
 import { overSsh2, withResolvers } from './ssh2-channels.ts'
-import type { Target } from './target.ts'
+import type { SshTarget } from './target.ts'
 
 /** The server showed a key that is not the wanted one, or has none of the wanted types. */
 class WrongKey extends ProblemError {}
@@ -20,7 +22,7 @@ class WrongKey extends ProblemError {}
  * Connects and logs in within `timeoutMs` (the time in which a person types a passphrase does not count).
  * Throws ProblemError (unreachable), or the signal's reason.
  */
-export async function connectNodeSsh(target: Target): Promise<Transport> {
+export async function connectNodeSsh(target: SshTarget): Promise<Transport> {
   const { pins } = target.trust
   const types = preferredTypes(target.trust)
   if (pins.fingerprints.length === 0) return login(target, types)
@@ -39,8 +41,18 @@ export async function connectNodeSsh(target: Target): Promise<Transport> {
   throw first
 }
 
-async function login(target: Target, keyTypes: readonly string[]): Promise<Transport> {
+async function login(target: SshTarget, keyTypes: readonly string[]): Promise<Transport> {
   const deadline = new Deadline(target.timeoutMs, target.signal)
+  try {
+    return await retryEarlyCloses(target, deadline, () => loginOnce(target, keyTypes, deadline))
+  } catch (error) {
+    throw deadline.over === 'aborted' ? target.signal?.reason : error
+  } finally {
+    deadline.clear()
+  }
+}
+
+async function loginOnce(target: SshTarget, keyTypes: readonly string[], deadline: Deadline): Promise<Transport> {
   const socket = connectSocket({ host: target.host, port: target.port, noDelay: true })
   const link = connected(socket, target, deadline)
   link.catch(() => undefined)
@@ -55,13 +67,11 @@ async function login(target: Target, keyTypes: readonly string[]): Promise<Trans
     return await authenticate(target, keyTypes, socket, deadline, ways, new NodeSSH())
   } catch (error) {
     socket.destroy()
-    throw deadline.over === 'aborted' ? target.signal?.reason : error
-  } finally {
-    deadline.clear()
+    throw error
   }
 }
 
-function connected(socket: Socket, target: Target, deadline: Deadline): Promise<void> {
+function connected(socket: Socket, target: SshTarget, deadline: Deadline): Promise<void> {
   return new Promise((resolve, reject) => {
     let found = isIP(target.host) !== 0
     socket.once('lookup', () => {
@@ -71,7 +81,8 @@ function connected(socket: Socket, target: Target, deadline: Deadline): Promise<
     socket.on('error', (error) => {
       const text = `${'code' in error ? error.code : ''} ${error.message}`
       const cause = causeOf(text)
-      reject(unreachable(target, cause, cause === 'other' ? text : undefined))
+      const refused = unreachable(target, cause, cause === 'other' ? text : undefined)
+      reject(cause === 'dropped' ? new EarlyClose(refused.problems) : refused)
     })
     deadline.onOver(() => {
       socket.destroy()
@@ -79,14 +90,14 @@ function connected(socket: Socket, target: Target, deadline: Deadline): Promise<
       reject(
         found
           ? unreachable(target, 'timeout', `waited ${seconds} s`)
-          : unreachable(target, 'name', `no name server has answered in ${seconds} s`),
+          : unreachable(target, 'resolver', `waited ${seconds} s`),
       )
     })
   })
 }
 
 async function authenticate(
-  target: Target,
+  target: SshTarget,
   keyTypes: readonly string[],
   socket: Socket,
   deadline: Deadline,
@@ -106,14 +117,14 @@ async function authenticate(
     problem ??= why
     socket.destroy()
   }
-  if (socket.destroyed) throw unreachable(target, 'dropped')
+  if (socket.destroyed) throw new EarlyClose(unreachable(target, 'dropped').problems)
   const ready = ssh.connect({
     sock: socket,
     username: target.user,
     readyTimeout: 0,
     keepaliveInterval: target.keepalive.intervalMs,
     keepaliveCountMax: target.keepalive.countMax,
-    algorithms: { serverHostKey: keyTypes.flatMap(algorithmsOf) },
+    algorithms: offeredAlgorithms(keyTypes),
     hostVerifier: (blob: Buffer) => {
       const verdict = judge(target.trust, blob)
       if (verdict.is === 'refused') problem = new WrongKey(verdict.problem)
@@ -138,12 +149,16 @@ async function authenticate(
   })
   deadline.onOver(() => stop(unreachable(target, 'silent', `waited ${target.timeoutMs / 1000} s`)))
   const isReady = await Promise.race([ready.then(() => true), closed.promise]).catch(() => false)
-  if (!isReady && greeting && phase === 'key exchange') throw greeted(target, greeting)
+  if (!isReady && greeting && phase === 'key exchange') {
+    const refused = greeted(target, greeting)
+    throw isTurnedAway(greeting) ? new EarlyClose(refused.problems) : refused
+  }
   if (problem) throw problem
   if (isReady) {
     if (learned) await learn(target, learned)
-    return overSsh2(target, client, socket)
+    return overSsh2(target, client, socket, target.answerMs)
   }
+  if (socket.bytesRead === 0) throw new EarlyClose(unreachable(target, 'dropped', said).problems)
   const cause = causeOf(said)
   if (cause === 'algorithm' && /host key/.test(said)) throw new WrongKey(unreachable(target, cause, said).problems)
   if (phase === 'authentication')
@@ -152,7 +167,7 @@ async function authenticate(
 }
 
 function attempted(tried: readonly string[]): string {
-  return tried.length > 0 ? `tried: ${tried.join(', ')}` : 'there is no key, no agent and no password to try'
+  return tried.length > 0 ? `tried: ${tried.join(', ')}` : 'no key, agent or password is available'
 }
 
 /** Offers the ways in their order; calls `stop` when none is left or one cannot be prepared. */
@@ -183,20 +198,5 @@ function inTurn(
       (method) => (method ? next(method) : stop()),
       (error) => stop(error instanceof ProblemError ? error : undefined),
     )
-  }
-}
-
-/** RSA host keys sign with SHA-2 only: SHA-1 is refused, as OpenSSH does. */
-function algorithmsOf(type: string): ServerHostKeyAlgorithm[] {
-  switch (type) {
-    case 'ssh-rsa':
-      return ['rsa-sha2-512', 'rsa-sha2-256']
-    case 'ssh-ed25519':
-    case 'ecdsa-sha2-nistp256':
-    case 'ecdsa-sha2-nistp384':
-    case 'ecdsa-sha2-nistp521':
-      return [type]
-    default:
-      return []
   }
 }

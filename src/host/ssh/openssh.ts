@@ -1,72 +1,61 @@
 // The transport over the system's ssh: one master connection per host, every channel a client of it.
 
-import { constants } from 'node:fs'
-import { access, type FileHandle, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { Server } from 'node:net'
 import { tmpdir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { ProblemError } from '../../engine/problem.ts'
-import type { Secret } from '../../engine/secret.ts'
+import type { ParsedKey } from 'ssh2'
 import { childChannel, childOptions } from '../local.ts'
+import guard from '../shell/openssh-guard.sh'
 import type { Transport } from '../transport.ts'
+import { askpassEnvironment, offerPassword } from './askpass.ts'
 import { Deadline } from './deadline.ts'
-import { hostKeyProblem, knownName } from './hostkeys.ts'
-import { passphraseForSsh, wrongPassphrase } from './identities.ts'
+import { retryEarlyCloses } from './early-close.ts'
+import { knownName } from './hostkeys.ts'
+import { unlockForSsh } from './identities.ts'
 import { userKnownHosts } from './known-hosts.ts'
-import { addressed, causeOf, greeted, unreachable } from './refusals.ts'
-import { configArguments } from './ssh-config.ts'
+import { expired, explain, lastLine } from './openssh-failure.ts'
+import { servePrivateAgent } from './private-agent.ts'
+import { addressed } from './refusals.ts'
+import { childEnvironment, configArguments } from './ssh-config.ts'
 import { brief, lost } from './ssh2-channels.ts'
-import type { Target } from './target.ts'
-
-/**
- * The master lives as long as the tool: a shell beside it waits for the end of stdin, which comes even when the tool
- * is killed, then ends ssh (which can miss a SIGTERM that comes while it is busy) and removes the directory of its socket.
- */
-const guard = `exec 3<&0 </dev/null
-d=$1; shift
-"$@" 3<&- & s=$!
-( IFS= read -r _ <&3; kill "$s"; sleep 0.2 || sleep 1; kill -9 "$s" ) >/dev/null 2>&1 & w=$!
-wait "$s"; c=$?
-kill "$w" 2>/dev/null
-rm -rf "$d"
-exit "$c"`
-
-/** Secrets go through named pipes: they are in no argument, no environment and no file. */
-const askpass = `#!/bin/sh
-case $1 in
-*assphrase*) f=passphrase ;;
-*assword*) f=password ;;
-*) exit 1 ;;
-esac
-f=\${0%/*}/$f
-[ -p "$f" ] && IFS= read -r s <"$f" && printf '%s\\n' "$s"
-`
+import type { SshTarget } from './target.ts'
 
 /** Connects and logs in within `timeoutMs`. Throws ProblemError (unreachable), or the signal's reason. */
-export async function connectOpenSsh(target: Target): Promise<Transport> {
-  const { execa } = await import('execa')
-  const passphrase = await passphraseForSsh(target)
+export async function connectOpenSsh(target: SshTarget): Promise<Transport> {
+  const keys = await unlockForSsh({ ...target, configured: target.configuredKeys })
   const deadline = new Deadline(target.timeoutMs, target.signal)
+  try {
+    return await retryEarlyCloses(target, deadline, () => login(target, keys, deadline))
+  } finally {
+    deadline.clear()
+  }
+}
+
+async function login(target: SshTarget, keys: readonly ParsedKey[], deadline: Deadline): Promise<Transport> {
+  const { execa } = await import('execa')
   const dir = await privateDirectory(target.env)
   const control = join(dir, 'c')
-  const pipes: FileHandle[] = []
+  const { password } = target
+  const shell = childEnvironment(target.env)
+  const agent = keys.length > 0 ? join(dir, 'agent') : undefined
+  let pipe: FileHandle | undefined
+  let server: Server | undefined
   try {
-    pipes.push(...(await secretPipes(dir, { password: target.password, passphrase })))
-    const args = await masterArguments(target, dir, control, pipes.length > 0)
-    const asking = {
-      SSH_ASKPASS: join(dir, 'askpass'),
-      SSH_ASKPASS_REQUIRE: 'force',
-      DISPLAY: target.env.DISPLAY ?? ':',
-    }
-    const env = pipes.length > 0 ? { ...target.env, ...asking } : target.env
+    if (password) pipe = await offerPassword(dir, target, shownName(target), password, shell)
+    if (agent) server = await servePrivateAgent(agent, keys, target.agentSocket)
+    const args = await masterArguments(target, dir, control, agent, keys)
     const master = execa('/bin/sh', ['-c', guard, 'sh', dir, 'ssh', ...args], {
       ...childOptions,
       stdout: 'ignore',
-      env,
+      env: password ? { ...shell, ...askpassEnvironment(dir, shell) } : shell,
     })
     let said = ''
     master.stderr.on('data', (chunk: Buffer) => {
-      said = (said + chunk.toString('utf8')).slice(-65536)
+      said += chunk.toString('utf8')
+      // A banner may be long: it drives out neither how the login began nor how it ended.
+      if (said.length > 65536) said = said.slice(0, 16384) + said.slice(-32768)
     })
     master.stdin.on('error', () => {})
     let ended = false
@@ -86,9 +75,9 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
       await end
       clearTimeout(timer)
       if (deadline.over === 'aborted') throw target.signal?.reason
-      throw deadline.over ? expired(target, said) : await explain(target, said, passphrase !== undefined)
+      throw deadline.over ? expired(target, said) : explain(target, said)
     }
-    return overMaster(target, env, control, {
+    return overMaster(target, shell, control, {
       end,
       why: () => (ended ? lastLine(said) : undefined),
       stop: () => master.stdin.end(),
@@ -98,35 +87,30 @@ export async function connectOpenSsh(target: Target): Promise<Transport> {
     await rm(dir, { recursive: true, force: true })
     throw error
   } finally {
-    deadline.clear()
-    await Promise.all(pipes.map((pipe) => pipe.close()))
+    // The login is over: nobody needs keys and password any more.
+    server?.close()
+    await pipe?.close()
   }
 }
 
-/** The socket's path may have 104 bytes, of which ssh needs 17 for a name of its own. */
-async function privateDirectory(env: Target['env']): Promise<string> {
+/** The host as ssh's own prompts name it. */
+function shownName({ trust, hostKeyAlias, host }: SshTarget): string {
+  return trust.pins.keys.length > 0 ? knownName(trust.host, trust.port) : (hostKeyAlias ?? host.toLowerCase())
+}
+
+/** The socket's path may have 104 bytes, of which ssh needs 17 for a name of its own; and ssh gives a meaning to `%` and spaces. */
+async function privateDirectory(env: SshTarget['env']): Promise<string> {
   const base = env.TMPDIR ?? tmpdir()
-  return mkdtemp(join(base.length > 60 ? '/tmp' : base, 'k3sp-'))
+  return mkdtemp(join(/^[\w/.+-]{1,60}$/.test(base) ? base : '/tmp', 'k3sp-'))
 }
 
-/** Named pipes that hold each secret once, for the askpass program; empty lines after it answer further questions. */
-async function secretPipes(dir: string, given: Record<string, Secret | undefined>): Promise<FileHandle[]> {
-  const secrets = Object.entries(given).flatMap(([name, secret]) => (secret ? [{ path: join(dir, name), secret }] : []))
-  if (secrets.length === 0) return []
-  const { execa } = await import('execa')
-  await execa('mkfifo', ['-m', '600', ...secrets.map(({ path }) => path)])
-  await writeFile(join(dir, 'askpass'), askpass, { mode: 0o700 })
-  return Promise.all(
-    secrets.map(async ({ path, secret }) => {
-      // Opened for both, it never waits for a reader.
-      const pipe = await open(path, constants.O_RDWR | constants.O_NONBLOCK)
-      await pipe.write(`${secret.reveal()}\n\n\n\n`)
-      return pipe
-    }),
-  )
-}
-
-async function masterArguments(target: Target, dir: string, control: string, asks: boolean): Promise<string[]> {
+async function masterArguments(
+  target: SshTarget,
+  dir: string,
+  control: string,
+  agent: string | undefined,
+  keys: readonly ParsedKey[],
+): Promise<string[]> {
   const { trust, given, keepalive } = target
   const seconds = (ms: number) => Math.max(1, Math.round(ms / 1000))
   // ssh takes the first value that it meets: what must hold stands before the user's arguments, what may yield after.
@@ -137,33 +121,29 @@ async function masterArguments(target: Target, dir: string, control: string, ask
     ServerAliveInterval: seconds(keepalive.intervalMs),
     ServerAliveCountMax: keepalive.countMax,
     ClearAllForwardings: 'yes',
+    // A node could sign with the keys of a forwarded agent, and type into a forwarded display.
+    ForwardAgent: 'no',
+    ForwardX11: 'no',
     RequestTTY: 'no',
     RemoteCommand: 'none',
-    ...(asks ? { NumberOfPasswordPrompts: 1 } : { BatchMode: 'yes' }),
-  }
-  const name = knownName(target.host, target.port)
-  const text =
-    trust.pins.keys.length > 0
-      ? trust.pins.keys.map((key) => `${name} ${key.type} ${key.blob.toString('base64')}\n`).join('')
-      : target.knownHostsText
-  if (text !== undefined) {
-    const file = join(dir, 'known_hosts')
-    await writeFile(file, text, { mode: 0o600 })
-    Object.assign(must, { UserKnownHostsFile: file, GlobalKnownHostsFile: '/dev/null' })
-    if (trust.pins.keys.length > 0) Object.assign(must, { StrictHostKeyChecking: 'yes', HostKeyAlias: name })
+    ...(target.password ? { NumberOfPasswordPrompts: 1 } : { BatchMode: 'yes' }),
+    // Of this ssh only: a jump host is reached by another process, with the user's own agent.
+    ...(agent === undefined ? {} : { IdentityAgent: agent }),
+    ...(await knownHostsOptions(target, dir)),
   }
   if (trust.policy === 'accept-new' && target.learnInto !== undefined) {
     // ssh makes this directory only in the home that it would take itself.
     await mkdir(dirname(target.learnInto), { recursive: true, mode: 0o700 })
   }
   const otherHome =
-    target.home === userInfo().homedir ? [] : ['-o', `UserKnownHostsFile=${userKnownHosts(target.home)}`]
+    target.home === userInfo().homedir ? [] : ['-o', `UserKnownHostsFile=${quoted(userKnownHosts(target.home))}`]
   return [
     ...['-v', '-M', '-N', '-T', '-S', control],
     ...Object.entries(must).flatMap(([option, value]) => ['-o', `${option}=${value}`]),
     ...(given.port === undefined ? [] : ['-p', String(given.port)]),
     ...(given.user === undefined ? [] : ['-l', given.user]),
-    ...(target.privateKeyFile === undefined ? [] : ['-i', target.privateKeyFile]),
+    ...(target.privateKeyFile === undefined ? [] : ['-i', target.privateKeyFile.replaceAll('%', '%%')]),
+    ...(await publicKeyFiles(target, dir, keys)),
     ...target.sshCommonArgs,
     ...configArguments(target.home),
     ...otherHome,
@@ -172,52 +152,41 @@ async function masterArguments(target: Target, dir: string, control: string, ask
   ]
 }
 
-/** What ssh said about a login that failed, as a problem. */
-function explain(target: Target, said: string, asked: boolean): ProblemError {
-  const spoken = withoutDebug(said)
-  if (/Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|REVOKED HOST KEY/.test(said)) {
-    const shown = [...said.matchAll(/Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)/g)].at(-1)
-    const type = shown?.[1]?.replace('-cert-v01@openssh.com', '') ?? 'key'
-    const offered = { type, print: shown?.[2] ?? '', host: target.host, port: target.port }
-    const problem = hostKeyProblem(target.trust, offered)
-    const other = / host key is known for (\S+) and/.exec(said)?.[1]
-    const foreign = other !== undefined && other !== knownName(target.host, target.port)
-    return new ProblemError(foreign ? { ...problem, why: `ssh: no key is known for ${other}` } : problem)
+/**
+ * Files of the host keys that this connection goes by: the pinned keys, or the text in place of the files, or the files
+ * of ssh's own. A key that is revoked for the host is revoked at each of its ports, which ssh does not see by itself.
+ */
+async function knownHostsOptions(target: SshTarget, dir: string): Promise<Record<string, string>> {
+  const { pins, known, host, port } = target.trust
+  const name = knownName(host, port)
+  const revoked = known.revoked.map((key) => `@revoked * ${key.type} ${key.blob.toString('base64')}\n`)
+  const pinned = pins.keys.map((key) => `${name} ${key.type} ${key.blob.toString('base64')}\n`)
+  const text = pinned.length > 0 ? pinned.join('') : target.knownHostsText
+  if (text === undefined && revoked.length === 0) return {}
+  const file = join(dir, 'known_hosts')
+  await writeFile(file, [text?.replace(/\n?$/, '\n'), ...revoked].join(''), { mode: 0o600 })
+  if (text === undefined) {
+    const files = target.configuredKnownHosts ?? [userKnownHosts(target.home)]
+    return { UserKnownHostsFile: [...files, file].map(quoted).join(' ') }
   }
-  // ssh tells that it asked, and goes on in silence when the answer was wrong.
-  if (target.privateKeyFile && asked && !target.password && /requested to askpass/.test(said)) {
-    return wrongPassphrase(target.name, target.privateKeyFile)
+  const only = { UserKnownHostsFile: quoted(file), GlobalKnownHostsFile: '/dev/null' }
+  return pinned.length > 0 ? { ...only, StrictHostKeyChecking: 'yes', HostKeyAlias: name } : only
+}
+
+/** ssh finds a key in the agent by its public part, which not every format of private keys shows. */
+async function publicKeyFiles(target: SshTarget, dir: string, keys: readonly ParsedKey[]): Promise<string[]> {
+  // With any file that is named, ssh looks no more for those with the default names.
+  if (target.privateKeyFile === undefined && target.configuredKeys === undefined) return []
+  const files = keys.map((key, i) => ({ key, file: join(dir, `${i}.pub`) }))
+  for (const { key, file } of files) {
+    await writeFile(file, `${key.type} ${key.getPublicSSH().toString('base64')}\n`, { mode: 0o600 })
   }
-  const greeting = /banner line 0: (.+?)\r?$/m.exec(said)?.[1]
-  if (greeting !== undefined) return greeted(target, greeting)
-  const cause = causeOf(spoken)
-  if (cause !== 'login') return unreachable(target, cause, spoken)
-  const tried = [...said.matchAll(/Offering public key: (\S+)/g)].map((match) => `key ${match[1]}`)
-  if (/Next authentication method: (password|keyboard)/.test(said) && target.password) tried.push('password')
-  return unreachable(target, 'login', tried.length > 0 ? `tried: ${tried.join(', ')}; ${spoken}` : spoken)
+  return files.flatMap(({ file }) => ['-i', file])
 }
 
-function expired(target: Target, said: string): ProblemError {
-  const other = /banner line \d+: (.*)/.exec(said)?.[1]
-  if (other) return unreachable(target, 'notssh', `it says: ${other}`)
-  const cause = /Connection established/.test(said) ? 'silent' : 'timeout'
-  const proxy = /Executing proxy command: (?:exec )?(.*?)\r?$/m.exec(said)?.[1]
-  return unreachable(
-    target,
-    cause,
-    `waited ${target.timeoutMs / 1000} s${proxy ? `, on the way through: ${proxy}` : ''}`,
-  )
-}
-
-function withoutDebug(said: string): string {
-  const lines = said
-    .split(/\r?\n/)
-    .filter((line) => line.trim() && !/^(debug\d|OpenSSH_|Authenticated to|Transferred|Bytes per)/.test(line))
-  return lines.slice(-5).join('\n')
-}
-
-function lastLine(said: string): string {
-  return withoutDebug(said).split('\n').at(-1) || 'ssh ended'
+/** A value that may have spaces. */
+function quoted(value: string): string {
+  return /\s/.test(value) ? `"${value}"` : value
 }
 
 interface Master {
@@ -229,7 +198,12 @@ interface Master {
   kill(): void
 }
 
-async function overMaster(target: Target, env: Target['env'], control: string, master: Master): Promise<Transport> {
+async function overMaster(
+  target: SshTarget,
+  env: SshTarget['env'],
+  control: string,
+  master: Master,
+): Promise<Transport> {
   const { execa } = await import('execa')
   // Without the master such a client must fail, not log in by itself.
   const client = ['-F', '/dev/null', '-S', control, '-T', '-o', 'ControlMaster=no', '-o', 'ProxyCommand=false']

@@ -14,6 +14,9 @@ export interface SshConfig {
   readonly identitiesOnly: boolean
   /** `none`, `SSH_AUTH_SOCK`, a path; undefined: nothing is said. */
   readonly identityAgent: string | undefined
+  /** The name that ssh shows and looks up in place of the host's. */
+  readonly hostKeyAlias: string | undefined
+  readonly userKnownHosts: readonly string[]
   /** The first setting that node-ssh cannot do, as ssh prints it. */
   readonly needsOpenSsh: string | undefined
 }
@@ -63,6 +66,8 @@ function parseSshConfig(output: string): SshConfig {
     identityFiles: files.every((file) => defaultIdentity.test(file)) ? undefined : files,
     identitiesOnly: one('identitiesonly') === 'yes',
     identityAgent: one('identityagent'),
+    hostKeyAlias: one('hostkeyalias') === 'none' ? undefined : one('hostkeyalias'),
+    userKnownHosts: (one('userknownhostsfile') ?? '').split(' ').filter(Boolean),
     needsOpenSsh: special ? `${special[0]} ${one(special[0])}` : odd ? `identityfile ${odd}` : undefined,
   }
 }
@@ -74,31 +79,42 @@ export function configArguments(home: string): string[] {
   return ['-F', existsSync(file) ? file : '/dev/null']
 }
 
+/** The environment of other programs: a ProxyCommand may need much of it, but not what is meant for this program. */
+export function childEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('K3S_PLATFORM_')))
+}
+
 /**
- * Asks `ssh -G` (nothing is connected) when this machine has any ssh_config of a user's making, else undefined without
- * starting a process. Throws a problem when ssh refuses the configuration.
+ * Asks `ssh -G` (nothing is connected) when this machine has any ssh_config of a user's making or ssh will do the work
+ * (`always`), else undefined without starting a process. Throws a problem when ssh refuses the configuration.
  */
 export async function readSshConfig(at: {
   readonly name: string
   readonly host: string
   readonly port: number | undefined
   readonly user: string | undefined
+  readonly sshCommonArgs: readonly string[]
+  readonly always: boolean
   readonly home: string
   readonly env: Readonly<Record<string, string | undefined>>
 }): Promise<SshConfig | undefined> {
   const system = existsSync(SYSTEM) ? readdirSync(SYSTEM) : []
-  if (system.length === 0 && !existsSync(join(at.home, '.ssh', 'config'))) return undefined
+  if (!at.always && system.length === 0 && !existsSync(join(at.home, '.ssh', 'config'))) return undefined
   const { execa } = await import('execa')
+  // In the order in which the connection gets them: ssh takes the first value that it meets.
   const options = [
-    ...configArguments(at.home),
     ...(at.port === undefined ? [] : ['-p', String(at.port)]),
     ...(at.user === undefined ? [] : ['-l', at.user]),
+    ...at.sshCommonArgs,
+    ...configArguments(at.home),
   ]
   const result = await execa('ssh', ['-G', ...options, '--', at.host], {
     reject: false,
     stdin: 'ignore',
     timeout: 5000,
-    env: at.env,
+    env: childEnvironment(at.env),
     extendEnv: false,
   })
   if (result.exitCode === 0) return parseSshConfig(result.stdout)

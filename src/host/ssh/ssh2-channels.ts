@@ -9,7 +9,8 @@ import { type Address, addressed } from './refusals.ts'
 
 type Done<C> = (error: Error | undefined, channel: C) => void
 
-export function overSsh2(at: Address, client: Client, socket: Socket): Transport {
+/** `answerMs`: bound of the answer to a request for a channel. */
+export function overSsh2(at: Address, client: Client, socket: Socket, answerMs: number): Transport {
   const waiting = new Set<(error: LinkError) => void>()
   let lastError: string | undefined
   let ended: string | undefined
@@ -27,17 +28,36 @@ export function overSsh2(at: Address, client: Client, socket: Socket): Transport
   client.on('close', end)
   if (socket.destroyed) end()
 
-  /** Runs `begin`; the promise is settled by its callback or by the end of the link, whichever is first. */
-  const open = <C>(doing: string, begin: (done: Done<C>) => void): Promise<C> =>
+  /**
+   * Runs `begin`; the promise is settled by its callback or by the end of the link, whichever is first. `use` sees the channel at
+   * once: the packet after the one that opened it may have come along, and what it tells (how the command ended) comes once.
+   */
+  const open = <C extends ClientChannel, T>(
+    doing: string,
+    begin: (done: Done<C>) => void,
+    use: (channel: C) => T,
+  ): Promise<T> =>
     new Promise((resolve, reject) => {
-      const fail = () => reject(lost(at, ended ?? 'closed', doing))
+      const fail = () => {
+        clearTimeout(timer)
+        reject(lost(at, ended ?? 'closed', doing))
+      }
+      let isLate = false
+      const timer = setTimeout(() => {
+        isLate = true
+        waiting.delete(fail)
+        reject(refusedChannel(at, doing, `there was no answer within ${answerMs / 1000} s`))
+      }, answerMs)
       if (ended !== undefined || !socket.writable) return fail()
       waiting.add(fail)
       begin((error, channel) => {
+        clearTimeout(timer)
         waiting.delete(fail)
-        if (!error) resolve(channel)
+        if (isLate) {
+          if (!error) channel.close()
+        } else if (!error) resolve(use(channel))
         else if (ended !== undefined || !socket.writable) fail()
-        else reject(refusedChannel(at, doing, error))
+        else reject(refusedChannel(at, doing, error.message))
       })
     })
 
@@ -45,17 +65,25 @@ export function overSsh2(at: Address, client: Client, socket: Socket): Transport
     title: `${addressed(at)} (ssh)`,
     exec: async (command) => {
       const doing = brief(command)
-      const channel = await open<ClientChannel>(doing, (done) => client.exec(command, done))
-      return execChannel(channel, (why) => lost(at, why ?? ended ?? 'closed', doing), waiting)
+      return open(
+        doing,
+        (done: Done<ClientChannel>) => client.exec(command, done),
+        (channel) => execChannel(channel, (why) => lost(at, why ?? ended ?? 'closed', doing), waiting),
+      )
     },
     forward: async (host, port) => {
       const doing = `tunnel to ${host}:${port}`
-      const channel = await open<ClientChannel>(doing, (done) => client.forwardOut('127.0.0.1', 0, host, port, done))
-      const writable = sink(channel)
-      const tell = (error: Error) => writable.destroy(error)
-      waiting.add(tell)
-      channel.once('close', () => waiting.delete(tell))
-      return { readable: channel, writable }
+      return open(
+        doing,
+        (done: Done<ClientChannel>) => client.forwardOut('127.0.0.1', 0, host, port, done),
+        (channel) => {
+          const writable = sink(channel)
+          const tell = (error: Error) => writable.destroy(error)
+          waiting.add(tell)
+          channel.once('close', () => waiting.delete(tell))
+          return { readable: channel, writable }
+        },
+      )
     },
     // Not the polite end of the protocol: it would cost a round trip and could wait for a dead link.
     close: async () => {
@@ -147,12 +175,13 @@ export function lost(at: Address, why: string, doing: string): LinkError {
   return new LinkError(`the connection to ${at.name} (${addressed(at)}) was lost: ${why}; in flight: ${doing}`)
 }
 
-function refusedChannel(at: Address, doing: string, error: Error): ProblemError {
+function refusedChannel(at: Address, doing: string, why: string): ProblemError {
   return new ProblemError({
     kind: 'failed',
     where: at.name,
-    what: `the SSH server refused: ${doing}`,
-    why: error.message,
+    what: `the SSH server did not start: ${doing}`,
+    why,
+    hint: 'see what its log says: journalctl -u ssh -n 20 (MaxSessions, ForceCommand, AllowTcpForwarding, an overloaded machine)',
   })
 }
 

@@ -149,8 +149,8 @@ test('a password that is wanted and not given ends at once', () => {
   expect([status, String(stdout), log().match(/^tried/gm)]).toEqual([1, '', null])
   const problem = becomeProblem({ host: 'edge-1', stderr: String(stderr), code: status, become: { user: 'deploy' } })
   expect(problem).toMatchObject({
-    what: 'sudo wants a password for deploy',
-    hint: 'give it: -K, or ansible_become_password',
+    what: 'sudo requires a password for deploy',
+    hint: 'set it: -K, or ansible_become_password',
   })
 })
 
@@ -166,7 +166,7 @@ test('a missing sudo is told', () => {
       code: result.status,
       become: { user: 'deploy', ...how },
     }
-    expect(becomeProblem(end)?.what).toBe('deploy is not root, and there is no sudo')
+    expect(becomeProblem(end)?.what).toBe('deploy is not root, and sudo is not installed')
   }
 })
 
@@ -188,10 +188,13 @@ test('an open script starts when it has come, and ends when its input does', asy
 
 /** As printed in the C locale by sudo 1.8 to 1.9, sudo-rs 0.2 and nologin. */
 const messages: readonly [string, string][] = [
-  ['sudo: a password is required', 'sudo wants a password for deploy'],
-  ['sudo: a terminal is required to read the password; either use the -S option', 'sudo wants a password for deploy'],
-  ['sudo: interactive authentication is required', 'sudo wants a password for deploy'],
-  ['sudo: sorry, you must have a tty to run sudo', 'sudo wants a terminal for deploy'],
+  ['sudo: a password is required', 'sudo requires a password for deploy'],
+  [
+    'sudo: a terminal is required to read the password; either use the -S option',
+    'sudo requires a password for deploy',
+  ],
+  ['sudo: interactive authentication is required', 'sudo requires a password for deploy'],
+  ['sudo: sorry, you must have a tty to run sudo', 'sudo requires a terminal for deploy'],
   ['deploy is not in the sudoers file.', 'sudo does not let deploy become root'],
   ["Sorry, user deploy is not allowed to execute '/bin/sh' as root on edge-1.", 'sudo does not let deploy become root'],
   ["sudo: I'm sorry deploy. I'm afraid I can't do that", 'sudo does not let deploy become root'],
@@ -203,9 +206,9 @@ const messages: readonly [string, string][] = [
     'sudo: Account expired or PAM config lacks an "account" section for sudo',
     'sudo refuses deploy: the account or its password has expired',
   ],
-  ['sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set', 'sudo does not work there'],
-  ['/etc/sudoers:28:11: syntax error', 'sudo does not work there'],
-  ['This account is currently not available.', 'the login shell of deploy runs no commands'],
+  ['sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set', 'sudo does not work on the host'],
+  ['/etc/sudoers:28:11: syntax error', 'sudo does not work on the host'],
+  ['This account is currently not available.', 'the login shell of deploy does not run commands'],
 ]
 
 test.each(messages)('"%s" means: %s', (stderr, what) => {

@@ -137,6 +137,41 @@ test('a key known for the host without a port lets in at another port, and its c
   expect(judge(at2222, blob('other'))).toMatchObject({ problem: { what: expect.stringContaining('is not known') } })
 })
 
+test.each([
+  ['by the plain name, at another port', '@revoked host.example $ed25519', 2222],
+  [
+    'by the plain name, though known at that port',
+    '@revoked host.example $ed25519\n[host.example]:2222 $ed25519',
+    2222,
+  ],
+  ['at one port, at the usual one', '@revoked [host.example]:2222 $ed25519\nhost.example $ed25519', 22],
+  ['at one port, at another', '@revoked [host.example]:2222 $ed25519', 2223],
+  ['by a pattern', '@revoked *.example $ed25519', 2222],
+  ['by a pattern with a port', '@revoked other,[*.example]:2222 $ed25519', 22],
+  ['whatever the case of the name', '@revoked HOST.Example $ed25519', 2222],
+])('a key that is revoked %s is refused under every policy', (_, text, port) => {
+  for (const policy of ['strict', 'accept-new'] as const) {
+    expect(judge(trust(text, [], policy, port), blob('ed25519'))).toMatchObject({
+      problem: { what: expect.stringMatching(/^host key is revoked/) },
+    })
+  }
+})
+
+test('a key that is revoked for a hashed name is refused at every port', () => {
+  const file = join(dir, 'hashed-revoked')
+  writeFileSync(file, fill('host.example $ed25519\n'))
+  execFileSync('ssh-keygen', ['-H', '-f', file], { stdio: 'pipe' })
+  const text = readFileSync(file, 'utf8').replace(/^(?=\|)/, '@revoked ')
+  expect(text).toMatch(/^@revoked \|1\|/)
+  expect(judge(trust(text, [], 'accept-new', 2222), blob('ed25519')).is).toBe('refused')
+})
+
+test('a key that is revoked for another host, or another key, says nothing', () => {
+  for (const text of ['@revoked other.example $ed25519', '@revoked host.example $other']) {
+    expect(judge(trust(text, [], 'accept-new', 2222), blob('ed25519')).is).toBe('new')
+  }
+})
+
 test('a changed host key is refused with both fingerprints and the way out', () => {
   expect(judge(trust('[host.example]:2222 $other', [], 'strict', 2222), blob('ed25519'))).toEqual({
     is: 'refused',
@@ -144,7 +179,7 @@ test('a changed host key is refused with both fingerprints and the way out', () 
       kind: 'unreachable',
       where: 'edge-1',
       what: `host key changed (known ${fingerprint(blob('other'))}, offered ${ed25519Print})`,
-      why: 'the server was reinstalled, or something is between you and it; known from /home/me/.ssh/known_hosts:1',
+      why: 'the server was reinstalled, or an attacker intercepts the connection; known from /home/me/.ssh/known_hosts:1',
       hint: "check the key on the console, then: ssh-keygen -R '[host.example]:2222'",
     },
   })

@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { templates } from '../../../scripts/template-plugin.mjs'
 import { type Sshd, startSshd } from './sshd.ts'
 
 let sshd: Sshd
@@ -13,7 +14,13 @@ beforeAll(async () => {
   sshd = await startSshd()
   program = join(sshd.dir, 'victim', 'victim.js')
   const input = join(import.meta.dirname, 'victim.ts')
-  const bundle = await rolldown({ input, platform: 'node', external: [/\.node$/, 'cpu-features'], logLevel: 'silent' })
+  const bundle = await rolldown({
+    input,
+    platform: 'node',
+    external: [/\.node$/, 'cpu-features'],
+    plugins: [templates()],
+    logLevel: 'silent',
+  })
   await bundle.write({ dir: join(sshd.dir, 'victim'), format: 'esm' })
   await bundle.close()
 }, 60_000)

@@ -52,17 +52,22 @@ describe.each(both)('%s refuses', (transport) => {
     expect(await refusalOf(sshd, { transport, port })).toMatchObject({
       kind: 'unreachable',
       where: 'edge-1',
-      what: `connection refused by 127.0.0.1:${port}`,
+      what: `127.0.0.1:${port} refused the connection`,
     })
   })
 
   test('a name that does not resolve', async () => {
     const problem = await refusalOf(sshd, { transport, host: 'no-such-host.invalid', timeoutMs: 5000 })
-    expect(problem).toMatchObject({ kind: 'unreachable', what: 'the name no-such-host.invalid does not resolve' })
+    expect(problem).toMatchObject({
+      kind: 'unreachable',
+      what: expect.stringMatching(
+        /^(the host name no-such-host\.invalid does not resolve|no DNS server answered for the host name no-such-host\.invalid)$/,
+      ),
+    })
   })
 
   test.each([
-    ['accepts connections and says nothing', '', 'accepts connections, but the login got no answer'],
+    ['accepts connections and says nothing', '', 'accepts connections, but did not answer the login'],
     ['is a web server', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'does not speak SSH'],
     ['hangs up at once', undefined, 'closed the connection before the login was done'],
   ])('a server that %s', async (_, greeting, what) => {
@@ -106,7 +111,7 @@ describe.each(both)('%s refuses', (transport) => {
     })
     const askSecret = async () => new Secret('wrong')
     expect(await refusalOf(sshd, { transport, privateKeyFile: encrypted, askSecret })).toMatchObject({
-      what: 'the passphrase does not open the private key DIR/encrypted',
+      what: 'the passphrase does not decrypt the private key DIR/encrypted',
     })
   })
 
@@ -141,6 +146,28 @@ describe.each(both)('%s refuses', (transport) => {
   test('a revoked host key', async () => {
     know(sshd, `${knownLine(sshd)}@revoked * ${sshd.hostKeys.ed25519}\n`)
     expect((await refusalOf(sshd, { transport })).what).toMatch(/^host key is revoked/)
+  })
+
+  test.each([
+    ['by its name without a port', '127.0.0.1'],
+    ['at another port', '[127.0.0.1]:2'],
+  ])('a host key that is revoked %s, though known, pinned or new', async (_, hosts) => {
+    const revoked = `@revoked ${hosts} ${sshd.hostKeys.ed25519}\n`
+    know(sshd, `${knownLine(sshd)}${revoked}`)
+    expect((await refusalOf(sshd, { transport })).what).toMatch(/^host key is revoked/)
+    const pinned = { transport, hostKey: [sshd.hostKeys.ed25519] }
+    expect((await refusalOf(sshd, pinned)).what).toMatch(/^host key is revoked/)
+    const knownHostsText = `${revoked}${knownLine(sshd)}`
+    expect((await refusalOf(sshd, { transport, knownHostsText })).what).toMatch(/^host key is revoked/)
+    know(sshd, revoked)
+    // The server has keys of other types, which ssh may ask for: only the revoked one must not be learned.
+    await connect(optionsFor(sshd, { transport, hostKeyPolicy: 'accept-new' })).then(
+      (link) => link.close(),
+      () => undefined,
+    )
+    expect(readFileSync(join(sshd.home, '.ssh', 'known_hosts'), 'utf8')).not.toContain(
+      `\n[127.0.0.1]:${sshd.port} ${sshd.hostKeys.ed25519}`,
+    )
   })
 
   test('a key that is not the pinned one, whatever known_hosts says', async () => {
@@ -291,6 +318,69 @@ describe('the transport is chosen:', () => {
       what: 'ssh does not accept its configuration',
       why: expect.stringContaining('nosuchoption'),
     })
+  })
+})
+
+describe('the host key of a jump host', () => {
+  let jump: Sshd
+  beforeAll(async () => {
+    jump = await startSshd()
+  }, 30_000)
+  afterAll(() => jump.stop())
+  const name = () => `[127.0.0.1]:${jump.port}`
+  const print = () =>
+    execFileSync('ssh-keygen', ['-lf', join(jump.dir, 'ed25519.pub')], { encoding: 'utf8' }).split(' ')[1]
+  const ways = [
+    ['ProxyJump', () => `ProxyJump=${jump.user}@127.0.0.1:${jump.port}`],
+    [
+      'ProxyCommand',
+      () =>
+        `ProxyCommand=ssh -o StrictHostKeyChecking=yes -F ${sshd.home}/.ssh/config -p ${jump.port} -W %h:%p ${jump.user}@127.0.0.1`,
+    ],
+  ] as const
+  const through = (option: string, jumpKeys: string) => {
+    know(sshd, `${knownLine(sshd)}${jumpKeys}`)
+    const own = `UserKnownHostsFile ${sshd.home}/.ssh/known_hosts`
+    writeFileSync(join(sshd.home, '.ssh', 'config'), `Host *\n ${own}\n IdentityFile ${jump.clientKey}\n`)
+    return refusalOf(sshd, { sshCommonArgs: ['-o', option] })
+  }
+
+  test.each(ways)('that is not known is told as that of the jump host (%s)', async (way, option) => {
+    const problem = await through(option(), '')
+    expect(problem.what).toBe(
+      `the host key of the jump host ${name()} is not known${way === 'ProxyJump' ? ` (offered ssh-ed25519 ${print()})` : ''}`,
+    )
+    expect(problem.hint).toMatch(`ssh-keyscan -p ${jump.port} 127.0.0.1 >> ~/.ssh/known_hosts`)
+  })
+
+  test.each(ways)('that has changed is told as that of the jump host (%s)', async (_, option) => {
+    const other = readFileSync(`${stranger}.pub`, 'utf8')
+    const problem = await through(option(), `${name()} ${other}`)
+    expect(problem.what).toMatch(`the host key of the jump host ${name()} changed (offered `)
+    expect(problem.what).toMatch(print() ?? '-')
+    expect(problem.why).toMatch('known from DIR/home/.ssh/known_hosts:2')
+    expect(problem.hint).toMatch(`ssh-keygen -R '${name()}'`)
+  })
+
+  test('that is revoked is told as that of the jump host', async () => {
+    const problem = await through(ways[0][1](), `@revoked * ${jump.hostKeys.ed25519}\n${knownLine(jump)}`)
+    expect(problem.what).toMatch(`the host key of the jump host ${name()} is revoked`)
+  })
+
+  test('is not taken for that of the target, whose own key is not known', async () => {
+    know(sshd, knownLine(jump))
+    const own = `UserKnownHostsFile ${sshd.home}/.ssh/known_hosts`
+    writeFileSync(join(sshd.home, '.ssh', 'config'), `Host *\n ${own}\n IdentityFile ${jump.clientKey}\n`)
+    for (const [, option] of ways) {
+      const problem = await refusalOf(sshd, { sshCommonArgs: ['-o', option()] })
+      expect(problem.what).toMatch(/^host key is not known \(offered ssh-ed25519/)
+    }
+  })
+
+  test('an address that nobody listens at is told as that of the jump host', async () => {
+    const port = await freePort()
+    const problem = await refusalOf(sshd, { sshCommonArgs: ['-J', `127.0.0.1:${port}`] })
+    expect(problem.what).toBe(`127.0.0.1:${port} refused the connection`)
   })
 })
 

@@ -9,10 +9,11 @@ import { chartStages, enabled, helmChart } from '../../../roles/k3s_platform_add
 import { exposureOf } from '../../../roles/k3s_platform_addon/addons/caddy.ts'
 import { annotationPrefix, ownerId } from '../../../roles/k3s_platform_addon/addons/external_dns.ts'
 import { addons } from '../../../roles/k3s_platform_addon/addons/index.ts'
+import { reloadManifests } from '../../../roles/k3s_platform_addon/caddy-reload.ts'
 import { chartLocks } from '../../../roles/k3s_platform_addon/charts.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
 import { isFrom, valuesText } from '../../../roles/k3s_platform_addon/values.ts'
-import { type Vars, vars } from '../../../roles/k3s_platform_addon/vars.ts'
+import { type AddonVars, vars } from '../../../roles/k3s_platform_addon/vars.ts'
 import type { RoleContext } from '../../../roles/role.ts'
 import { idOf } from '../../../src/cluster/object.ts'
 import { FakeCluster } from '../../cluster/fake.ts'
@@ -22,7 +23,7 @@ import { context as given } from '../k3s_platform_bootstrap/given.ts'
 const context: RoleContext = { ...given, chartContent: (file) => `the bytes of ${file}` }
 
 /** Names are given without `k3s_platform_`. */
-function varsOf(some: Readonly<Record<string, unknown>> = {}): Vars {
+function varsOf(some: Readonly<Record<string, unknown>> = {}): AddonVars {
   return vars.parse(Object.fromEntries(Object.entries(some).map(([name, value]) => [`k3s_platform_${name}`, value])))
 }
 
@@ -67,6 +68,15 @@ test('ids are unique, and inputs stand before what they are inputs of', () => {
     seen.add(id)
   }
 })
+
+test.each(['curlimages/curl@sha256:', 'registry.svc.plus:5000/curl:8.14.1@sha256:'])(
+  'the CronJob that has Caddy load certificates runs an image that is pinned: %s',
+  (name) => {
+    const image = `${name}${'9a'.repeat(32)}`
+    const manifests = reloadManifests(varsOf({ caddy_reload_image: image }), context)
+    expect(JSON.stringify(manifests.find(({ kind }) => kind === 'CronJob'))).toContain(`"image":"${image}"`)
+  },
+)
 
 test('the order in which values are written changes nothing', () => {
   const [one, other] = [
@@ -216,7 +226,7 @@ test('a pod that takes ports of its node makes room before the next one comes', 
     .find(({ id }) => id.startsWith('rollout:'))
   if (rollout === undefined) throw new Error('no rollout')
   expect((await made(rollout, cluster)).problem).toContain(
-    'there is no Deployment platform/caddy-caddy-ingress-controller',
+    'Deployment platform/caddy-caddy-ingress-controller does not exist',
   )
   await cluster.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'platform' } })
   const strategy = { type: 'RollingUpdate', rollingUpdate: { maxSurge: '25%', maxUnavailable: '25%' } }

@@ -8,6 +8,7 @@ import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { certificateFindings, certificateStages } from '../../../roles/k3s_platform_addon/certificates.ts'
 import { copyFindings } from '../../../roles/k3s_platform_addon/copies.ts'
+import { locateFindings, withCustomDomains } from '../../../roles/k3s_platform_addon/custom-domains.ts'
 import { issuerFindings, issuerStages } from '../../../roles/k3s_platform_addon/issuers.ts'
 import { namespacesOf, secretFindings, secretStages } from '../../../roles/k3s_platform_addon/secrets.ts'
 import { vars } from '../../../roles/k3s_platform_addon/vars.ts'
@@ -28,6 +29,10 @@ vi.mock('../../../src/cluster/kinds/present.ts', () => ({ present: kind('present
 vi.mock('../../../src/cluster/kinds/issuance.ts', () => ({
   issuerReady: kind('issuerReady'),
   certificateReady: kind('certificateReady'),
+}))
+vi.mock('../../../src/cluster/kinds/caddy.ts', async (original) => ({
+  ...(await original<object>()),
+  caddyServes: kind('caddyServes'),
 }))
 vi.mock('../../../src/cluster/kinds/synced.ts', () => ({
   storeReady: kind('storeReady'),
@@ -61,25 +66,30 @@ async function bound(given: z.output<typeof cases>[string]) {
     expect(problems).toEqual([])
     const [host] = hosts
     if (host === undefined) throw new Error('no host')
-    return { host, ...bindVars(host, vars, { env }), clean: (out: string) => out.replaceAll(`${cwd}/`, '') }
+    const is = bindVars(host, vars, { env })
+    const whole = (v: typeof is.sound) => v && withCustomDomains(v)
+    return {
+      ...{ host, ...is, given: is.sound, value: whole(is.value), sound: whole(is.sound) },
+      clean: (out: string) => out.replaceAll(`${cwd}/`, ''),
+    }
   } finally {
     rmSync(cwd, { recursive: true })
   }
 }
 
 async function said(given: z.output<typeof cases>[string]): Promise<string> {
-  const { host, sound, problems, broken, clean } = await bound(given)
+  const { host, given: before, sound, problems, broken, clean } = await bound(given)
   const names = new Set(host.names())
   const written = { given: (name: string) => names.has(name), broken: (name: string) => broken.has(name) }
   const found =
-    sound === undefined
+    sound === undefined || before === undefined
       ? []
-      : [
+      : locateFindings(before, [
           ...secretFindings(sound, context, written),
           ...issuerFindings(sound, context, written),
           ...certificateFindings(sound, context, written),
           ...copyFindings(sound),
-        ].map(({ path, warning, ...rest }) => ({
+        ]).map(({ path, warning, ...rest }) => ({
           kind: warning ? 'warning' : 'usage',
           where: host.where(path),
           ...rest,
@@ -101,7 +111,7 @@ const revealed = (value: unknown): unknown =>
         ? Object.fromEntries(Object.entries(value).map(([key, one]) => [key, revealed(one)]))
         : value
 
-describe.each(['secrets', 'issuers', 'certificates', 'copies'])('%s', (name) => {
+describe.each(['secrets', 'issuers', 'certificates', 'custom-domains', 'copies'])('%s', (name) => {
   const { makes = {}, says = {} } = topic.parse(parse(readFileSync(join(import.meta.dirname, `${name}.yaml`), 'utf8')))
 
   for (const [stage, table] of Object.entries(makes)) {

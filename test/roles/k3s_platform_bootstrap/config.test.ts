@@ -8,7 +8,7 @@ const text = (some: Readonly<Record<string, unknown>>) => configText(configOf(va
 
 test('the default file has the keys of the original role, in its order', () => {
   expect(text({})).toMatchInlineSnapshot(`
-    "# Managed by k3s-platform (k3s_platform_bootstrap); changes here are put back.
+    "# Managed by k3s-platform (k3s_platform_bootstrap); manual changes are reverted.
     write-kubeconfig-mode: "0600"
     cluster-cidr: 10.42.0.0/16
     service-cidr: 10.43.0.0/16
@@ -27,6 +27,11 @@ test('the default file has the keys of the original role, in its order', () => {
 
 const CONFIGS: readonly (readonly [string, Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>])[] = [
   ['a key of one own comes in', { k3s_config: { 'flannel-backend': 'host-gw' } }, { 'flannel-backend': 'host-gw' }],
+  [
+    'a short name of k3s is the long one',
+    { k3s_config: { d: '/srv/k3s', 'i+': '203.0.113.9' } },
+    { 'data-dir': '/srv/k3s', 'node-ip': ['203.0.113.9'] },
+  ],
   ['a key that the role makes is replaced', { k3s_config: { disable: ['traefik'] } }, { disable: ['traefik'] }],
   [
     'a key with + adds to the list that the role makes',

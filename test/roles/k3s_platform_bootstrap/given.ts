@@ -1,11 +1,11 @@
 // What tests of the role start from: variables, a context, and facts of a host.
 
-import { type Vars, vars } from '../../../roles/k3s_platform_bootstrap/vars.ts'
+import { type BootstrapVars, vars } from '../../../roles/k3s_platform_bootstrap/vars.ts'
 import type { RoleContext } from '../../../roles/role.ts'
 import { type Facts, readFacts } from '../../../src/host/facts.ts'
 
 /** Names are given without `k3s_platform_`. */
-export function varsOf(some: Readonly<Record<string, unknown>> = {}): Vars {
+export function varsOf(some: Readonly<Record<string, unknown>> = {}): BootstrapVars {
   const named = Object.fromEntries(Object.entries(some).map(([name, value]) => [`k3s_platform_${name}`, value]))
   return vars.parse(named)
 }

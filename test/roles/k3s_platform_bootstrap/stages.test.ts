@@ -48,8 +48,9 @@ test('the stages with the default variables', () => {
       k3s.service
     ready
       API and node
+      unpacked builds of earlier k3s releases
     kubeconfig
-      ~/.kube/k3s-platform/edge-1.yaml"
+    "
   `)
 })
 
@@ -171,4 +172,15 @@ test('a comment in config.yaml restarts nothing, a value does', () => {
   const content = String(desired?.content)
   expect(config.disturbs?.({ actual: { ...desired, content: `# mine\n${content}` }, desired })).toBe(false)
   expect(config.disturbs?.({ actual: { ...desired, content: `${content}debug: true\n` }, desired })).toBe(true)
+})
+
+test.each([
+  ['a person at a terminal gets the kubeconfig', undefined, true, 1],
+  ['a pipeline does not', undefined, false, 0],
+  ['a pipeline that says so does', true, false, 1],
+  ['a person who does not want it is left alone', false, true, 0],
+])('%s', (_, fetch, interactive, count) => {
+  const vars = varsOf(fetch === undefined ? {} : { kubeconfig_fetch: fetch })
+  const stage = bootstrap.stages(vars, { ...context, interactive }).find(({ name }) => name === 'kubeconfig')
+  expect(stage?.resources.filter(({ workstation }) => workstation)).toHaveLength(count)
 })

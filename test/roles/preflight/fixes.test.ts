@@ -49,10 +49,10 @@ test('two machines with one name or one machine id are told together, another pa
   const [debian] = hosts
   const met = (nodeName: string, machineId: string) => [{ host: 'edge-0', nodeName, machineId }]
   expect(look(debian?.answer ?? '', met('facts-a', '1'))).toMatchObject([
-    { kind: 'warning', where: 'edge-0, edge-1', what: 'both are called facts-a' },
+    { kind: 'warning', where: 'edge-0, edge-1', what: 'both hosts are named facts-a' },
   ])
   expect(look(debian?.answer ?? '', met('other', '12b6c12f1ac34694a2928ccc2253ef7f'))).toMatchObject([
-    { kind: 'warning', where: 'edge-0, edge-1', what: 'both have the same machine id: one is a copy of the other' },
+    { kind: 'warning', where: 'edge-0, edge-1', what: 'both have the same machine ID: one is a clone of the other' },
   ])
   expect(look(debian?.answer ?? '', met('other', '1'))).toEqual([])
 })

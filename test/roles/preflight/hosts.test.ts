@@ -20,6 +20,6 @@ test.each(hosts)('$host ($source)', ({ answer, finds }) => {
   for (const { where, why, hint, what } of found) {
     expect(where).toBe('edge-1')
     expect(hint, what).toBeTruthy()
-    if (!/needs root|is not released/.test(what)) expect(why, what).toBeTruthy()
+    if (!/root is required|is not released/.test(what)) expect(why, what).toBeTruthy()
   }
 })

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { dangerOf, reset } from '../../../roles/k3s_platform_bootstrap/reset.ts'
+import { clusterGuard } from '../../../roles/k3s_platform_bootstrap/reset-guards.ts'
 import { dataDirs, firewall } from '../../../roles/k3s_platform_bootstrap/reset-lists.ts'
 import { bootstrap } from '../../../roles/k3s_platform_bootstrap/role.ts'
 import { ProblemError } from '../../../src/engine/problem.ts'
@@ -32,16 +33,16 @@ describe('a data directory', () => {
     ['/var/lib/rancher/k3s', null],
     ['/srv/k3s', null],
     ['/home/ops/k3s', null],
-    ['/', 'others keep their files there, too'],
-    ['//', 'others keep their files there, too'],
-    ['/opt', 'others keep their files there, too'],
-    ['/opt/', 'others keep their files there, too'],
-    ['/var/lib', 'others keep their files there, too'],
-    ['/home/ops', 'others keep their files there, too'],
+    ['/', 'other software also keeps files there'],
+    ['//', 'other software also keeps files there'],
+    ['/opt', 'other software also keeps files there'],
+    ['/opt/', 'other software also keeps files there'],
+    ['/var/lib', 'other software also keeps files there'],
+    ['/home/ops', 'other software also keeps files there'],
     ['/usr', 'it belongs to the operating system'],
     ['/etc/rancher', 'it belongs to the operating system'],
     ['/usr/local/k3s', 'it belongs to the operating system'],
-    ['/opt/rancher/../..', 'it has . or .. in it'],
+    ['/opt/rancher/../..', 'it contains . or ..'],
     ['opt/rancher', 'it is not an absolute path'],
     ['', 'it is not an absolute path'],
     ['/opt/cloud-neutral', 'it is always kept'],
@@ -62,6 +63,7 @@ test('no resource is there twice, and none wants to be', () => {
   expect(new Set(ids).size).toBe(ids.length)
   expect(stages.map(({ name }) => name)).toMatchInlineSnapshot(`
     [
+      "guards",
       "services",
       "network",
       "data",
@@ -145,7 +147,7 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
       'there',
       '',
     ])
-    const only = { emptyBut: 'k3s' }
+    const only = { emptyBut: ['k3s'] }
     expect(['/opt/rancher', '/opt/full', '/opt/none'].map((path) => there(gone({ path, only })))).toEqual([
       'there',
       '',
@@ -233,4 +235,19 @@ COMMIT
 COMMIT
 `)
   })
+})
+
+test.each<[string, readonly string[], RegExp | null]>([
+  ['a node alone', ['edge-1'], null],
+  ['one of three', ['s1', 's2', 's3'], /^edge-1 is one of 3 nodes of a cluster/],
+])('%s may be reset only where nobody misses it', (_, names, refused) => {
+  const guard = clusterGuard({ host: 'edge-1', binary: '/k3s', kubeconfig: '/k3s.yaml' })
+  const text = JSON.stringify({ items: names.map((name) => ({ metadata: { name } })) })
+  const look = (said: string) => guard.read({ code: 0, text: said, bytes: Buffer.from(said), err: '' })
+  if (refused === null) expect(look(text)).toEqual({ actual: null })
+  else
+    expect(() => look(text)).toThrow(
+      expect.objectContaining({ problems: [expect.objectContaining({ what: expect.stringMatching(refused) })] }),
+    )
+  for (const junk of ['', 'hello', '[]', 'null', '{"items":7}']) expect(look(junk)).toEqual({ actual: null })
 })

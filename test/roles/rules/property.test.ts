@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { bootstrap } from '../../../roles/k3s_platform_bootstrap/role.ts'
 import { findings } from '../../../roles/k3s_platform_bootstrap/rules.ts'
-import { type Vars, vars } from '../../../roles/k3s_platform_bootstrap/vars.ts'
+import { type BootstrapVars, vars } from '../../../roles/k3s_platform_bootstrap/vars.ts'
 import { changesOf, pending, plan } from '../../../src/engine/plan.ts'
 import type { Session } from '../../../src/engine/runner.ts'
 import { hostBackend } from '../../../src/host/backend.ts'
@@ -63,7 +63,7 @@ function someVars(next: () => number): Record<string, unknown> {
   return all
 }
 
-function resourcesOf(v: Vars): HostResource[] {
+function resourcesOf(v: BootstrapVars): HostResource[] {
   return bootstrap
     .stages(v, context)
     .flatMap((stage) => stage.resources)
@@ -97,13 +97,13 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
       mkdirSync(join(at.root, path), { recursive: true })
     }
   }
-  const look = async (v: Vars) => {
+  const look = async (v: BootstrapVars) => {
     const resources = resourcesOf(v)
     expect(resources.map(({ id }) => id.split(':')[0])).toContain('strays')
     const { observations } = await backend.observe(resources, never)
     return changesOf(plan([{ role: 'r', name: 's', resources }], observations)).filter(pending)
   }
-  const apply = async (v: Vars) => {
+  const apply = async (v: BootstrapVars) => {
     await backend.apply(await look(v), { stop: never, signal: never, step: () => undefined })
     expect((await look(v)).map(({ resource, deltas }) => ({ id: resource.id, deltas }))).toEqual([])
   }
