@@ -117,7 +117,13 @@ class Reader {
   /** Throws for what makes a text mean more than it says: anchors, aliases and tags. */
   #parse(): readonly Document.Parsed[] {
     try {
-      const found = parseAllDocuments(this.#text, { lineCounter: this.#lines, prettyErrors: false, logLevel: 'silent' })
+      const found = parseAllDocuments(this.#text, {
+        lineCounter: this.#lines,
+        prettyErrors: false,
+        logLevel: 'silent',
+        // The parser's own check compares each key with all others of its map; `fields` finds duplicates.
+        uniqueKeys: false,
+      })
       const documents = 'empty' in found ? [] : found
       for (const document of documents) {
         visit(document, {
@@ -143,9 +149,13 @@ class Reader {
       this.refuse(node, `${path}: expected a map`)
       return found
     }
+    const names = new Set<string>()
     for (const { key, value } of (node as YAMLMap<Node, Node | null>).items) {
       const name = isScalar(key) && typeof key.value === 'string' ? key.value : ''
-      if (!accepted.includes(name)) {
+      const isDuplicate = names.has(name)
+      names.add(name)
+      if (isDuplicate && accepted.includes(name)) this.refuse(key, `${path && `${path}.`}${name} exists twice`)
+      else if (!accepted.includes(name)) {
         const known = KNOWN_FIELDS.includes(name)
         const shown = known ? `${path && `${path}.`}${name}` : `${path && `${path}: `}an unknown field`
         this.refuse(key, `${shown} is not accepted from a node`)
