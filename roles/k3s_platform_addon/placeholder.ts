@@ -1,12 +1,15 @@
 // Creates an Ingress that lists a certificate's hosts under tls, so that Caddy uses the Secret and requests no certificate.
 
 import type { Manifest } from '../../src/cluster/object.ts'
+import { sha256 } from '../../src/files/digest.ts'
 import { provesBy } from './issuers.ts'
 import { caddyOn, PLATFORM } from './materials.ts'
 import type { CertificateEntry } from './vars/certificates.ts'
 import type { AddonVars } from './vars.ts'
 
 const PORT = 80
+/** With `-placeholder` behind it, 63. */
+const LONGEST = 51
 
 /** Nothing else routes this path, and it takes none of an application: Caddy goes by the order in which Ingresses came. */
 const PATH = '/.well-known/k3s-platform/placeholder'
@@ -26,8 +29,7 @@ export function placeholder(of: {
   /** Of the Ingress. */
   readonly annotations: Readonly<Record<string, string>>
 }): readonly Manifest[] {
-  // A Service's name has no dots and 63 characters at most, a Certificate's may have both.
-  const metadata = { name: `${of.name.replaceAll('.', '-').slice(0, 51)}-placeholder`, namespace: of.namespace }
+  const metadata = { name: `${labelOf(of.name)}-placeholder`, namespace: of.namespace }
   const backend = { service: { name: metadata.name, port: { number: PORT } } }
   return [
     {
@@ -51,6 +53,12 @@ export function placeholder(of: {
       },
     },
   ]
+}
+
+/** A Service's name has no dots and 63 characters at most, a Certificate's may have both. Two long ones may begin alike. */
+function labelOf(name: string): string {
+  const label = name.replaceAll('.', '-')
+  return label.length <= LONGEST ? label : `${label.slice(0, LONGEST - 9)}-${sha256(name).slice(0, 8)}`
 }
 
 export const secretOf = ({ name, secretName }: Pick<CertificateEntry, 'name' | 'secretName'>) => secretName ?? name

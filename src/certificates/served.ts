@@ -2,6 +2,7 @@
 
 import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
+import { alignColumns } from './align.ts'
 
 /**
  * Current: it is the one of the Secret. Outdated: it ends earlier, so the server has not loaded the Secret since it was issued.
@@ -48,6 +49,16 @@ export function compareServed(shown: Leaf | string, held: Leaf | undefined): Ser
   return { state: shown.notAfter < held.notAfter ? 'Outdated' : 'Different', notAfter, why }
 }
 
+/**
+ * Why a server showed no certificate, of the error that ended the handshake. OpenSSL's words for an alert stand between its codes:
+ * `…:ssl3_read_bytes:tlsv1 alert internal error:…:SSL alert number 80`.
+ */
+export function handshakeFailure(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  const [, alert] = /:(\w+ alert [^:]+):/.exec(message) ?? []
+  return alert === undefined ? message : `TLS alert: ${alert.replace(/^\w+ alert /, '')}`
+}
+
 const time = (date: Date) => date.toISOString().replace(/\.\d+Z$/, 'Z')
 
 export interface ServedRow {
@@ -74,16 +85,9 @@ export function servedText(rows: readonly ServedRow[], hosts: boolean): string {
     ...(hosts ? [host] : []),
     ...[namespace, name, servername, node.state, outside?.state ?? '-', node.notAfter ?? outside?.notAfter ?? '-'],
   ])
-  const widths = head.map((_, i) => Math.max(...[head, ...lines].map((line) => line[i]?.length ?? 0)) + 2)
-  const table = [head, ...lines].map((line) =>
-    line
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('')
-      .trimEnd(),
-  )
   const reasons = rows.flatMap(({ servername, node, outside }) => [
     ...(node.why === null ? [] : [`${servername} on the node: ${node.why}`]),
     ...(outside === null || outside.why === null ? [] : [`${servername} from outside: ${outside.why}`]),
   ])
-  return `${[...table, ...reasons].join('\n')}\n`
+  return `${[...alignColumns([head, ...lines]), ...reasons].join('\n')}\n`
 }

@@ -1,5 +1,6 @@
 // Formats certificates as a table, with a summary below it.
 
+import { alignColumns } from './align.ts'
 import type { CertificateRow } from './row.ts'
 import { CERTIFICATE_STATES, isHealthy } from './state.ts'
 
@@ -46,14 +47,8 @@ const COLUMNS: readonly Column[] = [
 /** The head, then a line for each row, aligned. */
 export function tableLines(rows: readonly Listed[], options: TableOptions): string[] {
   const columns = COLUMNS.filter(({ when }) => when === undefined || options[when])
-  const table = [columns.map(({ head }) => head), ...rows.map((row) => columns.map(({ cell }) => cell(row) || '-'))]
-  const widths = columns.map((_, i) => table.reduce((most, line) => Math.max(most, line[i]?.length ?? 0), 0) + 2)
-  return table.map((line) =>
-    line
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join('')
-      .trimEnd(),
-  )
+  const lines = rows.map((row) => columns.map(({ cell }) => cell(row) || '-'))
+  return alignColumns([columns.map(({ head }) => head), ...lines])
 }
 
 /** `2 Ready, 1 Issuing.` */

@@ -4,14 +4,14 @@ import { CommanderError } from 'commander'
 import type { RunMode } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
 import { shellWords } from '../engine/shell-words.ts'
-import { nearest } from '../engine/suggest.ts'
 import { maskInline } from '../report/mask.ts'
 import type { Output, ReportOptions } from '../report/sink.ts'
 import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
 import { parseDuration } from './duration.ts'
 import { type Env, isOneLine, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
-import { allFlags, belongs, type CommandName, type FlagName } from './flags.ts'
+import { allFlags, type CommandName, type FlagName } from './flags.ts'
 import { withoutSecrets } from './typed-secrets.ts'
+import { unknownCommand, unknownFlags, unknownRoles } from './unknown-words.ts'
 import { type CertsOptions, certMistakes, certWords } from './verbs.ts'
 
 export interface CliOptions extends ReportOptions {
@@ -256,47 +256,4 @@ function sameFlags(given: Raw): string[] {
     const masked = values.map((value) => (name === 'extra-vars' ? withoutSecrets(value) : maskInline(value)))
     return (kind === 'value' ? masked.slice(-1) : masked).flatMap((value) => [flag, value])
   })
-}
-
-function unknownFlags(words: readonly string[], command: string): Problem[] {
-  const flags = allFlags().map(([name, flag]) => ({ name: `--${name}`, flag }))
-  const known = flags.filter(({ flag }) => belongs(flag, command)).map(({ name }) => name)
-  return words
-    .filter((word) => word.startsWith('-') && word !== '--')
-    .map((word) => {
-      const [flag = word] = word.split('=')
-      if (known.includes(flag)) return usage(flag, 'does not take a value', `remove ${shown(word.slice(flag.length))}`)
-      const elsewhere = flags.find(({ name }) => name === flag)?.flag.only
-      if (elsewhere) return usage(flag, `is not a flag of ${command}`, `it is a flag of: ${elsewhere.join(', ')}`)
-      const near = flag.startsWith('--') ? nearest(flag, [...known, '--help', '--version']) : undefined
-      return usage(flag, 'unknown flag', near ? `did you mean ${near}?` : `see: k3s-platform ${command} --help`)
-    })
-}
-
-function unknownCommand(name: string, argv: readonly string[]): Problem {
-  if (name.startsWith('-')) {
-    const command = COMMANDS.find((c) => argv.includes(c.name))
-    const hint = command
-      ? `flags come after the command: k3s-platform ${command.name} ${name} ...`
-      : 'see: k3s-platform --help'
-    return usage(name, 'is a flag where a command is expected', hint)
-  }
-  const near = nearest(
-    name,
-    COMMANDS.map((c) => c.name),
-  )
-  return usage(
-    name,
-    'unknown command',
-    near ? `did you mean ${near}?` : `known: ${COMMANDS.map((c) => c.name).join(', ')}`,
-  )
-}
-
-function unknownRoles(words: readonly string[], roles: readonly string[]): Problem[] {
-  return words
-    .filter((word) => !roles.includes(word))
-    .map((word) => {
-      const near = nearest(word, roles)
-      return usage(word, 'unknown role', near ? `did you mean ${near}?` : `known: ${roles.join(', ')}`)
-    })
 }

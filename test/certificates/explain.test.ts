@@ -5,7 +5,7 @@ import { details } from '../../src/certificates/details.ts'
 import { explain, readiness } from '../../src/certificates/explain.ts'
 import { RULES } from '../../src/certificates/rules.ts'
 import { storyText } from '../../src/certificates/story-text.ts'
-import { certsDocument } from '../../src/report/documents.ts'
+import { certsDocument } from '../../src/report/certs-documents.ts'
 import { cases } from './cases.ts'
 
 test.each(cases.map((one) => [one.what, one] as const))('%s', (_, { bundle, is, rule }) => {

@@ -4,7 +4,14 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { z } from 'zod'
-import { compareServed, isServed, leafOf, type ServedRow, servedText } from '../../src/certificates/served.ts'
+import {
+  compareServed,
+  handshakeFailure,
+  isServed,
+  leafOf,
+  type ServedRow,
+  servedText,
+} from '../../src/certificates/served.ts'
 
 const pairs = z
   .record(z.string(), z.string())
@@ -40,6 +47,19 @@ test.each([
   ['Unreachable', 'nothing', 'connect ECONNREFUSED', HELD, 'connect ECONNREFUSED'],
 ])('%s: %s', (state, _, shown, held, why) => {
   expect(compareServed(shown, held)).toMatchObject({ state, why })
+})
+
+test.each([
+  [
+    'TLS alert: internal error',
+    new Error(
+      '00:error:0A000438:SSL routines:ssl3_read_bytes:tlsv1 alert internal error:ssl/rec.c:1:SSL alert number 80',
+    ),
+  ],
+  ['connect ECONNREFUSED 203.0.113.7:443', new Error('connect ECONNREFUSED 203.0.113.7:443')],
+  ['no error at all', 'no error at all'],
+])('a handshake that failed is told as: %s', (words, error) => {
+  expect(handshakeFailure(error)).toBe(words)
 })
 
 const row = (node: ServedRow['node']['state'], outside: ServedRow['node']['state'] | null): ServedRow => {

@@ -5,14 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import {
-  certsCheckDocument,
-  certsDocument,
-  doctorDocument,
-  kubeconfigDocument,
-  lockDocument,
-  renderDocument,
-} from '../../src/report/documents.ts'
+import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
+import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 

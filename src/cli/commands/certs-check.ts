@@ -6,12 +6,20 @@ import { z } from 'zod'
 import { caddyPlace } from '../../../roles/k3s_platform_addon/caddy-reload.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
 import { row } from '../../certificates/row.ts'
-import { compareServed, isServed, type Leaf, leafOf, type ServedRow, servedText } from '../../certificates/served.ts'
+import {
+  compareServed,
+  handshakeFailure,
+  isServed,
+  type Leaf,
+  leafOf,
+  type ServedRow,
+  servedText,
+} from '../../certificates/served.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
 import { type HttpPlace, hostOf } from '../../cluster/proofs.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars } from '../../inventory/index.ts'
-import type { CertsCheckDocument } from '../../report/documents.ts'
+import type { CertsCheckDocument } from '../../report/certs-documents.ts'
 import { boundedProblems } from '../../report/door.ts'
 import type { Io } from '../io.ts'
 import type { CliOptions } from '../options.ts'
@@ -21,6 +29,8 @@ import { withCluster } from './certs-hosts.ts'
 
 const TIMEOUT_MS = 5000
 const HTTPS = 443
+/** Each is asked from the node and from here: ten handshakes. */
+const NAMES_AT_ONCE = 5
 
 const ingress = z.looseObject({
   metadata: z.looseObject({ namespace: z.string() }),
@@ -115,8 +125,9 @@ async function checked(
     if (all.length === 0) return []
     const place = v && caddyPlace(v, { host: host.name, address, boundSeconds: undefined })
     const at = place === undefined ? 'the variables of this host are not valid' : await addressOf(cluster, place)
-    return Promise.all(
-      all.map(async ({ certificate, name }): Promise<ServedRow> => {
+    return pMap(
+      all,
+      async ({ certificate, name }): Promise<ServedRow> => {
         const ref = { apiVersion: 'v1', kind: 'Secret', namespace: certificate.namespace, name: certificate.secretName }
         const servername = name.replace('*', 'any')
         const port = wanted.find((one) => one.host === name)?.port ?? HTTPS
@@ -131,7 +142,8 @@ async function checked(
           node: compareServed(node, held),
           outside: outside === null ? null : compareServed(outside, held),
         }
-      }),
+      },
+      { concurrency: NAMES_AT_ONCE },
     )
   })
   return rows ?? []
@@ -147,15 +159,18 @@ async function fromNode(cluster: Cluster, servername: string, address: string): 
   try {
     return await cluster.handshake({ servername, address, port: HTTPS, timeoutMs: TIMEOUT_MS })
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return handshakeFailure(error)
   }
 }
 
 /** What clients get: where DNS leads this machine to. Whether they trust it is not asked here. */
 function fromHere(servername: string, port: number): Promise<Leaf | string> {
   return new Promise((resolve) => {
-    const socket = connect({ host: servername, port, servername, rejectUnauthorized: false, timeout: TIMEOUT_MS })
+    const socket = connect({ host: servername, port, servername, rejectUnauthorized: false })
+    // For all of it: a server that keeps on talking would hold off a timeout of the socket.
+    const timer = setTimeout(() => end(`no answer within ${TIMEOUT_MS / 1000} s`), TIMEOUT_MS)
     const end = (outcome: Leaf | string) => {
+      clearTimeout(timer)
       socket.destroy()
       resolve(outcome)
     }
@@ -167,7 +182,7 @@ function fromHere(servername: string, port: number): Promise<Leaf | string> {
           : { fingerprint: shown.fingerprint256, notAfter: new Date(shown.validTo) },
       )
     })
-    socket.once('timeout', () => end(`no answer within ${TIMEOUT_MS / 1000} s`))
-    socket.once('error', ({ message }) => end(message))
+    socket.on('error', (error) => end(handshakeFailure(error)))
+    socket.once('close', () => end('the connection was closed'))
   })
 }

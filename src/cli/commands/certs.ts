@@ -9,7 +9,7 @@ import { refOf, titleOf } from '../../cluster/object.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { shellWords } from '../../engine/shell-words.ts'
 import { nearest } from '../../engine/suggest.ts'
-import type { CertsDocument } from '../../report/documents.ts'
+import type { CertsDocument } from '../../report/certs-documents.ts'
 import { boundedProblems } from '../../report/door.ts'
 import { EXIT } from '../../report/outcome.ts'
 import type { Io } from '../io.ts'
@@ -17,16 +17,8 @@ import type { CliOptions } from '../options.ts'
 import { ask, hasTerminal } from '../prompt.ts'
 import { open, type PreparedRun } from '../run.ts'
 import { check } from './certs-check.ts'
-import {
-  type Found,
-  type HostCertManager,
-  holderOf,
-  look,
-  type Resources,
-  refusals,
-  removals,
-  renewals,
-} from './certs-hosts.ts'
+import { type Found, type HostCertManager, holderOf, look } from './certs-hosts.ts'
+import { type Resources, refusals, removals, renewals } from './certs-resources.ts'
 import { watch } from './certs-watch.ts'
 
 export async function run(options: CliOptions, io: Io): Promise<number> {

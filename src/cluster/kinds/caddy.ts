@@ -1,9 +1,9 @@
 // Whether Caddy has loaded its newest configuration, and whether it serves the certificate that a Secret holds.
 
-import { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
+import { compareServed, handshakeFailure, leafOf } from '../../certificates/served.ts'
 import type { Cluster } from '../cluster.ts'
-import { type Live, type Ref, titleOf } from '../object.ts'
+import { type Ref, titleOf } from '../object.ts'
 import { type HttpPlace, hostOf } from '../proofs.ts'
 import type { ClusterResource, Making, Readiness } from '../resource.ts'
 import { rolledOut, troubles } from '../rollout.ts'
@@ -61,7 +61,7 @@ async function loaded(cluster: Cluster, { place, canary }: Pick<CaddySpec, 'plac
     if (status !== 308) return { is: 'ready' }
     return waiting(`it answers 308 (${headers.server ?? 'no Server header'}) for a path that ${titleOf(canary)} routes`)
   } catch (error) {
-    return waiting(`nothing answers HTTP at ${at.host}:${at.port}: ${messageOf(error)}`)
+    return waiting(`nothing answers HTTP at ${at.host}:${at.port}: ${handshakeFailure(error)}`)
   }
 }
 
@@ -136,7 +136,6 @@ export interface ServesSpec extends Omit<CaddySpec, 'release'> {
 }
 
 const OTHER = 'Caddy serves another certificate'
-const tls = z.looseObject({ data: z.looseObject({ 'tls.crt': z.string() }) })
 
 /**
  * Open once a TLS handshake for each host shows the certificate of the Secret. A look gives what was issued between the runs the
@@ -234,12 +233,12 @@ async function served(cluster: Cluster, { certificate, secrets, place, hosts }: 
     const servername = anyOf(host)
     try {
       const shown = await cluster.handshake({ servername, address: at.host, port: 443, timeoutMs: TIMEOUT_MS })
-      if (held.some(({ fingerprint256 }) => fingerprint256 === shown.fingerprint)) continue
-      const until = (date: Date) => date.toISOString().replace(/\.\d+Z$/, 'Z')
-      const why = `${OTHER} for ${host}, valid until ${until(shown.notAfter)}; the certificate in the Secret is valid until ${until(new Date(held[0]?.validTo ?? 0))}`
+      const compared = held.map((one) => compareServed(shown, one))
+      if (compared.some(({ state }) => state === 'Current')) continue
+      const why = `${OTHER} for ${host}, valid until ${compared[0]?.notAfter}; ${compared[0]?.why}`
       return { is: 'failed', what: 'Caddy does not serve the certificate', why }
     } catch (error) {
-      const why = `Caddy serves no certificate for ${host}: ${messageOf(error)}`
+      const why = `Caddy serves no certificate for ${host}: ${handshakeFailure(error)}`
       return { is: 'failed', what: 'Caddy does not serve the certificate', why }
     }
   }
@@ -248,20 +247,3 @@ async function served(cluster: Cluster, { certificate, secrets, place, hosts }: 
 
 /** A name that a wildcard stands for. */
 export const anyOf = (host: string) => host.replace('*', 'any')
-
-function leafOf(secret: Live | null): X509Certificate | undefined {
-  const { data } = tls.safeParse(secret)
-  if (data === undefined) return undefined
-  try {
-    return new X509Certificate(Buffer.from(data.data['tls.crt'], 'base64'))
-  } catch {
-    return undefined
-  }
-}
-
-/** OpenSSL's words for an alert stand between its codes: `…:ssl3_read_bytes:tlsv1 alert internal error:…:SSL alert number 80`. */
-function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error)
-  const [, alert] = /:(\w+ alert [^:]+):/.exec(message) ?? []
-  return alert === undefined ? message : `TLS alert: ${alert.replace(/^\w+ alert /, '')}`
-}
