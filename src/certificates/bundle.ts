@@ -48,6 +48,7 @@ export const certificate = z.looseObject({
     duration: text,
     renewBefore: text,
     renewBeforePercentage: number,
+    renewal: z.looseObject({ policy: text }).optional().catch(undefined),
     usages: texts,
     privateKey: z
       .looseObject({ rotationPolicy: text, algorithm: text, size: number, encoding: text })
@@ -61,6 +62,7 @@ export const certificate = z.looseObject({
     renewalTime: text,
     lastFailureTime: text,
     failedIssuanceAttempts: number,
+    revision: number,
   }),
 })
 export type Certificate = z.output<typeof certificate>
@@ -70,7 +72,7 @@ export const issuer = z.looseObject({
   metadata,
   spec: z.looseObject({
     acme: z
-      .looseObject({ server: text, email: text, solvers: z.array(solver).catch([]) })
+      .looseObject({ server: text, profile: text, email: text, solvers: z.array(solver).catch([]) })
       .optional()
       .catch(undefined),
     selfSigned: z.looseObject({}).optional().catch(undefined),
@@ -82,12 +84,12 @@ export const issuer = z.looseObject({
 })
 export type Issuer = z.output<typeof issuer>
 
-const request = z.looseObject({
+export const request = z.looseObject({
   metadata,
   spec: z.looseObject({ usages: texts }),
   status: z.looseObject({ conditions, failureTime: text }),
 })
-const order = z.looseObject({
+export const order = z.looseObject({
   metadata,
   spec: z.looseObject({ dnsNames: texts, ipAddresses: texts }),
   status: z.looseObject({ state: text, reason: text, url: text }),

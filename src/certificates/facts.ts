@@ -153,15 +153,22 @@ function faultsOf({ spec }: Certificate, secret: Secret | undefined, issuer: Iss
   ].filter((fault) => typeof fault === 'string')
 }
 
-function backoffOf(certificate: Certificate | undefined, issuing: Condition | undefined): CertificateFacts['backoff'] {
+/** After failures: when cert-manager tries again. */
+export function backoffOf(
+  certificate: Certificate | undefined,
+  issuing: Condition | undefined,
+): CertificateFacts['backoff'] {
   const { lastFailureTime, failedIssuanceAttempts: attempts = 1 } = certificate?.status ?? {}
   if (lastFailureTime === undefined || issuing?.status === 'True') return undefined
   // A Certificate that was changed after the failure is tried at once.
   if ((issuing?.observedGeneration ?? Number.POSITIVE_INFINITY) < (certificate?.metadata.generation ?? 0))
     return undefined
-  const wait = Math.min(BACKOFF_SECONDS.first * 2 ** (Math.max(attempts, 1) - 1), BACKOFF_SECONDS.longest)
-  return { attempts, next: new Date(+new Date(lastFailureTime) + wait * 1000) }
+  return { attempts, next: new Date(+new Date(lastFailureTime) + backoffSeconds(attempts) * 1000) }
 }
+
+/** How long cert-manager waits after so many failures, 1 or more. */
+export const backoffSeconds = (attempts: number): number =>
+  Math.min(BACKOFF_SECONDS.first * 2 ** (Math.max(attempts, 1) - 1), BACKOFF_SECONDS.longest)
 
 /** Our own look at the challenge's URL is newer and, as it follows no redirect, more exact than cert-manager's words. */
 function checkOf({ probe }: Bundle, { status, spec }: Challenge): string {
