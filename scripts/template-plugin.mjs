@@ -8,14 +8,23 @@ export function templates() {
   return {
     name: 'templates',
     async load(id) {
-      const make = id.endsWith('.hbs') ? template : id.endsWith('.sh') ? script : null
+      const make = id.endsWith('.html.hbs')
+        ? htmlTemplate
+        : id.endsWith('.hbs')
+          ? template
+          : id.endsWith('.sh')
+            ? script
+            : null
       return make && { code: make(await readFile(id, 'utf8')), moduleType: 'js' }
     },
   }
 }
 
-function template(text) {
-  const spec = Handlebars.precompile(text, { strict: true, noEscape: true, knownHelpersOnly: true })
+const htmlTemplate = (text) => template(text, false)
+
+/** `noEscape` false: every text is escaped as HTML. */
+function template(text, noEscape = true) {
+  const spec = Handlebars.precompile(text, { strict: true, noEscape, knownHelpersOnly: true })
   return `import Handlebars from 'handlebars/runtime'\nexport default Handlebars.template(${spec})\n`
 }
 

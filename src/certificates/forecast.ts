@@ -1,6 +1,7 @@
 // Simulates the renewals of all certificates against Let's Encrypt's limits: a calendar, and what will fail on which day.
 
 import { goDuration, span } from '../engine/duration.ts'
+import { shellWords } from '../engine/shell-words.ts'
 import {
   type AcmeOrder,
   type Admission,
@@ -43,7 +44,7 @@ export interface ForecastCertificate extends RenewalSettings {
   readonly history: readonly LedgerEntry[]
 }
 
-export interface CertificateRef {
+interface CertificateRef {
   readonly host: string
   readonly namespace: string
   readonly name: string
@@ -60,7 +61,7 @@ export interface ForecastRenewal extends CertificateRef {
   readonly limited: boolean
 }
 
-export interface ForecastProblem extends CertificateRef {
+export interface ForecastFinding extends CertificateRef {
   readonly at: string
   /**
    * expires: there is no valid certificate from then on. refused: a limit delays the renewal. too-frequent: it is renewed so often
@@ -99,7 +100,7 @@ export interface Forecast {
   readonly renewals: readonly ForecastRenewal[]
   readonly changes: readonly ForecastChange[]
   /** The most important first. */
-  readonly problems: readonly ForecastProblem[]
+  readonly findings: readonly ForecastFinding[]
   /** The lowest first, relative to its size. */
   readonly buckets: readonly ForecastBucket[]
 }
@@ -107,7 +108,7 @@ export interface Forecast {
 const DAY_MS = 86_400_000
 /** Of one certificate: 400 days of renewals every 5 hours. */
 const MOST_RENEWALS = 2_000
-const IMPORTANCE: readonly ForecastProblem['kind'][] = ['expires', 'refused', 'too-frequent', 'ignored-setting']
+const IMPORTANCE: readonly ForecastFinding['kind'][] = ['expires', 'refused', 'too-frequent', 'ignored-setting']
 
 interface Pending {
   readonly certificate: ForecastCertificate
@@ -120,14 +121,14 @@ interface Pending {
 }
 type Refusal = Extract<Admission, { fits: false }>
 
-export const orderOf = ({ environment, account, names, ari, notAfter }: ForecastCertificate): AcmeOrder | null =>
+const orderOf = ({ environment, account, names, ari, notAfter }: ForecastCertificate): AcmeOrder | null =>
   environment === null ? null : { environment, account, names, ari: ari && notAfter !== null }
 
 export function forecast(certificates: readonly ForecastCertificate[], now: number, days: number): Forecast {
   const until = now + days * DAY_MS
   const ledger = openLedger(certificates.flatMap(({ history }) => history))
   const levels = levelsOf(ledger)
-  const problems = openProblems()
+  const findings = openFindings()
   const renewals: ForecastRenewal[] = []
   const orders = certificates.map(orderOf).filter((order) => order !== null)
   for (const bucket of orders.flatMap(bucketsOf)) levels.see(bucket, now)
@@ -138,8 +139,8 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
       const { notAfter } = certificate
       queue.add({ certificate, at: Math.max(now, firstAttempt(certificate, now)), notAfter, renewals: 0 })
     } else if (certificate.notAfter <= until)
-      problems.add(expires(certificate, Math.max(now, certificate.notAfter), NOT_RENEWED))
-    problems.add(ignoredSetting(certificate, certificate.validity, now))
+      findings.add(expires(certificate, Math.max(now, certificate.notAfter), NOT_RENEWED))
+    findings.add(ignoredSetting(certificate, certificate.validity, now))
   }
   for (let one = queue.next(until); one !== undefined; one = queue.next(until)) {
     const { certificate, at } = one
@@ -151,7 +152,7 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
       queue.add({ ...one, at: next, refused: { at: first, attempts: attempts + 1, by } })
       continue
     }
-    if (one.refused !== undefined) problems.add(refused(one, one.refused.at, one.refused.by, at))
+    if (one.refused !== undefined) findings.add(refused(one, one.refused.at, one.refused.by, at))
     const isKnown = order === null ? one.notAfter !== null : ledger.isKnown(order)
     if (order !== null) {
       ledger.issue(order, at)
@@ -167,17 +168,17 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
       kind: isKnown ? 'renewal' : 'first',
       limited: order !== null && order.ari !== true,
     })
-    problems.add(ignoredSetting(certificate, validity, at))
+    findings.add(ignoredSetting(certificate, validity, at))
     if (!certificate.isRenewed) {
-      if (notAfter <= until) problems.add(expires(certificate, notAfter, NOT_RENEWED))
-    } else if (one.renewals + 1 === MOST_RENEWALS) problems.add(tooFrequent(certificate, at, validity))
+      if (notAfter <= until) findings.add(expires(certificate, notAfter, NOT_RENEWED))
+    } else if (one.renewals + 1 === MOST_RENEWALS) findings.add(tooFrequent(certificate, at, validity))
     else {
       const next = notAfter - renewBeforeSeconds(validity, certificate) * 1000
       queue.add({ certificate, at: next, notAfter, renewals: one.renewals + 1 })
     }
   }
   for (const one of queue.rest())
-    if (one.refused !== undefined) problems.add(refused(one, one.refused.at, one.refused.by, null))
+    if (one.refused !== undefined) findings.add(refused(one, one.refused.at, one.refused.by, null))
 
   return {
     from: time(now),
@@ -186,7 +187,7 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
     certificates: certificates.length,
     renewals,
     changes: changesFor(certificates, now, until),
-    problems: problems.all(),
+    findings: findings.all(),
     buckets: levels.all(),
   }
 }
@@ -205,7 +206,7 @@ function validityOf({ environment, profile, validity }: ForecastCertificate, at:
 
 const NOT_RENEWED = 'its renewal is disabled (spec.renewal.policy)'
 
-function expires(certificate: ForecastCertificate, at: number, why: string): FirstProblem {
+function expires(certificate: ForecastCertificate, at: number, why: string): FirstFinding {
   return {
     ...refOf(certificate),
     at: time(at),
@@ -230,7 +231,7 @@ const ADVICE: Readonly<Record<LimitName, string>> = {
 }
 
 /** `acceptedAt`: when a later attempt succeeds; null: not within the forecast. */
-function refused(one: Pending, at: number, by: Refusal, acceptedAt: number | null): FirstProblem {
+function refused(one: Pending, at: number, by: Refusal, acceptedAt: number | null): FirstFinding {
   const { certificate, notAfter } = one
   const isLate = notAfter !== null && notAfter < (acceptedAt ?? by.acceptedAt)
   const limit = LIMITS[certificate.environment ?? 'production'][by.limit]
@@ -254,7 +255,7 @@ function tooTight(certificate: ForecastCertificate, at: number, refillSeconds: n
   return `renewBefore leaves ${span(interval)} of ${span(validity)} between renewals: set renewBeforePercentage: 33 in its place`
 }
 
-function tooFrequent(certificate: ForecastCertificate, at: number, validity: number): FirstProblem {
+function tooFrequent(certificate: ForecastCertificate, at: number, validity: number): FirstFinding {
   const interval = validity - renewBeforeSeconds(validity, certificate)
   return {
     ...refOf(certificate),
@@ -265,7 +266,7 @@ function tooFrequent(certificate: ForecastCertificate, at: number, validity: num
   }
 }
 
-function ignoredSetting(certificate: ForecastCertificate, validity: number, at: number): FirstProblem | null {
+function ignoredSetting(certificate: ForecastCertificate, validity: number, at: number): FirstFinding | null {
   const { renewBefore } = certificate
   if (renewBefore === null || renewBefore < validity) return null
   return {
@@ -277,17 +278,17 @@ function ignoredSetting(certificate: ForecastCertificate, validity: number, at: 
   }
 }
 
-type FirstProblem = Omit<ForecastProblem, 'occurrences'>
+type FirstFinding = Omit<ForecastFinding, 'occurrences'>
 
 /** One of each kind for each certificate: the first. */
-function openProblems() {
-  const byKey = new Map<string, ForecastProblem>()
+function openFindings() {
+  const byKey = new Map<string, ForecastFinding>()
   return {
-    add(problem: FirstProblem | null) {
-      if (problem === null) return
-      const { host, namespace, name, kind } = problem
+    add(finding: FirstFinding | null) {
+      if (finding === null) return
+      const { host, namespace, name, kind } = finding
       const key = JSON.stringify([host, namespace, name, kind])
-      const first = byKey.get(key) ?? { ...problem, occurrences: 0 }
+      const first = byKey.get(key) ?? { ...finding, occurrences: 0 }
       byKey.set(key, { ...first, occurrences: first.occurrences + 1 })
     },
     all: () =>
@@ -349,6 +350,6 @@ function openQueue<T>(timeOf: (one: T) => number) {
 const refOf = ({ host, namespace, name }: CertificateRef): CertificateRef => ({ host, namespace, name })
 const titleOf = ({ host, namespace, name }: CertificateRef) => `${namespace}/${name} on ${host}`
 const renewCommand = ({ host, namespace, name }: CertificateRef) =>
-  `k3s-platform certs renew -n ${namespace} ${name} -l ${host}`
+  shellWords(['k3s-platform', 'certs', 'renew', '-n', namespace, name, '-l', host])
 const time = (at: number) => new Date(at).toISOString().replace(/\.\d+Z$/, 'Z')
 const minute = (at: number) => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`

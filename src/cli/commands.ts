@@ -47,7 +47,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   },
   {
     name: 'certs',
-    about: 'list, explain, check, ensure, renew, remove certificates',
+    about: 'list, explain, check, forecast, ensure, renew, remove certificates',
     group: 'Every day',
     mode: 'apply',
     operands: 'verb',
@@ -58,6 +58,7 @@ export const COMMANDS: readonly CommandSpec[] = [
       ['k3s-platform certs explain', 'every certificate that is not healthy'],
       ['k3s-platform certs --expiring-within 30d', 'exit code 2: there is one'],
       ['k3s-platform certs check', 'whether Caddy serves what the Secrets contain'],
+      ['k3s-platform certs forecast', 'every renewal of 400 days; exit code 2: one will fail'],
       ['k3s-platform certs ensure', "apply the inventory's issuers and certificates and wait for them"],
       ['k3s-platform certs renew -n database --all', 'reissue them now'],
       ['k3s-platform certs remove -n database old-tls --delete-secret', 'ask for confirmation; also delete the Secret'],

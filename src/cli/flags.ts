@@ -177,6 +177,12 @@ export const FLAGS = {
       only: ['certs'],
       about: 'list: only what expires within it (30d, 12h) or has expired; exit code 2 if there is any',
     },
+    days: {
+      flags: '--days <number>',
+      kind: 'value',
+      only: ['certs'],
+      about: 'forecast: how far it goes (default: 400)',
+    },
     watch: { flags: '-w, --watch', kind: 'switch', only: ['certs'], about: 'list: stay and show every change' },
     all: { flags: '--all', kind: 'switch', again: true, only: ['certs'], about: 'renew: all certificates that match' },
     'delete-secret': {
@@ -262,7 +268,7 @@ export const FLAGS = {
     output: {
       flags: '-o, --output <format>',
       kind: 'value',
-      about: 'text (default), json, junit or github; certs: wide, yaml',
+      about: 'text (default), json, junit or github; certs: wide, yaml, html',
     },
     events: { flags: '--events <file>', kind: 'value', about: 'append the event stream to it, as JSON lines' },
     quiet: { flags: '-q, --quiet', kind: 'switch', about: 'print only problems and the recap' },

@@ -99,7 +99,7 @@ export interface Program {
 
 const OUTPUTS = ['text', 'json', 'junit', 'github'] as const satisfies readonly Output[]
 /** What `certs` has beside them is a variant of one of them. */
-const CERTS_OUTPUTS = ['wide', 'yaml'] as const
+const CERTS_OUTPUTS = ['wide', 'yaml', 'html'] as const
 type CertsOutput = (typeof CERTS_OUTPUTS)[number]
 const TEN_YEARS_MS = 3_653 * 86_400_000
 
@@ -197,7 +197,7 @@ function optionsOf(
       ids: read.all('vault-id'),
     },
     forks: read.as('forks', 'a number from 1 to 1000', (text) => wholeNumber(text, 1, 1000)) ?? 10,
-    output: format === 'wide' ? 'text' : format === 'yaml' ? 'json' : format,
+    output: format === 'wide' || format === 'html' ? 'text' : format === 'yaml' ? 'json' : format,
     timeoutMs:
       read.as('timeout', 'a duration such as 90s, 10m or 1h30m, at most 168h', (text) => parseDuration(text)) ?? null,
     events: read.last('events'),
@@ -218,6 +218,8 @@ function optionsOf(
       allNamespaces: read.on('all-namespaces'),
       wide: format === 'wide',
       yaml: format === 'yaml',
+      html: format === 'html',
+      days: read.as('days', 'a number from 1 to 1100', (text) => wholeNumber(text, 1, 1_100)) ?? 400,
       document: format === 'yaml' || format === 'json',
       watch: read.on('watch'),
       expiringWithinMs:

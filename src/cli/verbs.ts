@@ -17,6 +17,7 @@ export const CERT_VERBS = {
   list: { names: [0, 0], flags: ['namespace', 'all-namespaces', 'expiring-within', 'watch'] },
   explain: { names: [0, ANY], flags: ['namespace', 'all-namespaces'] },
   check: { names: [0, ANY], flags: ['namespace', 'all-namespaces'] },
+  forecast: { names: [0, 0], flags: ['namespace', 'all-namespaces', 'days'] },
   ensure: { names: [0, 0], flags: [] },
   renew: { names: [0, ANY], flags: ['namespace', 'all-namespaces', 'all'] },
   remove: { names: [1, 1], flags: ['namespace', 'delete-secret', 'yes'] },
@@ -37,6 +38,10 @@ export interface CertsOptions {
   readonly wide: boolean
   /** Of `list` and `explain`: the JSON document as YAML. */
   readonly yaml: boolean
+  /** Of `forecast`: a page for a browser. */
+  readonly html: boolean
+  /** Of `forecast`: 1 to 1100. */
+  readonly days: number
   /** As JSON or YAML. */
   readonly document: boolean
   readonly watch: boolean
@@ -97,12 +102,23 @@ export function certMistakes(
     ...(of.namespace !== null && of.allNamespaces
       ? [usage('--all-namespaces', 'cannot be combined with --namespace', 'remove one of them')]
       : []),
-    ...((of.wide && first !== 'list') || (of.yaml && first !== 'list' && first !== 'explain')
-      ? [usage('--output', `${where} does not support ${of.wide ? 'wide' : 'yaml'}`, 'supported formats: text, json')]
-      : []),
+    ...unsupported(first, of).map((format) =>
+      usage(
+        '--output',
+        `${where} does not support ${format}`,
+        `supported formats: text, ${first === 'forecast' ? 'html, ' : ''}json`,
+      ),
+    ),
     ...(of.watch && of.document
       ? [usage('--watch', 'cannot be combined with this --output', 'supported formats: text, wide')]
       : []),
     ...(of.all && of.names.length > 0 ? [usage('--all', 'cannot be combined with names', 'remove one of them')] : []),
   ]
+}
+
+/** The format that was set and that only other subcommands have. */
+function unsupported(verb: CertVerb, { wide, yaml, html }: CertsOptions): string[] {
+  if (wide && verb !== 'list') return ['wide']
+  if (yaml && verb !== 'list' && verb !== 'explain') return ['yaml']
+  return html && verb !== 'forecast' ? ['html'] : []
 }

@@ -21,7 +21,7 @@ test('random clusters: the server accepts every renewal of the forecast', () => 
       expect(accepted, `seed ${seed}: ${host} ${namespace}/${name} at ${at}`).toBe(true)
     }
     renewals += made.renewals.length
-    refused += made.problems.filter(({ kind }) => kind === 'refused').length
+    refused += made.findings.filter(({ kind }) => kind === 'refused').length
   }
   // The test has something to find.
   expect(renewals).toBeGreaterThan(2_000)
@@ -36,8 +36,8 @@ const certificate = (more: Partial<ForecastCertificate> = {}): ForecastCertifica
   ...more,
 })
 const days = (made: ReturnType<typeof forecast>) => made.renewals.map(({ at }) => at.slice(0, 10))
-const problems = (made: ReturnType<typeof forecast>) =>
-  made.problems.map(
+const findings = (made: ReturnType<typeof forecast>) =>
+  made.findings.map(
     ({ at, kind, occurrences, what, hint }) => `${at.slice(0, 10)} ${kind} ${occurrences}: ${what} | ${hint}`,
   )
 
@@ -87,7 +87,7 @@ test('the validity shrinks on its day, and with it the time between renewals', (
       ...{ fromSeconds: 90 * 86_400, toSeconds: 64 * 86_400 },
     },
   ])
-  expect(made.problems).toEqual([])
+  expect(made.findings).toEqual([])
   expect(made.buckets.map(({ limit, subject, level, lowest }) => [limit, subject, level, lowest])).toEqual([
     ['names', 'shop.example.com', 5, 4],
     ['domain', 'example.com', 50, 49],
@@ -103,7 +103,7 @@ test('the seventh namespace with the same names is refused; the calendar says wh
     'n5 2026-12-04T03:00:00Z',
     'n6 2026-12-05T11:00:00Z',
   ])
-  expect(problems(made)).toEqual([
+  expect(findings(made)).toEqual([
     '2026-12-01 refused 1: n5/tls on edge-1 is refused: the limit of certificates for exactly shop.example.com is reached (5, one more every 34 h); issued 2026-12-04 03:00 UTC | give each certificate its own set of names, use one of them for all consumers of a namespace, or renew some of them earlier',
     '2026-12-01 refused 1: n6/tls on edge-1 is refused: the limit of certificates for exactly shop.example.com is reached (5, one more every 34 h); issued 2026-12-05 11:00 UTC | give each certificate its own set of names, use one of them for all consumers of a namespace, or renew some of them earlier',
   ])
@@ -114,13 +114,13 @@ test('a renewal that a limit delays past the end of the certificate is a certifi
   const order = { environment: 'production' as const, account: 'other', names: ['shop.example.com'] }
   const history = spent.map((one) => ({ ...one, order }))
   const made = forecast([certificate({ notAfter: NOW + 6 * HOUR, history })], NOW, 10)
-  expect(made.problems).toMatchObject([{ kind: 'expires', at: '2026-12-01T18:00:00Z', occurrences: 1 }])
-  expect(made.problems[0]?.what).toContain('expires before it is renewed: the limit of certificates for exactly')
+  expect(made.findings).toMatchObject([{ kind: 'expires', at: '2026-12-01T18:00:00Z', occurrences: 1 }])
+  expect(made.findings[0]?.what).toContain('expires before it is renewed: the limit of certificates for exactly')
 })
 
 test('a renewBefore that is safe today empties the bucket after the validity shrinks', () => {
   const made = forecast([certificate({ renewBefore: 1_530 * 3_600, notAfter: NOW + 75 * DAY })], NOW, 400)
-  const [first] = made.problems
+  const [first] = made.findings
   expect(first).toMatchObject({ kind: 'refused', hint: expect.stringContaining('leaves 6 h of 64 d between renewals') })
   expect(first?.at.slice(0, 7)).toBe('2027-03')
   expect(first?.occurrences).toBeGreaterThan(100)
@@ -136,7 +136,7 @@ test('settings that cert-manager ignores, renewals that are disabled or too freq
     NOW,
     400,
   )
-  expect(problems(made)).toEqual([
+  expect(findings(made)).toEqual([
     '2026-12-31 expires 1: shop/disabled on edge-1 expires: its renewal is disabled (spec.renewal.policy) | renew it before that day: k3s-platform certs renew -n shop disabled -l edge-1',
     expect.stringMatching(
       /^2027-0\d-\d\d too-frequent 1: shop\/often on edge-1 is renewed every 40 m: the forecast ends here after 2000 /,

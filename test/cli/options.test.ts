@@ -99,6 +99,11 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
   [['certs', 'explain', '-o', 'yaml'], {}, { output: 'json', certs: { verb: 'explain', yaml: true, document: true } }],
   [['certs', '--expiring-within', '30d'], {}, { certs: { verb: 'list', expiringWithinMs: 30 * 86_400_000 } }],
   [['certs', 'list', '-w', '-n', 'x'], {}, { certs: { verb: 'list', watch: true, namespace: 'x' } }],
+  [
+    ['certs', 'forecast', '-o', 'html', '--days', '90'],
+    {},
+    { output: 'text', certs: { verb: 'forecast', html: true, days: 90 } },
+  ],
   [['certs', 'ensure'], { K3S_PLATFORM_NAMESPACE: 'x' }, { certs: { verb: 'ensure' } }],
 ])('%j with %j', (argv, env, understood) => {
   expect(optionsOf(argv, env)).toMatchObject(understood)
@@ -135,7 +140,7 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
     ],
   ],
   [['certs', 'renwe'], ['certs renwe: unknown subcommand (did you mean renew?)']],
-  [['certs', 'why'], ['certs why: unknown subcommand (known: list, explain, check, ensure, renew, remove)']],
+  [['certs', 'why'], ['certs why: unknown subcommand (known: list, explain, check, forecast, ensure, renew, remove)']],
   [['certs', 'list', 'a'], ['certs list: does not take names: a (see: k3s-platform certs --help)']],
   [
     ['certs', '-A', '-n', 'x', '--expiring-within', 'soon'],
@@ -151,6 +156,12 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
       '--output: certs explain does not support wide (supported formats: text, json)',
     ],
   ],
+  [['certs', '-o', 'html'], ['--output: certs list does not support html (supported formats: text, json)']],
+  [
+    ['certs', 'forecast', '-o', 'wide'],
+    ['--output: certs forecast does not support wide (supported formats: text, html, json)'],
+  ],
+  [['certs', 'forecast', '--days', '0'], ['--days: expected a number from 1 to 1100, got "0"']],
   [['certs', '-w', '-o', 'json'], ['--watch: cannot be combined with this --output (supported formats: text, wide)']],
   [['plan', '-o', 'wide'], ['--output: expected text, json, junit or github, got "wide"']],
   [['certs', 'renew'], ['certs renew: requires a name (name one, or select all: k3s-platform certs renew --all)']],

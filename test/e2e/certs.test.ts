@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
 import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
+import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { Testbed } from '../testbed/testbed.ts'
 import { CERTIFIED, field, type Platform, platform } from './platform.ts'
 import { cli, said } from './state.ts'
@@ -89,6 +90,19 @@ test('what Caddy serves is compared with the Secrets, from the node and from out
     { namespace: 'platform', name: 'site-tls', servername: CERTIFIED, node: { state: 'Current' } },
   ])
   expect(said(await certs(1, 'check', 'elsewhere.example.test'))).toContain('no Ingress serves a certificate for')
+})
+
+test('the renewals of the next weeks are forecast, as text, JSON and a page', async () => {
+  expect((await certs(0, 'forecast', '--days', '200')).stdout).toMatch(
+    /^From \d{4}-\d\d-\d\d to \d{4}-\d\d-\d\d \(200 days\): 2 certificates, \d+ renewals, no problems\n\nNEXT RENEWALS\n/,
+  )
+  const raw: unknown = JSON.parse((await certs(0, 'forecast', '-n', 'platform', '-o', 'json')).stdout)
+  const { certificates, renewals, buckets } = certsForecastDocument.parse(raw)
+  expect([certificates, buckets]).toEqual([1, []])
+  expect(renewals[0]).toMatchObject({ host: 'edge-1', namespace: 'platform', name: 'site-tls', limited: false })
+  const page = (await certs(0, 'forecast', '-o', 'html')).stdout
+  expect(page).toMatch(/^<!doctype html>/)
+  expect(page).toContain('platform/site-tls on edge-1')
 })
 
 test('what uses a Secret, and what expires soon, is listed where it is asked for', async () => {

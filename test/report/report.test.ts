@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
+import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
@@ -47,6 +48,7 @@ test.each([
   ['doctor-v1', doctorDocument],
   ['certs-v1', certsDocument],
   ['certs-check-v1', certsCheckDocument],
+  ['certs-forecast-v1', certsForecastDocument],
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],

@@ -1,4 +1,4 @@
-// certs: lists, explains, checks, ensures, renews and removes certificates on all selected hosts.
+// certs: lists, explains, checks, forecasts, ensures, renews and removes certificates on all selected hosts.
 
 import { stringify } from 'yaml'
 import type { Line } from '../../certificates/explain.ts'
@@ -25,7 +25,10 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
   const { verb } = options.certs
   if (verb === 'ensure') return ensure(options, io)
   const tells = verb === 'list' || verb === 'explain'
-  if ((tells || verb === 'check') && (options.output === 'junit' || options.output === 'github')) {
+  if (
+    (tells || verb === 'check' || verb === 'forecast') &&
+    (options.output === 'junit' || options.output === 'github')
+  ) {
     const hint = 'supported formats: text, json'
     throw new ProblemError({
       kind: 'usage',
@@ -49,6 +52,10 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
     return EXIT.ok
   }
   if (verb === 'check') return check(opened, options, io)
+  if (verb === 'forecast') {
+    const { forecastRenewals } = await import('./certs-forecast.ts')
+    return forecastRenewals(opened, options, io)
+  }
   if (options.certs.watch) return watch(opened, options, io)
   const looked = await look(opened, options, io)
   const { found, managers } = looked
