@@ -1,47 +1,55 @@
 // Reads the value of each flag from argv or its environment variable, and reports invalid values.
 
 import type { Problem } from '../engine/problem.ts'
-import type { Raw } from './commands.ts'
-import { belongs, type FlagName, flagOf, variableOf } from './flags.ts'
+import { type Flag, type Flags, spellings, variableOf } from './flag.ts'
+
+/** What was typed, by long flag: one entry each time it was given. */
+export type Raw = Map<string, string[]>
 
 export type Env = Readonly<Record<string, string | undefined>>
 
 const ON = ['1', 'true', 'yes', 'on']
 const OFF = ['0', 'false', 'no', 'off']
 
-export interface Read {
-  on(name: FlagName): boolean
+/** Of the flags `Name`. */
+export interface Read<Name extends string> {
+  on(name: Name): boolean
   /** As `on`, and null when neither the flag nor its variable says anything. */
-  said(name: FlagName): boolean | null
-  count(name: FlagName): number
-  last(name: FlagName): string | null
-  all(name: FlagName): readonly string[]
+  said(name: Name): boolean | null
+  count(name: Name): number
+  last(name: Name): string | null
+  all(name: Name): readonly string[]
   /** Names with commas between them. A list without a name is a mistake. */
-  names(name: FlagName): readonly string[]
-  as<T>(name: FlagName, expected: string, convert: (text: string) => T | undefined): T | undefined
+  names(name: Name): readonly string[]
+  as<T>(name: Name, expected: string, convert: (text: string) => T | undefined): T | undefined
 }
 
 /**
- * A flag wins over its variable; an empty variable is none, unless the flag narrows what is done. `fromEnv` gets the names of
- * those whose value is that of a variable.
+ * A flag wins over its variable; an empty variable is none, unless the flag narrows what is done. `fromEnv` gets those whose
+ * value is that of a variable.
  */
-export function reader(raw: Raw, env: Env, problems: Problem[], command: string, fromEnv: Set<FlagName>): Read {
+export function reader(
+  raw: Raw,
+  env: Env,
+  problems: Problem[],
+  flags: Flags,
+  fromEnv: Map<string, Flag>,
+): Read<string> {
   const find = (
-    name: FlagName,
+    name: string,
   ): { readonly where: string; readonly values: readonly string[]; readonly typed: boolean } => {
     const typed = raw.get(name)
     if (typed) return { where: `--${name}`, values: typed, typed: true }
     const where = variableOf(name)
-    const flag = flagOf(name)
+    const flag = flags[name]
     const text = env[where]
-    const mayBeBlank = !(flag?.narrows && belongs(flag, command))
-    if (text?.trim() === '' && !mayBeBlank) return { where, values: [text], typed: false }
+    if (text?.trim() === '' && flag?.narrows) return { where, values: [text], typed: false }
     const lines = flag?.kind === 'values' ? (text ?? '').split('\n') : [(text ?? '').trimEnd()]
     const values = lines.filter((line) => line.trim() !== '')
-    if (values.length > 0) fromEnv.add(name)
+    if (flag !== undefined && values.length > 0) fromEnv.set(name, flag)
     return { where, values, typed: false }
   }
-  const as: Read['as'] = (name, expected, convert) => {
+  const as: Read<string>['as'] = (name, expected, convert) => {
     const { where, values } = find(name)
     const text = values.at(-1)
     if (text === undefined) return undefined
@@ -49,8 +57,8 @@ export function reader(raw: Raw, env: Env, problems: Problem[], command: string,
     if (value === undefined) problems.push(usage(where, `expected ${expected}, got ${shown(text)}`))
     return value
   }
-  const said: Read['said'] = (name) => find(name).typed || (as(name, 'true or false', truth) ?? null)
-  const all = (name: FlagName) => {
+  const said: Read<string>['said'] = (name) => find(name).typed || (as(name, 'true or false', truth) ?? null)
+  const all = (name: string) => {
     const { where, values } = find(name)
     const isText = name === 'extra-vars' ? isYamlText : isOneLine
     for (const value of values) {
@@ -106,10 +114,9 @@ export function wholeNumber(text: string, least: number, most: number): number |
 }
 
 /** The same problem, told of the variable where a flag's value came from it. */
-export function asGiven(problem: Problem, fromEnv: ReadonlySet<FlagName>): Problem {
-  for (const name of fromEnv) {
-    const spelled = flagOf(name)?.flags.match(/--?[a-z][\w-]*/g) ?? []
-    const flag = spelled.find(
+export function asGiven(problem: Problem, fromEnv: ReadonlyMap<string, Flag>): Problem {
+  for (const [name, of] of fromEnv) {
+    const flag = spellings(of).find(
       (one) => problem.where.startsWith(one) && /^(?:$|[ :])/.test(problem.where.slice(one.length)),
     )
     if (flag !== undefined) return { ...problem, where: `${variableOf(name)}${problem.where.slice(flag.length)}` }

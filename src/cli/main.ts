@@ -10,9 +10,8 @@ async function main(): Promise<void> {
   const { program } = await import('./program.ts')
   const { catchStrays, processStreams } = await import('./io.ts')
   const { roles } = await import('./roles.ts')
-  const run = async () => (await import('./dispatch.ts')).dispatch
   const about = { version: pkg.version, roles }
-  const code = await program(process.argv.slice(2), processStreams(), about, run, catchStrays)
+  const code = await program(process.argv.slice(2), processStreams(), about, undefined, catchStrays)
   // Open connections must not hold the program, and what was written must have left it.
   for (const stream of [process.stdout, process.stderr]) await new Promise((done) => stream.write('', done))
   process.exit(code)

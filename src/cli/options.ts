@@ -1,23 +1,26 @@
 // Parses the command line and the environment into options, or reports all usage problems at once.
 
-import { CommanderError } from 'commander'
 import type { RunMode } from '../engine/events.ts'
 import type { Problem } from '../engine/problem.ts'
 import { shellWords } from '../engine/shell-words.ts'
 import { maskInline } from '../report/mask.ts'
-import type { Output, ReportOptions } from '../report/sink.ts'
-import { COMMANDS, commandOf, helpOf, mainHelp, type Raw } from './commands.ts'
+import type { ReportOptions } from '../report/sink.ts'
+import type { Run } from './command.ts'
+import { COMMANDS } from './commands.ts'
+import { REPORTS } from './declarations/outputs.ts'
 import { parseDuration } from './duration.ts'
-import { type Env, isOneLine, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
-import { allFlags, type CommandName, type FlagName } from './flags.ts'
+import type { Flag, Flags } from './flag.ts'
+import { type Env, isOneLine, type Raw, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
+import { RUN, type SHARED } from './flags.ts'
+import { choice, sharedFlagsOf } from './help.ts'
+import { collectFlags, type Named, parseWords } from './parser.ts'
 import { withoutSecrets } from './typed-secrets.ts'
-import { unknownCommand, unknownFlags, unknownRoles } from './unknown-words.ts'
-import { type CertsOptions, certMistakes, certWords } from './verbs.ts'
+import { foreignFlags, fullName, unknownCommand, unknownFlags } from './unknown-words.ts'
 
 export interface CliOptions extends ReportOptions {
-  readonly command: CommandName
+  readonly command: string
   /** Flags whose value is that of their variable. */
-  readonly fromEnv: ReadonlySet<FlagName>
+  readonly fromEnv: ReadonlyMap<string, Flag>
   readonly mode: RunMode
   /** Hosts that were named as words, for the commands that take them. */
   readonly hosts: readonly string[]
@@ -48,8 +51,6 @@ export interface CliOptions extends ReportOptions {
   readonly forks: number
   readonly timeoutMs: number | null
   readonly debug: boolean
-  /** Of `upgrade`. */
-  readonly to: string | null
   /** Whether only what is locked may be installed; null: not said. */
   readonly locked: boolean | null
   /** Of `reset` and `certs remove`: do not ask; of `lock`: take over a digest that changed; of `apply`: `--delete-crds` is meant. */
@@ -61,29 +62,19 @@ export interface CliOptions extends ReportOptions {
   readonly deleteSnapshots: boolean
   /** Of `apply` and `plan`: what GitOps owns is taken back, or handed over again; null: it stays as it is. */
   readonly handing: 'take-back' | 'hand-over' | null
-  readonly certs: CertsOptions
-  readonly render: {
-    /** As given. */
-    readonly tree: string | null
-    readonly commit: boolean
-    readonly overwrite: boolean
-  }
-  /** Of `kubeconfig`. */
-  readonly kubeconfig: {
-    readonly context: string | null
-    readonly server: string | null
-    readonly use: boolean
-    readonly replace: boolean
-    readonly print: boolean
-    readonly tunnel: boolean
-    /** What stands behind `--`. */
-    readonly command: readonly string[]
-  }
+}
+
+/** A call of a command that is understood. */
+export interface ParsedCall {
+  readonly is: 'run'
+  readonly options: CliOptions
+  load(): Promise<Run>
 }
 
 export type ParsedArguments =
-  | { readonly is: 'run'; readonly options: CliOptions }
-  | { readonly is: 'print'; readonly text: string }
+  | ParsedCall
+  /** `asked`: by --help or --version; else it says what is missing. */
+  | { readonly is: 'print'; readonly text: string; readonly asked: boolean }
   /** `report` is what could be understood of how to tell it. */
   | {
       readonly is: 'usage'
@@ -97,84 +88,101 @@ export interface Program {
   readonly roles: readonly string[]
 }
 
-const OUTPUTS = ['text', 'json', 'junit', 'github'] as const satisfies readonly Output[]
-/** What `certs` has beside them is a variant of one of them. */
-const CERTS_OUTPUTS = ['wide', 'yaml', 'html'] as const
-type CertsOutput = (typeof CERTS_OUTPUTS)[number]
-const TEN_YEARS_MS = 3_653 * 86_400_000
-
 /** `argv` without node and script. Never throws for what a user typed. */
 export function parse(argv: readonly string[], env: Env, program: Program): ParsedArguments {
-  const [name = '', ...all] = argv
-  // `kubeconfig --tunnel -- kubectl get pods -A`: those flags are not ours.
-  const end = name === 'kubeconfig' && all.includes('--') ? all.indexOf('--') : all.length
-  const [rest, behind] = [all.slice(0, end), all.slice(end + 1)]
-  const problems: Problem[] = []
-  if (name === '' || name === '-h' || name === '--help' || (name === 'help' && rest.length === 0)) {
-    return { is: 'print', text: mainHelp() }
-  }
-  const command = COMMANDS.find((c) => c.name === (name === 'help' ? rest[0] : name))
+  const [ours, behind] = splitAtEnd(argv)
   const raw: Raw = new Map()
-  let words: readonly string[] = []
-  try {
-    const parsed = commandOf(command?.name ?? 'apply', raw).parseOptions([...(command ? rest : argv)])
-    if (command && (name === 'help' || raw.has('help'))) return { is: 'print', text: helpOf(command.name) }
-    if (raw.has('version')) return { is: 'print', text: `${program.version}\n` }
-    words = parsed.operands
-    if (command) problems.push(...unknownFlags(parsed.unknown, command.name))
-    // What follows an unknown flag may be its value.
-    if (command) words = [...words, ...parsed.unknown.filter((word) => program.roles.includes(word))]
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    const flag = /--[a-z-]+/.exec(error.message)?.[0] ?? name
-    problems.push(usage(flag, 'requires a value', `see: k3s-platform ${command?.name ?? 'apply'} --help`))
+  const parsed = parseWords(ours, raw, program.version)
+  if (parsed.is === 'print') return parsed
+  if (parsed.is === 'unknown command') {
+    collectFlags(argv, raw)
+    const call = { where: parsed.name, words: [], behind }
+    return understood(undefined, call, raw, env, program, [unknownCommand(parsed.name, argv)])
   }
-  if (command === undefined) problems.unshift(unknownCommand(name === 'help' ? (rest[0] ?? '') : name, argv))
-  else if (command.operands === 'roles') problems.push(...unknownRoles(words, program.roles))
-  else if (command.operands === 'none')
-    problems.push(...words.map((word) => usage(word, `${command.name} does not take arguments`)))
-  if (words.some((word) => word.trim() === ''))
-    problems.push(usage(name, 'one of its arguments is empty', 'remove it, or set the variable that it comes from'))
-  for (const word of words.filter((one) => !isOneLine(one)))
-    problems.push(usage(name, `an argument contains a control character: ${shown(word)}`))
-
-  const given = new Map(raw)
-  const fromEnv = new Set<FlagName>()
-  const read = reader(raw, env, problems, command?.name ?? '', fromEnv)
-  const named = command?.operands === 'roles' && words.length > 0
-  const verb = command?.operands === 'verb' ? words : []
-  const options = {
-    ...optionsOf(read, command?.name, command?.mode ?? 'apply', behind, verb),
-    command: command?.name ?? 'apply',
-    fromEnv,
-    hosts: command?.operands === 'hosts' ? words : [],
-    roles: program.roles.filter((r) => (named ? words.includes(r) : (command?.roles?.includes(r) ?? true))),
+  if (parsed.is === 'incomplete') {
+    const problem = usage(parsed.flag, 'requires a value', `see: k3s-platform ${parsed.where} --help`)
+    return understood(parsed, { where: parsed.where, words: [], behind }, raw, env, program, [problem])
   }
-  if (command?.operands === 'verb') problems.push(...certMistakes(words, options.certs, new Set(raw.keys())))
-  const doing = command?.mode === 'apply' ? command.name : 'apply'
-  const again = shellWords(['k3s-platform', doing, ...words, ...sameFlags(given)])
-  if (options.quiet && options.verbosity > 0)
-    problems.push(usage('--quiet', 'cannot be combined with --verbose', 'remove one of them'))
-  if (options.deleteCrds && !options.yes && options.mode === 'apply')
-    problems.push(usage('--delete-crds', 'also deletes all objects of those CRDs', 'add --yes, or review first: -C'))
-  if (raw.has('take-back') && raw.has('hand-over'))
-    problems.push(usage('--take-back', 'cannot be combined with --hand-over', 'remove one of them'))
-  if (problems.length > 0)
-    return { is: 'usage', problems, report: { ...options, again, events: null }, extraVars: options.extraVars }
-  return { is: 'run', options: { ...options, again } }
+  // What follows an unknown flag may be its value.
+  const words = [...parsed.words, ...parsed.unknown.filter((word) => program.roles.includes(word))]
+  const problems = [
+    ...unknownFlags(parsed.unknown, parsed),
+    ...foreignFlags(raw, parsed),
+    ...parsed.command.arguments.problems(words, parsed.where, program.roles),
+    ...wordProblems(words, parsed.where),
+  ]
+  return understood(parsed, { where: parsed.where, words, behind }, raw, env, program, problems)
 }
 
-function optionsOf(
-  read: Read,
-  command: CommandName | undefined,
+/** `kubeconfig --tunnel -- kubectl get pods -A`: those flags are not ours. */
+function splitAtEnd(argv: readonly string[]): [ours: readonly string[], behind: readonly string[]] {
+  const passes = COMMANDS.some(({ name, passesThrough }) => name === argv[0] && passesThrough)
+  const end = passes && argv.includes('--') ? argv.indexOf('--') : argv.length
+  return [argv.slice(0, end), argv.slice(end + 1)]
+}
+
+interface Words {
+  readonly where: string
+  readonly words: readonly string[]
+  readonly behind: readonly string[]
+}
+
+/** The call, or all that is wrong with it: `found` and what reading the options finds. */
+function understood(
+  named: Named | undefined,
+  { where, words, behind }: Words,
+  raw: Raw,
+  env: Env,
+  { roles }: Program,
+  found: readonly Problem[],
+): ParsedArguments {
+  const command = named?.command
+  const problems = [...found]
+  const fromEnv = new Map<string, Flag>()
+  const flags: Flags = { ...sharedFlagsOf(command ?? { outputs: REPORTS }), ...RUN, ...command?.flags }
+  const read = reader(raw, env, problems, flags, fromEnv)
+  const format = formatOf(read, named)
+  const areRoles = command?.arguments.are === 'roles' && words.length > 0
+  const mode = command?.mode ?? 'apply'
+  const path = named === undefined ? ['apply'] : named.where.split(' ')
+  const again = shellWords([
+    'k3s-platform',
+    ...(mode === 'apply' ? path : ['apply']),
+    ...words,
+    ...repeatedFlags(raw, flags),
+  ])
+  const shared: CliOptions = {
+    ...sharedOptions(read, mode, format),
+    ...{ command: path[0] ?? 'apply', fromEnv, again },
+    hosts: command?.arguments.are === 'hosts' ? words : [],
+    roles: roles.filter((role) => (areRoles ? words.includes(role) : (command?.roles?.includes(role) ?? true))),
+  }
+  const bound = command?.read?.(read, { where, words, behind, format })(shared)
+  problems.push(...(bound?.problems ?? []), ...formatProblems(format, named), ...sharedProblems(shared, raw))
+  if (bound === undefined || problems.length > 0)
+    return { is: 'usage', problems, report: { ...shared, events: null }, extraVars: shared.extraVars }
+  return { is: 'run', options: bound.options, load: bound.load }
+}
+
+/** Also those of other verbs: they get a sentence of their own. */
+function formatOf(read: Read<'output'>, named: Named | undefined): string {
+  const verbs = (named?.parent ?? named?.command)?.verbs ?? []
+  const own = named?.command.outputs ?? REPORTS
+  const known = [...new Set([...REPORTS, ...own, ...verbs.flatMap(({ outputs }) => outputs)])]
+  return read.as('output', choice(known), (text) => known.find((one) => one === text)) ?? own[0] ?? 'text'
+}
+
+function formatProblems(format: string, named: Named | undefined): Problem[] {
+  if (named === undefined || named.command.outputs.includes(format)) return []
+  const hint = `supported formats: ${named.command.outputs.join(', ')}`
+  return [usage('--output', `${fullName(named)} does not support ${format}`, hint)]
+}
+
+function sharedOptions(
+  read: Read<keyof typeof SHARED | keyof typeof RUN>,
   mode: RunMode,
-  behind: readonly string[],
-  verb: readonly string[],
-): Omit<CliOptions, 'command' | 'fromEnv' | 'hosts' | 'roles'> {
-  const known = command === 'certs' ? [...OUTPUTS, ...CERTS_OUTPUTS] : OUTPUTS
-  const expected = `${known.slice(0, -1).join(', ')} or ${known.at(-1)}`
-  const format =
-    read.as<Output | CertsOutput>('output', expected, (text) => known.find((one) => one === text)) ?? 'text'
+  format: string,
+): Omit<CliOptions, 'command' | 'fromEnv' | 'hosts' | 'roles' | 'again'> {
   return {
     mode: read.on('check') ? 'check' : mode,
     inventory: read.all('inventory'),
@@ -197,7 +205,7 @@ function optionsOf(
       ids: read.all('vault-id'),
     },
     forks: read.as('forks', 'a number from 1 to 1000', (text) => wholeNumber(text, 1, 1000)) ?? 10,
-    output: format === 'wide' || format === 'html' ? 'text' : format === 'yaml' ? 'json' : format,
+    output: format === 'yaml' ? 'json' : (REPORTS.find((one) => one === format) ?? 'text'),
     timeoutMs:
       read.as('timeout', 'a duration such as 90s, 10m or 1h30m, at most 168h', (text) => parseDuration(text)) ?? null,
     events: read.last('events'),
@@ -205,57 +213,54 @@ function optionsOf(
     quiet: read.on('quiet'),
     verbosity: read.count('verbose'),
     debug: read.on('debug'),
-    to: read.last('to'),
     yes: read.on('yes'),
     deleteCrds: read.on('delete-crds'),
     noSnapshot: read.on('no-snapshot'),
     deleteSnapshots: read.on('delete-snapshots'),
     handing: read.on('take-back') ? 'take-back' : read.on('hand-over') ? 'hand-over' : null,
-    certs: {
-      ...certWords(verb),
-      namespace: read.last('namespace'),
-      all: read.on('all'),
-      allNamespaces: read.on('all-namespaces'),
-      wide: format === 'wide',
-      yaml: format === 'yaml',
-      html: format === 'html',
-      days: read.as('days', 'a number from 1 to 1100', (text) => wholeNumber(text, 1, 1_100)) ?? 400,
-      document: format === 'yaml' || format === 'json',
-      watch: read.on('watch'),
-      expiringWithinMs:
-        read.as('expiring-within', 'a duration such as 30d or 12h', (text) => parseDuration(text, TEN_YEARS_MS)) ??
-        null,
-      deleteSecret: read.on('delete-secret'),
-    },
-    render: { tree: read.last('tree'), commit: read.on('commit'), overwrite: read.on('overwrite') },
     locked: read.said('locked'),
-    kubeconfig: {
-      context: read.last('context'),
-      server: read.last('server'),
-      use: read.on('use'),
-      replace: read.on('replace'),
-      print: read.on('print'),
-      tunnel: read.on('tunnel'),
-      command: behind,
-    },
-    again: '',
   }
 }
 
-/** The flag is the variable, said for one run. */
-function fallbackVars(read: Read): string[] {
+function sharedProblems(options: CliOptions, raw: Raw): Problem[] {
+  return [
+    ...(options.quiet && options.verbosity > 0
+      ? [usage('--quiet', 'cannot be combined with --verbose', 'remove one of them')]
+      : []),
+    ...(options.deleteCrds && !options.yes && options.mode === 'apply'
+      ? [usage('--delete-crds', 'also deletes all objects of those CRDs', 'add --yes, or review first: -C')]
+      : []),
+    ...(raw.has('take-back') && raw.has('hand-over')
+      ? [usage('--take-back', 'cannot be combined with --hand-over', 'remove one of them')]
+      : []),
+  ]
+}
+
+/** The flag sets a variable for one run. */
+function fallbackVars(read: Read<'fallback'>): string[] {
   const issuer = read.as('fallback', 'selfsigned', (text) => ['selfsigned'].find((one) => one === text))
   return issuer === undefined ? [] : [`k3s_platform_certificates_fallback=${issuer}`]
 }
 
 /** The flags the user typed that mean the same for `apply` as for `plan`, without the secrets among them. */
-function sameFlags(given: Raw): string[] {
-  return allFlags().flatMap(([name, { flags, kind, again }]) => {
-    const values = again ? given.get(name) : undefined
+function repeatedFlags(raw: Raw, flags: Flags): string[] {
+  return Object.entries(flags).flatMap(([name, { flags: term, kind, again }]) => {
+    const values = again ? raw.get(name) : undefined
     if (!values) return []
-    const flag = flags.split(/[ ,]/)[0] ?? `--${name}`
+    const flag = term.split(/[ ,]/)[0] ?? `--${name}`
     if (kind === 'switch') return [flag]
     const masked = values.map((value) => (name === 'extra-vars' ? withoutSecrets(value) : maskInline(value)))
     return (kind === 'value' ? masked.slice(-1) : masked).flatMap((value) => [flag, value])
   })
+}
+
+function wordProblems(words: readonly string[], where: string): Problem[] {
+  return [
+    ...(words.some((word) => word.trim() === '')
+      ? [usage(where, 'one of its arguments is empty', 'remove it, or set the variable that it comes from')]
+      : []),
+    ...words
+      .filter((one) => !isOneLine(one))
+      .map((word) => usage(where, `an argument contains a control character: ${shown(word)}`)),
+  ]
 }

@@ -5,20 +5,19 @@ import { openDoor } from '../report/door.ts'
 import { EXIT, outcome } from '../report/outcome.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { ReportOptions, Streams } from '../report/sink.ts'
+import type { Run } from './command.ts'
 import { asGiven } from './flag-values.ts'
 import { problemsOf } from './internal-error.ts'
 import type { Io } from './io.ts'
-import { type CliOptions, type Program, parse } from './options.ts'
+import { type ParsedCall, type Program, parse } from './options.ts'
 import { typedSecrets } from './typed-secrets.ts'
 
-export type Run = (options: CliOptions, io: Io) => Promise<number>
-
-/** `run` is asked for only when there is something to run: it brings the heavy libraries. `opened` gets the door first. */
+/** `load` is called only when there is something to run: it brings the heavy libraries. `opened` gets the door first. */
 export async function program(
   argv: readonly string[],
   streams: Streams,
   about: Program,
-  run: () => Promise<Run>,
+  load: (call: ParsedCall) => Promise<Run> = (call) => call.load(),
   opened: (io: Io, debug: boolean) => void = () => undefined,
 ): Promise<number> {
   const parsed = parse(argv, streams.env, about)
@@ -28,17 +27,16 @@ export async function program(
   )
   opened(io, parsed.is === 'run' && parsed.options.debug)
   if (parsed.is === 'print') {
-    const asked = argv.length > 0
-    const out = asked ? io.stdout : io.stderr
+    const out = parsed.asked ? io.stdout : io.stderr
     out.write(parsed.text)
-    return asked ? EXIT.ok : EXIT.usage
+    return parsed.asked ? EXIT.ok : EXIT.usage
   }
   io.learn(typedSecrets(parsed.is === 'usage' ? parsed.extraVars : parsed.options.extraVars))
   if (parsed.is === 'usage') return fail(parsed.problems, parsed.report, io)
   const { options } = parsed
   try {
-    const command = await run()
-    return await command(options, io)
+    const run = await load(parsed)
+    return await run(io)
   } catch (error) {
     // Nobody else reports any more: the events file, if there is one, was the failed reporter's.
     const problems = problemsOf(error, options.debug).map((problem) => asGiven(problem, options.fromEnv))

@@ -20,7 +20,6 @@ import type { Reporter } from '../report/sink.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
 import { asGiven, usage } from './flag-values.ts'
-import type { CommandName } from './flags.ts'
 import type { HostRepository } from './git.ts'
 import { decrypter, inventoryOf, requirePasswordFiles } from './inventory.ts'
 import type { Io } from './io.ts'
@@ -172,8 +171,8 @@ export function patternsOf({ hosts, limit }: CliOptions): [pattern: string | und
   return [hosts.length > 0 ? hosts.join(',') : undefined, limit ?? undefined]
 }
 
-const INSTALLS: readonly CommandName[] = ['apply', 'plan', 'upgrade']
-const CONVERGES: readonly CommandName[] = [...INSTALLS, 'render']
+const INSTALLS: readonly string[] = ['apply', 'plan', 'upgrade']
+const CONVERGES: readonly string[] = [...INSTALLS, 'render']
 
 /** The lock file is that of the first `-i` that is a file or a directory. */
 export function supplyOf(

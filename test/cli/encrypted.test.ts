@@ -138,10 +138,11 @@ describe('the password of ansible-vault', () => {
       ['plan', '-i', 'hosts.yaml'],
       io(),
       { version: '0', roles },
-      async () => async (given, io) => {
-        await open(given, io, (role) => role.stages)
-        return 0
-      },
+      async ({ options }) =>
+        async (io) => {
+          await open(options, io, (role) => role.stages)
+          return 0
+        },
     )
     expect([code, told.text]).toMatchSnapshot()
   })

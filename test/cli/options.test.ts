@@ -2,9 +2,12 @@
 
 import { describe, expect, test } from 'vitest'
 import { eachRole } from '../../roles/index.ts'
-import { COMMANDS, helpOf, mainHelp } from '../../src/cli/commands.ts'
-import { allFlags, belongs, variableOf } from '../../src/cli/flags.ts'
+import { allCommands } from '../../src/cli/commands.ts'
+import { variableOf } from '../../src/cli/flag.ts'
+import { RUN, SHARED } from '../../src/cli/flags.ts'
+import { sharedFlagsOf } from '../../src/cli/help.ts'
 import { parse } from '../../src/cli/options.ts'
+import { helpOf } from '../../src/cli/parser.ts'
 import { roles } from '../../src/cli/roles.ts'
 
 const program = { version: '1.2.3', roles: ['k3s_platform_bootstrap', 'k3s_platform_addon'] }
@@ -153,13 +156,13 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
     ['certs', 'explain', '-w', '-o', 'wide'],
     [
       '--watch: is not supported by certs explain (remove it)',
-      '--output: certs explain does not support wide (supported formats: text, json)',
+      '--output: certs explain does not support wide (supported formats: text, json, yaml)',
     ],
   ],
-  [['certs', '-o', 'html'], ['--output: certs list does not support html (supported formats: text, json)']],
+  [['certs', '-o', 'html'], ['--output: certs list does not support html (supported formats: text, json, wide, yaml)']],
   [
     ['certs', 'forecast', '-o', 'wide'],
-    ['--output: certs forecast does not support wide (supported formats: text, html, json)'],
+    ['--output: certs forecast does not support wide (supported formats: text, json, html)'],
   ],
   [['certs', 'forecast', '--days', '0'], ['--days: expected a number from 1 to 1100, got "0"']],
   [['certs', '-w', '-o', 'json'], ['--watch: cannot be combined with this --output (supported formats: text, wide)']],
@@ -205,42 +208,69 @@ test.each([
 })
 
 test.each([[['--help']], [['-h']], [['help']], [[]]])('%j prints the overview', (argv) => {
-  expect(read(argv)).toEqual({ is: 'print', text: mainHelp() })
+  expect(read(argv)).toMatchObject({ is: 'print', text: helpOf() })
 })
 
 test.each([[['plan', '--help']], [['help', 'plan']], [['plan', '-l', 'x', '-h']]])(
   '%j prints the help of plan',
   (argv) => {
-    expect(read(argv)).toEqual({ is: 'print', text: helpOf('plan') })
+    expect(read(argv)).toMatchObject({ is: 'print', text: helpOf('plan') })
   },
 )
 
 test.each([[['--version']], [['apply', '--version']]])('%j prints the version', (argv) => {
-  expect(read(argv)).toEqual({ is: 'print', text: '1.2.3\n' })
+  expect(read(argv)).toEqual({ is: 'print', text: '1.2.3\n', asked: true })
 })
 
 describe('help', () => {
-  const texts = [mainHelp(), ...COMMANDS.map(({ name }) => helpOf(name))]
+  const pages = allCommands().map(([where, command]) => ({ where, command, text: helpOf(...where.split(' ')) }))
+  const texts = [helpOf(), helpOf('help', 'flags'), ...pages.map(({ text }) => text)]
 
   test('fits in 80 columns', () => {
     for (const line of texts.join('\n').split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
   })
 
-  test('names every flag', () => {
-    for (const [name, flag] of allFlags()) {
-      const having = COMMANDS.filter((command) => belongs(flag, command.name))
-      expect(having.length).toBeGreaterThan(0)
-      for (const command of having) expect(helpOf(command.name)).toContain(`--${name}`)
+  test.each(pages)('of $where fits one screen', ({ text }) => {
+    expect(text.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
+  })
+
+  test.each(pages)('of $where names every flag', ({ command, text }) => {
+    for (const name of Object.keys({ ...sharedFlagsOf(command), ...command.flags })) {
+      expect(text).toMatch(new RegExp(`--${name}\\b`))
+    }
+  })
+
+  test.each(pages)('of $where has up to three examples that the program understands', ({ command }) => {
+    expect(command.examples.length).toBeGreaterThan(0)
+    expect(command.examples.length).toBeLessThanOrEqual(3)
+    for (const [line] of command.examples) {
+      const [program, ...words] = line.split(' ')
+      expect([program, read(words)]).toMatchObject(['k3s-platform', { is: 'run' }])
     }
   })
 
   test('reads well', () => {
-    expect(texts.slice(0, 2).join('-----\n')).toMatchSnapshot()
+    expect([helpOf(), helpOf('apply'), helpOf('certs'), helpOf('certs', 'remove')].join('-----\n')).toMatchSnapshot()
+  })
+
+  test('of the shared flags describes each of them', () => {
+    const page = helpOf('help', 'flags')
+    for (const { flags, about } of Object.values(SHARED)) {
+      expect(page).toContain(flags)
+      expect(page.replace(/\s+/g, ' ')).toContain(about)
+    }
+  })
+
+  test.each([[['certs', 'remove', '--help']], [['help', 'certs', 'remove']]])('%j is that of the verb', (argv) => {
+    expect(read(argv)).toEqual({ is: 'print', text: helpOf('certs', 'remove'), asked: true })
   })
 })
 
-test('no two flags share a variable', () => {
-  const variables = allFlags().map(([name]) => variableOf(name))
+test('no two flags share a variable, and flags of one name are of one kind', () => {
+  const all = [SHARED, RUN, ...allCommands().map(([, { flags }]) => flags)].flatMap((flags) => Object.entries(flags))
+  const kinds = new Map(all.map(([name, { kind }]) => [name, kind]))
+  for (const [name, { kind }] of all) expect(kind, name).toBe(kinds.get(name))
+  const variables = [...kinds.keys()].map(variableOf)
   expect(new Set(variables).size).toBe(variables.length)
   expect(variables).toContain('K3S_PLATFORM_ASK_BECOME_PASS')
 })

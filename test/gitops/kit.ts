@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { stringify } from 'yaml'
-import { run } from '../../src/cli/commands/render.ts'
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
 import type { Streams } from '../../src/report/sink.ts'
@@ -51,7 +50,7 @@ export async function render(argv: readonly string[], env: Readonly<Record<strin
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(['render', ...argv], streams, { version: '0', roles }, async () => run)
+  const code = await program(['render', ...argv], streams, { version: '0', roles })
   return { code, text }
 }
 

@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { stringify } from 'yaml'
-import { dispatch } from '../../src/cli/dispatch.ts'
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
 import type { Streams } from '../../src/report/sink.ts'
@@ -67,7 +66,7 @@ async function cli(...argv: string[]) {
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(argv, streams, { version: '1.2.3', roles }, async () => dispatch)
+  const code = await program(argv, streams, { version: '1.2.3', roles })
   const clean = (text: string) => text.replaceAll(web.url, 'URL')
   return { code, stdout: clean(told.stdout), stderr: clean(told.stderr) }
 }

@@ -21,8 +21,8 @@ import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars } from '../../inventory/index.ts'
 import type { CertsCheckDocument } from '../../report/certs-documents.ts'
 import { boundedProblems } from '../../report/door.ts'
+import type { CertsCall } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CliOptions } from '../options.ts'
 import type { PreparedRun } from '../run.ts'
 import type { Prepared } from '../targets.ts'
 import { withCluster } from './certs-hosts.ts'
@@ -40,7 +40,7 @@ const ingress = z.looseObject({
 })
 
 /** 0: each is served as it is in its Secret; 2: one is not; 1: a host could not be asked. */
-export async function check({ prepared }: PreparedRun, options: CliOptions, io: Io): Promise<number> {
+export async function check({ prepared }: PreparedRun, options: CertsCall, io: Io): Promise<number> {
   const { names, namespace } = options.certs
   const visited = await pMap(
     prepared,

@@ -8,13 +8,13 @@ import { forecastText } from '../../certificates/forecast-text.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import type { CertsForecastDocument } from '../../report/certs-forecast-v1.ts'
 import { boundedProblems } from '../../report/door.ts'
+import type { CertsCall } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CliOptions } from '../options.ts'
 import type { PreparedRun } from '../run.ts'
 import { withCluster } from './certs-hosts.ts'
 
 /** 0: nothing will fail; 2: something will; 1: a host could not be read. */
-export async function forecastRenewals(opened: PreparedRun, options: CliOptions, io: Io): Promise<number> {
+export async function forecastRenewals(opened: PreparedRun, options: CertsCall, io: Io): Promise<number> {
   const { certs, output } = options
   const { certificates, problems } = await readCertificates(opened, options, io)
   const made = within(forecast(certificates, io.now(), certs.days), certs.namespace, certificates)
@@ -36,7 +36,7 @@ export async function forecastRenewals(opened: PreparedRun, options: CliOptions,
 /** Those of all namespaces of all hosts: they share the limits. */
 async function readCertificates(
   { prepared }: PreparedRun,
-  { forks }: CliOptions,
+  { forks }: CertsCall,
   io: Io,
 ): Promise<{ certificates: ForecastCertificate[]; problems: Problem[] }> {
   const visited = await pMap(

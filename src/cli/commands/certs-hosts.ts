@@ -17,11 +17,10 @@ import { isOurs, ownerOf } from '../../cluster/ownership.ts'
 import { type Probe, read, story, type Teller } from '../../cluster/story.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { LinkError } from '../../host/transport.ts'
+import type { CertsCall, CertsOptions } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CliOptions } from '../options.ts'
 import type { PreparedRun } from '../run.ts'
 import type { Prepared } from '../targets.ts'
-import type { CertsOptions } from '../verbs.ts'
 
 /** A Certificate of a host. */
 export interface Found {
@@ -56,7 +55,7 @@ export type HostCertManager = Components & { readonly host: string }
 /** What the hosts have, in their order; a host that does not answer is a problem and no obstacle to the others. */
 export async function look(
   { prepared }: PreparedRun,
-  { certs, forks }: CliOptions,
+  { certs, forks }: CertsCall,
   io: Io,
 ): Promise<{ found: Found[]; known: string[]; managers: HostCertManager[]; problems: Problem[] }> {
   const visited = await pMap(

@@ -9,8 +9,8 @@ import { refOf, titleOf } from '../../cluster/object.ts'
 import type { ClusterResource } from '../../cluster/resource.ts'
 import type { Problem } from '../../engine/problem.ts'
 import { bindVars } from '../../inventory/index.ts'
+import type { CertsOptions } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CertsOptions } from '../verbs.ts'
 import { type Found, tellerOf } from './certs-hosts.ts'
 
 /** By host. */

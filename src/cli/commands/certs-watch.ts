@@ -5,8 +5,8 @@ import { ProblemError } from '../../engine/problem.ts'
 import { EXIT } from '../../report/outcome.ts'
 import { problemLines } from '../../report/problem-text.ts'
 import { ours, painter } from '../../report/style.ts'
+import type { CertsCall } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CliOptions } from '../options.ts'
 import type { PreparedRun } from '../run.ts'
 import { watchCertificates } from './certs-hosts.ts'
 
@@ -17,7 +17,7 @@ const REDRAW_MS = 10_000
 const TO_END_OF_SCREEN = ours('\x1b[J')
 
 /** Until Ctrl-C, or until the reader of stdout has gone. A host that fails is a problem and no obstacle to the others. */
-export async function watch({ prepared }: PreparedRun, { certs }: CliOptions, io: Io): Promise<number> {
+export async function watch({ prepared }: PreparedRun, { certs }: CertsCall, io: Io): Promise<number> {
   const stop = new AbortController()
   const end = () => stop.abort()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, end)

@@ -12,8 +12,8 @@ import { nearest } from '../../engine/suggest.ts'
 import type { CertsDocument } from '../../report/certs-documents.ts'
 import { boundedProblems } from '../../report/door.ts'
 import { EXIT } from '../../report/outcome.ts'
+import type { CertsCall } from '../declarations/certs.ts'
 import type { Io } from '../io.ts'
-import type { CliOptions } from '../options.ts'
 import { ask, hasTerminal } from '../prompt.ts'
 import { open, type PreparedRun } from '../run.ts'
 import { check } from './certs-check.ts'
@@ -21,22 +21,10 @@ import { type Found, type HostCertManager, holderOf, look } from './certs-hosts.
 import { type Resources, refusals, removals, renewals } from './certs-resources.ts'
 import { watch } from './certs-watch.ts'
 
-export async function run(options: CliOptions, io: Io): Promise<number> {
+export async function run(options: CertsCall, io: Io): Promise<number> {
   const { verb } = options.certs
   if (verb === 'ensure') return ensure(options, io)
   const tells = verb === 'list' || verb === 'explain'
-  if (
-    (tells || verb === 'check' || verb === 'forecast') &&
-    (options.output === 'junit' || options.output === 'github')
-  ) {
-    const hint = 'supported formats: text, json'
-    throw new ProblemError({
-      kind: 'usage',
-      where: '--output',
-      what: `certs ${verb} does not support ${options.output}`,
-      hint,
-    })
-  }
   if (verb === 'remove' && !options.yes && options.mode === 'apply' && !hasTerminal()) {
     const hint = 'review with --check, then run with --yes'
     throw new ProblemError({
@@ -77,13 +65,13 @@ export async function run(options: CliOptions, io: Io): Promise<number> {
 }
 
 /** `Certificate database/old-tls from edge-1 (its Secret old-tls stays)` */
-function wordsOf({ live, prepared, row }: Found, { certs }: CliOptions): string {
+function wordsOf({ live, prepared, row }: Found, { certs }: CertsCall): string {
   const fate = certs.deleteSecret ? 'is deleted too' : 'remains, but is no longer renewed'
   return `${titleOf(refOf(live))} from ${prepared.host.name} (its Secret ${row.secretName} ${fate})`
 }
 
 /** The inventory's issuers and certificates, as apply makes them, and waited for in any case. */
-async function ensure(options: CliOptions, io: Io): Promise<number> {
+async function ensure(options: CertsCall, io: Io): Promise<number> {
   const stages = ['issuers', 'certificates']
   const asked = { ...options, extraVars: [...options.extraVars, 'k3s_platform_certificates_wait=true'] }
   const opened = await open(
@@ -99,7 +87,7 @@ async function ensure(options: CliOptions, io: Io): Promise<number> {
 }
 
 /** One stage on each host that has something to do; what forbids an apply does not forbid this. */
-async function make(opened: PreparedRun, { mode, certs }: CliOptions, resources: Resources): Promise<number> {
+async function make(opened: PreparedRun, { mode, certs }: CertsCall, resources: Resources): Promise<number> {
   const targets = opened.targets.flatMap((target) => {
     const todo = resources.get(target.host)
     const stage = { role: 'certs', name: certs.verb, resources: todo ?? [] }
@@ -109,7 +97,7 @@ async function make(opened: PreparedRun, { mode, certs }: CliOptions, resources:
 }
 
 /** What was named and is on no host; as long as all of them were seen. */
-function missing({ found, known, problems }: Awaited<ReturnType<typeof look>>, { certs }: CliOptions): Problem[] {
+function missing({ found, known, problems }: Awaited<ReturnType<typeof look>>, { certs }: CertsCall): Problem[] {
   if (problems.length > 0) return []
   const absent = certs.names.filter((name) => !found.some(({ row }) => row.name === name))
   return absent.map((name) => {
@@ -127,7 +115,7 @@ function tell(
   found: readonly Found[],
   managers: readonly HostCertManager[],
   problems: readonly Problem[],
-  options: CliOptions,
+  options: CertsCall,
   io: Io,
 ): number {
   const { verb, wide, yaml, expiringWithinMs } = options.certs
@@ -164,7 +152,7 @@ const listedOf = ({ row, prepared, live, consumers }: Found): Listed => ({
 })
 
 /** The command that explains what is not issued, with the user's own flags. */
-function whyOf(waiting: readonly Found[], several: boolean, { again, certs }: CliOptions): string {
+function whyOf(waiting: readonly Found[], several: boolean, { again, certs }: CertsCall): string {
   const [only, ...more] = waiting
   if (only === undefined) return ''
   const words =

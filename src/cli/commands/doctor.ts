@@ -25,14 +25,6 @@ interface Report {
 
 /** 0: nothing to say; 2: warnings; 1: something keeps `apply` from working. */
 export async function run(options: CliOptions, io: Io): Promise<number> {
-  if (options.output === 'junit' || options.output === 'github') {
-    throw new ProblemError({
-      kind: 'usage',
-      where: '--output',
-      what: `doctor does not support ${options.output}`,
-      hint: 'supported formats: text, json',
-    })
-  }
   const opened = await open(options, io, (role) => role.stages)
   if (options.listHosts) {
     io.stdout.write(opened.targets.map(({ host }) => `${host}\n`).join(''))

@@ -32,7 +32,20 @@ interface Line {
   readonly is: Merged['is']
 }
 
-export async function run(options: CliOptions, io: Io): Promise<number> {
+interface KubeconfigCall extends CliOptions {
+  readonly kubeconfig: {
+    readonly context: string | null
+    readonly server: string | null
+    readonly use: boolean
+    readonly replace: boolean
+    readonly print: boolean
+    readonly tunnel: boolean
+    /** The command line behind `--`. */
+    readonly command: readonly string[]
+  }
+}
+
+export async function run(options: KubeconfigCall, io: Io): Promise<number> {
   const how = options.kubeconfig
   const found = new Map<string, ClusterAccess & { readonly address: string }>()
   const opened = await open(options, io, (role) => (vars, context) => {
@@ -136,7 +149,7 @@ function document(path: string, contexts: readonly Line[]): KubeconfigDocument {
 async function fetchFrom(
   { source, target, address, server }: Wanted,
   session: Awaited<ReturnType<HostTarget['connect']>>,
-  { kubeconfig }: CliOptions,
+  { kubeconfig }: KubeconfigCall,
 ): Promise<Access> {
   let text = ''
   const resource: HostResource = {
@@ -182,7 +195,7 @@ function serverOf(
   return undefined
 }
 
-function contradictions({ kubeconfig: how }: CliOptions, targets: readonly HostTarget[]): Problem[] {
+function contradictions({ kubeconfig: how }: KubeconfigCall, targets: readonly HostTarget[]): Problem[] {
   const usage = (where: string, what: string, hint: string): Problem => ({ kind: 'usage', where, what, hint })
   const on = (['use', 'replace', 'print', 'server'] as const).filter((flag) => how[flag])
   return [

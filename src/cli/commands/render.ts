@@ -21,8 +21,17 @@ const SIGNS = { create: '+', update: '~', delete: '-', none: '=', kept: 'o', ref
 const WRITES = ['create', 'update', 'delete'] as const
 const isWritten = ({ op }: FileChange) => WRITES.some((one) => one === op)
 
+interface RenderCall extends CliOptions {
+  readonly render: {
+    /** As given. */
+    readonly tree: string | null
+    readonly commit: boolean
+    readonly overwrite: boolean
+  }
+}
+
 /** With `--check` it writes nothing and ends with 2 when the tree is behind. Nothing is written where something is refused. */
-export async function run(options: CliOptions, io: Io): Promise<number> {
+export async function run(options: RenderCall, io: Io): Promise<number> {
   const { tree: given, commit: commits, overwrite } = options.render
   if (given === null)
     throw usage('--tree', 'render requires a target directory', 'add --tree DIR: a Git repository or any directory')

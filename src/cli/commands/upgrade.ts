@@ -16,8 +16,12 @@ const VERSION = 'k3s_platform_k3s_version'
 const PARTS = [SNAPSHOT_ID, 'service:k3s.service', 'k3s:ready', 'k3s:old-builds']
 const isPart = (id: string) => PARTS.includes(id) || id.startsWith('download:')
 
+interface UpgradeCall extends CliOptions {
+  readonly to: string | null
+}
+
 /** Looks first: with other changes pending nothing is touched. */
-export async function run(options: CliOptions, io: Io): Promise<number> {
+export async function run(options: UpgradeCall, io: Io): Promise<number> {
   if (options.to === null) {
     throw new ProblemError({
       kind: 'usage',
