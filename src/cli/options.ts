@@ -13,7 +13,7 @@ import type { Flag, Flags } from './flag.ts'
 import { type Env, isOneLine, type Raw, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
 import { RUN, type SHARED } from './flags.ts'
 import { choice, sharedFlagsOf } from './help.ts'
-import { collectFlags, type Named, parseWords } from './parser.ts'
+import { collectFlags, type NamedCommand, parseWords } from './parser.ts'
 import { withoutSecrets } from './typed-secrets.ts'
 import { foreignFlags, fullName, unknownCommand, unknownFlags } from './unknown-words.ts'
 
@@ -129,7 +129,7 @@ interface Words {
 
 /** The call, or all that is wrong with it: `found` and what reading the options finds. */
 function understood(
-  named: Named | undefined,
+  named: NamedCommand | undefined,
   { where, words, behind }: Words,
   raw: Raw,
   env: Env,
@@ -165,14 +165,14 @@ function understood(
 }
 
 /** Also those of other verbs: they get a sentence of their own. */
-function formatOf(read: Read<'output'>, named: Named | undefined): string {
+function formatOf(read: Read<'output'>, named: NamedCommand | undefined): string {
   const verbs = (named?.parent ?? named?.command)?.verbs ?? []
   const own = named?.command.outputs ?? REPORTS
   const known = [...new Set([...REPORTS, ...own, ...verbs.flatMap(({ outputs }) => outputs)])]
   return read.as('output', choice(known), (text) => known.find((one) => one === text)) ?? own[0] ?? 'text'
 }
 
-function formatProblems(format: string, named: Named | undefined): Problem[] {
+function formatProblems(format: string, named: NamedCommand | undefined): Problem[] {
   if (named === undefined || named.command.outputs.includes(format)) return []
   const hint = `supported formats: ${named.command.outputs.join(', ')}`
   return [usage('--output', `${fullName(named)} does not support ${format}`, hint)]

@@ -8,7 +8,7 @@ import type { Raw } from './flag-values.ts'
 import { afterFlags, describedFlags, EXIT_CODES, sharedFlagsHelp, sharedFlagsOf, WIDTH } from './help.ts'
 
 /** A command or verb with its full name: `certs remove`. */
-export interface Named {
+export interface NamedCommand {
   readonly where: string
   readonly command: Command
   /** Of a verb: the command that it belongs to. */
@@ -16,13 +16,13 @@ export interface Named {
 }
 
 export type ParsedWords =
-  | (Named & {
+  | (NamedCommand & {
       readonly is: 'call'
       readonly words: readonly string[]
       /** From the first word on that is no flag of the command; values of unknown flags are among them. */
       readonly unknown: readonly string[]
     })
-  | (Named & { readonly is: 'incomplete'; readonly flag: string })
+  | (NamedCommand & { readonly is: 'incomplete'; readonly flag: string })
   /** `asked`: by --help or --version. */
   | { readonly is: 'print'; readonly text: string; readonly asked: boolean }
   | { readonly is: 'unknown command'; readonly name: string }
@@ -36,7 +36,7 @@ export function parseWords(argv: readonly string[], raw: Raw, version: string): 
   if (!isKnown) return { is: 'unknown command', name: first }
   let text = ''
   let parsed: ParsedWords | undefined
-  let current: Named | undefined
+  let current: NamedCommand | undefined
   const root = rootCommand(argv, {
     ...{ raw, version },
     write: (more) => {
@@ -82,8 +82,8 @@ interface Callbacks {
   readonly version: string
   write(text: string): void
   /** A problem of this command is about to be thrown. */
-  enter(named: Named): void
-  run(named: Named, words: readonly string[], unknown: readonly string[]): void
+  enter(named: NamedCommand): void
+  run(named: NamedCommand, words: readonly string[], unknown: readonly string[]): void
 }
 
 /** Only the command that argv names gets its flags: to make them all took longer than everything else. */
@@ -127,7 +127,7 @@ function flagsOfVerbs({ flags, verbs }: Command): Flags {
   return Object.fromEntries(Object.entries(all).filter(([name]) => !Object.hasOwn(flags, name)))
 }
 
-function subcommand(named: Named, callbacks: Callbacks): Commander {
+function subcommand(named: NamedCommand, callbacks: Callbacks): Commander {
   const { command, where } = named
   const made = quiet(new Commander(command.name), callbacks)
     .usage([command.arguments.usage, '[flags]'].filter((part) => part !== '').join(' '))

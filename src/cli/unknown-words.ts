@@ -6,9 +6,9 @@ import type { Command } from './command.ts'
 import { COMMANDS } from './commands.ts'
 import { type Raw, shown, usage } from './flag-values.ts'
 import { sharedFlagsOf } from './help.ts'
-import type { Named } from './parser.ts'
+import type { NamedCommand } from './parser.ts'
 
-export function unknownFlags(words: readonly string[], { command, where }: Named): Problem[] {
+export function unknownFlags(words: readonly string[], { command, where }: NamedCommand): Problem[] {
   const known = Object.keys({ ...sharedFlagsOf(command), ...command.flags }).map((name) => `--${name}`)
   return words
     .filter((word) => word.startsWith('-') && word !== '--')
@@ -30,7 +30,7 @@ const hasFlag = (command: Command, name: string): boolean =>
   command.verbs.some((verb) => hasFlag(verb, name))
 
 /** Flags of another verb, which the command parses for all of its verbs. */
-export function foreignFlags(raw: Raw, named: Named): Problem[] {
+export function foreignFlags(raw: Raw, named: NamedCommand): Problem[] {
   const { command, parent } = named
   const of = parent ?? command
   const own = { ...sharedFlagsOf(command), ...command.flags }
@@ -41,7 +41,7 @@ export function foreignFlags(raw: Raw, named: Named): Problem[] {
 }
 
 /** `certs list` also where only `certs` was typed. */
-export function fullName({ where, command }: Named): string {
+export function fullName({ where, command }: NamedCommand): string {
   const verb = command.verbs.find(({ read }) => read === command.read)
   return verb === undefined ? where : `${where} ${verb.name}`
 }
