@@ -15,7 +15,7 @@ export type Run = (io: Io) => Promise<number>
 export interface Arguments {
   /** As the help writes it: `[role...]`. */
   readonly usage: string
-  readonly are: 'roles' | 'hosts' | 'certificates' | 'none' | readonly string[]
+  readonly are: 'roles' | 'hosts' | 'groups' | 'certificates' | 'none' | readonly string[]
   /** `where` is the command: `certs remove`. */
   problems(words: readonly string[], where: string, roles: readonly string[]): Problem[]
 }
@@ -51,7 +51,7 @@ interface Facts {
   /** Up to three. */
   readonly examples: readonly (readonly [line: string, about: string])[]
   /** What exit codes 0 and 2 mean here. */
-  readonly exits?: { readonly 0: string; readonly 2: string }
+  readonly exits?: { readonly 0: string; readonly 2?: string }
 }
 
 interface Spec<F extends Flags, O> extends Facts {
@@ -111,6 +111,7 @@ export function commandGroup(
     mode: 'apply',
     outputs: first?.outputs ?? [],
     flags: {},
+    ...(first?.takes && { takes: [...new Set(facts.verbs.flatMap(({ takes }) => takes ?? []))] }),
     ...byDefault,
     ...facts,
     arguments: {

@@ -3,9 +3,21 @@
 import type { Command } from './command.ts'
 import { certs } from './declarations/certs.ts'
 import { doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
+import { inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
 
-export const COMMANDS: readonly Command[] = [apply, plan, certs, doctor, render, lock, kubeconfig, upgrade, reset]
+export const COMMANDS: readonly Command[] = [
+  apply,
+  plan,
+  certs,
+  doctor,
+  inventory,
+  render,
+  lock,
+  kubeconfig,
+  upgrade,
+  reset,
+]
 
 /** The commands and verbs with their full names: `certs remove`. */
 export function allCommands(): readonly (readonly [where: string, command: Command])[] {

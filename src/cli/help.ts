@@ -59,7 +59,7 @@ export function afterFlags(command: Command): string {
     ? `Of one verb: k3s-platform ${command.name} ${verb.name} --help; of all commands: k3s-platform help flags`
     : 'These flags, and their variables: k3s-platform help flags'
   const { 0: ok, 2: pending } = command.exits ?? { 0: 'done', 2: 'changes are pending (plan, --check)' }
-  const codes = `Exit codes: 0 ${ok}, 2 ${pending}, 1 failed, 64 wrong usage or input: nothing was touched, 130 interrupted`
+  const codes = `Exit codes: 0 ${ok},${pending === undefined ? '' : ` 2 ${pending},`} 1 failed, 64 wrong usage or input: nothing was touched, 130 interrupted`
   return `
 ${helper.boxWrap(flags, WIDTH)}
 ${helper.boxWrap(see, WIDTH)}

@@ -144,14 +144,12 @@ function subcommand(named: NamedCommand, callbacks: Callbacks): Commander {
   addFlags(made, own, callbacks.raw, `Flags of ${where}:`)
   addFlags(made, shared, callbacks.raw, 'Shared flags:')
   addFlags(made, others, callbacks.raw)
-  if (command.read !== undefined) {
-    made.action(() => {
-      const end = made.args.findIndex((word) => word.length > 1 && word.startsWith('-'))
-      const [words, unknown] = end < 0 ? [made.args, []] : [made.args.slice(0, end), made.args.slice(end)]
-      callbacks.run(named, words, unknown)
-    })
-  }
-  return made
+  return made.action(() => {
+    if (command.read === undefined && made.args.length === 0) made.help({ error: true })
+    const end = made.args.findIndex((word) => word.length > 1 && word.startsWith('-'))
+    const [words, unknown] = end < 0 ? [made.args, []] : [made.args.slice(0, end), made.args.slice(end)]
+    callbacks.run(named, words, unknown)
+  })
 }
 
 function quiet(command: Commander, callbacks?: Pick<Callbacks, 'write' | 'version'>): Commander {

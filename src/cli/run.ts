@@ -59,6 +59,10 @@ export interface PreparedRun {
   /** What `--tags` may name. */
   readonly tags: readonly string[]
   readonly reporter: Reporter
+  /** What is wrong with the input and does not stop a run; the reporter has shown it. */
+  readonly warnings: readonly Problem[]
+  /** How many groups the inventory has. */
+  readonly groups: number
   /** Knows the passwords that were asked for. */
   readonly decrypt: Decrypt
   run(targets: readonly HostTarget[], mode: RunMode): Promise<HostResult[]>
@@ -91,7 +95,7 @@ export async function open(
     defaults: await defaultsOf(options, io),
     met: new Map(),
     before: new BoundBefore(),
-    supply: INSTALLS.includes(options.command) ? supply : undefined,
+    supply: BINDS.includes(options.command) ? supply : undefined,
     emit: (event: Event) => {
       listen(event)
       reporter?.emit(event)
@@ -109,8 +113,9 @@ export async function open(
   const tags = [...new Set(prepared.flatMap((one) => one.tags))]
   // To list hosts no stage is made.
   if (!options.listHosts) stopAt(unknownTags(options, tags))
-  const charts = prepared.flatMap((one) => one.charts)
-  const repositories = prepared.flatMap((one) => one.repositories)
+  const isOffline = options.command === 'inventory'
+  const charts = isOffline ? [] : prepared.flatMap((one) => one.charts)
+  const repositories = isOffline ? [] : prepared.flatMap((one) => one.repositories)
   const asked = await Promise.all([
     charts.length === 0 ? [] : chartsAsked(charts, supply, io),
     repositories.length === 0 ? [] : repositoriesRead(repositories, io),
@@ -125,6 +130,8 @@ export async function open(
     tags,
     targets: targetsOf(prepared, INSTALLS.includes(options.command)),
     reporter: told,
+    warnings: problems,
+    groups: inventory.groups.size,
     decrypt,
     run: async (targets, mode) => {
       const { stop, signal, dispose } = listenForInterrupts(
@@ -172,7 +179,9 @@ export function patternsOf({ hosts, limit }: CliOptions): [pattern: string | und
 }
 
 const INSTALLS: readonly string[] = ['apply', 'plan', 'upgrade']
-const CONVERGES: readonly string[] = [...INSTALLS, 'render']
+/** What installs, and what checks the same without a network. */
+const BINDS: readonly string[] = [...INSTALLS, 'inventory']
+const CONVERGES: readonly string[] = [...BINDS, 'render']
 
 /** The lock file is that of the first `-i` that is a file or a directory. */
 export function supplyOf(

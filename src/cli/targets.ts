@@ -190,10 +190,13 @@ export function targetsOf(prepared: readonly Prepared[], founderFirst: boolean):
   })
 }
 
+/** Commands that log in nowhere. */
+const KEYLESS = ['render', 'inventory']
+
 /** Only of a key that a login of this run would use. */
 function keyProblems(host: Host, connection: Connection | undefined, { options, keyFault }: Shared): Problem[] {
   const file = connection?.connection === 'ssh' ? connection.privateKeyFile : undefined
-  if (file === undefined || options.command === 'render' || options.listHosts || options.listTags) return []
+  if (file === undefined || KEYLESS.includes(options.command) || options.listHosts || options.listTags) return []
   const fault = keyFault(file)
   if (fault === undefined) return []
   const name = PRIVATE_KEY_VARIABLES.find((one) => host.get(one).value?.data)
@@ -261,7 +264,7 @@ function bind<V extends z.ZodObject>(
     role: role.name,
     problems: [...problems, ...refused],
     stages,
-    secrets: secretsIn(value),
+    secrets: secretsInside(value),
     memberships: role.membership === undefined ? [] : [role.membership(value, context)],
     checks: role.checks,
     charts: context.supply === undefined ? [] : (role.charts?.(value, context) ?? []),
@@ -287,12 +290,13 @@ function secretValues(host: Host): Secret[] {
   const names = knownNames.filter((name) => name.startsWith('k3s_platform_') && host.written.has(name))
   const values = names.filter((name) => /^k3s_platform_(.*_)?values$/.test(name))
   const vars = values.length === 0 ? {} : host.vars
-  return [...names.flatMap((name) => host.hidden(name)), ...values.flatMap((name) => secretsIn(vars[name]))]
+  return [...names.flatMap((name) => host.hidden(name)), ...values.flatMap((name) => secretsInside(vars[name]))]
 }
 
-function secretsIn(value: unknown): Secret[] {
+/** Each Secret in a value that a schema has made. */
+export function secretsInside(value: unknown): Secret[] {
   if (value instanceof Secret) return [value]
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsIn) : []
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(secretsInside) : []
 }
 
 /** Where k3s writes the key to its API: the role that installs k3s knows. */

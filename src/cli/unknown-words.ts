@@ -31,12 +31,10 @@ const hasFlag = (command: Command, name: string): boolean =>
 
 /** Flags of another verb, which the command parses for all of its verbs. */
 export function foreignFlags(raw: Raw, named: NamedCommand): Problem[] {
-  const { command, parent } = named
-  const of = parent ?? command
+  const { command } = named
   const own = { ...sharedFlagsOf(command), ...command.flags }
-  const names = new Set(of.verbs.flatMap((verb) => Object.keys(verb.flags)))
-  return [...names]
-    .filter((name) => raw.has(name) && !Object.hasOwn(own, name))
+  return [...raw.keys()]
+    .filter((name) => !Object.hasOwn(own, name))
     .map((name) => usage(`--${name}`, `is not supported by ${fullName(named)}`, 'remove it'))
 }
 

@@ -76,7 +76,7 @@ const key = z.string().regex(/^(?:SHA256:[A-Za-z0-9+/]{43}=?|(?:ssh|ecdsa|sk)-\S
 const escalate = 'root is required, and sudo is the only supported become method'
 
 /** Of names on one line in Ansible's documentation the last one that is set wins. */
-const Variables = z.object({
+export const connectionVariables = z.object({
   ansible_connection: z
     .enum([
       'ssh',
@@ -120,7 +120,7 @@ const Variables = z.object({
 export const PRIVATE_KEY_VARIABLES = ['ansible_ssh_private_key_file', 'ansible_private_key_file'] as const
 
 /** The names of all variables that decide a connection. */
-export const connectionNames: readonly string[] = Object.keys(Variables.shape)
+export const connectionNames: readonly string[] = Object.keys(connectionVariables.shape)
 
 /** The connection of a host. An empty variable counts as one that is not set. `~` and relative paths are resolved. */
 export function connectionOf(
@@ -128,7 +128,7 @@ export function connectionOf(
   context: { readonly cwd: string; readonly env: TemplateEnv; readonly defaults?: ConnectionDefaults },
 ): Bound<Connection> {
   const { defaults = {} } = context
-  const { value: v, problems } = bindVars(host, Variables, { emptyIsUnset: true })
+  const { value: v, problems } = bindVars(host, connectionVariables, { emptyIsUnset: true })
   if (v === undefined) return { value: undefined, problems }
   const args = [v.ansible_ssh_common_args ?? defaults.sshCommonArgs, v.ansible_ssh_extra_args].map((t) =>
     splitWords(t ?? ''),

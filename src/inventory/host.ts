@@ -4,10 +4,17 @@ import { Secret } from '../engine/secret.ts'
 import { isSecretName } from '../engine/secret-names.ts'
 import type { Layered } from './layers.ts'
 import type { Resolve, ResolvedTemplate } from './template.ts'
-import { descend, isList, isMap, type Scalar, type Value, whereOf } from './value.ts'
+import { type Data, descend, isList, isMap, type Scalar, type Value, whereOf } from './value.ts'
 
 /** What may be shown of a variable: what is secret is a Secret, which prints `***`. */
 export type Shown = Scalar | Secret | readonly Shown[] | { readonly [key: string]: Shown }
+
+/** One place where a variable is written. */
+export interface VariableOrigin {
+  /** `file:line:col  path.in.file`, or `-e`. */
+  readonly where: string
+  readonly value: Shown
+}
 
 export class Host {
   readonly name: string
@@ -56,6 +63,12 @@ export class Host {
     return value === undefined ? this.place : whereOf(value)
   }
 
+  /** Every value that is written for a variable, as it is written: the first one wins. Empty: it is not set. */
+  origins(name: string): readonly VariableOrigin[] {
+    const values = this.written.layers.map((layer) => layer.get(name)).filter((value) => value !== undefined)
+    return values.reverse().map((value) => ({ where: whereOf(value), value: show(value, name) }))
+  }
+
   /** A text about the value at a path, without the value where that is a secret. */
   hiding(path: readonly PropertyKey[], text: string): string {
     const { secret, data } = this.#at(path) ?? {}
@@ -75,6 +88,16 @@ export class Host {
     return value && descend(value, below)
   }
 }
+
+/** As data for a document. */
+export function maskedValue(value: Shown): Data {
+  if (value instanceof Secret) return String(value)
+  if (value === null || typeof value !== 'object') return value
+  if (isArray(value)) return value.map(maskedValue)
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskedValue(item)]))
+}
+
+const isArray = (value: Shown): value is readonly Shown[] => Array.isArray(value)
 
 function show(value: Value, name: string): Shown {
   const { data } = value

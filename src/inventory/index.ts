@@ -7,11 +7,13 @@ export {
   type ConnectionDefaults,
   connectionNames,
   connectionOf,
+  connectionVariables,
   PRIVATE_KEY_VARIABLES,
   userFault,
 } from './connection.ts'
 export type { Decrypt } from './decrypt.ts'
-export { type Host, secretsIn } from './host.ts'
+export { graphLines } from './graph.ts'
+export { type Host, maskedValue, secretsIn } from './host.ts'
 export { clusterProblems } from './k3s-ansible.ts'
 export { type Inventory, loadInventory } from './load.ts'
 export { selectHosts } from './pattern.ts'

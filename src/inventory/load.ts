@@ -26,10 +26,12 @@ export interface InventoryOptions {
   readonly decrypt?: Decrypt | undefined
 }
 
-interface Group {
+export interface Group {
   readonly name: string
   /** Direct children, by name. */
   readonly children: readonly string[]
+  /** Hosts that are named in it, by name. */
+  readonly members: readonly string[]
   /** All hosts in it and below it, by name. */
   readonly hosts: readonly string[]
 }
@@ -95,6 +97,7 @@ function groupOf(node: GroupNode): Group {
   return {
     name: node.name,
     children: [...node.children.keys()].map((child) => child.name),
+    members: [...node.hosts].map((host) => host.name),
     get hosts() {
       return hosts()
     },

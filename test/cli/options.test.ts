@@ -116,7 +116,9 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [['aply'], ['aply: unknown command (did you mean apply?)']],
   [
     ['frobnicate'],
-    ['frobnicate: unknown command (known: apply, plan, certs, doctor, render, lock, kubeconfig, upgrade, reset)'],
+    [
+      'frobnicate: unknown command (known: apply, plan, certs, doctor, inventory, render, lock, kubeconfig, upgrade, reset)',
+    ],
   ],
   [
     ['-i', 'x', 'plan'],

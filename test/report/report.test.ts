@@ -8,6 +8,12 @@ import { z } from 'zod'
 import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
 import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
+import {
+  inventoryCheckDocument,
+  inventoryGraphDocument,
+  inventoryListDocument,
+  inventoryVarsDocument,
+} from '../../src/report/inventory-documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 
@@ -52,6 +58,10 @@ test.each([
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],
+  ['inventory-list-v1', inventoryListDocument],
+  ['inventory-graph-v1', inventoryGraphDocument],
+  ['inventory-vars-v1', inventoryVarsDocument],
+  ['inventory-check-v1', inventoryCheckDocument],
 ])('the JSON Schema that ships is the one the program prints by: %s (vitest -u writes it)', async (name, document) => {
   const schema = z.toJSONSchema(document, { target: 'draft-2020-12' })
   const oneLineLists = JSON.stringify(schema, null, 2).replace(/\[\n([^[\]{}]*)\]/g, (_, items: string) => {
