@@ -15,7 +15,7 @@ export type Run = (io: Io) => Promise<number>
 export interface Arguments {
   /** As the help writes it: `[role...]`. */
   readonly usage: string
-  readonly are: 'roles' | 'hosts' | 'groups' | 'certificates' | 'none' | readonly string[]
+  readonly are: 'roles' | 'hosts' | 'groups' | 'variables' | 'certificates' | 'none' | readonly string[]
   /** `where` is the command: `certs remove`. */
   problems(words: readonly string[], where: string, roles: readonly string[]): Problem[]
 }

@@ -3,7 +3,7 @@
 import type { Command } from './command.ts'
 import { certs } from './declarations/certs.ts'
 import { doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
-import { inventory } from './declarations/inventory.ts'
+import { explain, inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
 
 export const COMMANDS: readonly Command[] = [
@@ -12,6 +12,7 @@ export const COMMANDS: readonly Command[] = [
   certs,
   doctor,
   inventory,
+  explain,
   render,
   lock,
   kubeconfig,

@@ -88,32 +88,45 @@ export const connectionVariables = z.object({
       'ansible.builtin.ssh',
       'ansible.builtin.local',
     ])
-    .optional(),
-  ansible_host: address,
-  ansible_ssh_host: address,
-  ansible_port: port,
-  ansible_ssh_port: port,
-  ansible_user: login,
-  ansible_ssh_user: login,
-  ansible_private_key_file: text,
-  ansible_ssh_private_key_file: text,
-  ansible_password: hidden,
-  ansible_ssh_pass: hidden,
-  ansible_ssh_password: hidden,
-  ansible_ssh_common_args: text,
-  ansible_ssh_extra_args: text,
-  ansible_become: z.boolean().optional(),
-  ansible_become_method: only('sudo', escalate),
-  ansible_become_user: only('root', escalate),
-  ansible_become_pass: hidden,
-  ansible_become_password: hidden,
-  ansible_timeout: seconds,
-  ansible_ssh_timeout: seconds,
-  ansible_host_key_checking: checked,
-  ansible_ssh_host_key_checking: checked,
-  k3s_platform_ssh_host_key: z.union([key, z.array(key)]).optional(),
-  k3s_platform_ssh_host_key_policy: z.enum(['strict', 'accept-new']).optional(),
-  k3s_platform_ssh_transport: z.enum(['auto', 'node-ssh', 'openssh']).optional(),
+    .optional()
+    .describe('How the host is reached: `ssh`, or `local` for this machine; default `ssh`.'),
+  ansible_host: address.describe('Name or address that SSH connects to; default: the name in the inventory.'),
+  ansible_ssh_host: address.describe('Older name of `ansible_host`.'),
+  ansible_port: port.describe('Port of the SSH server; default: what ssh decides.'),
+  ansible_ssh_port: port.describe('Older name of `ansible_port`.'),
+  ansible_user: login.describe('User that logs in; default: what ssh decides.'),
+  ansible_ssh_user: login.describe('Older name of `ansible_user`.'),
+  ansible_private_key_file: text.describe('Another name of `ansible_ssh_private_key_file`.'),
+  ansible_ssh_private_key_file: text.describe('Private key that logs in; `~` or relative to the working directory.'),
+  ansible_password: hidden.describe('Password that logs in.'),
+  ansible_ssh_pass: hidden.describe('Another name of `ansible_password`.'),
+  ansible_ssh_password: hidden.describe('Another name of `ansible_password`.'),
+  ansible_ssh_common_args: text.describe("More arguments for the system's ssh, such as `-o ProxyJump=bastion`."),
+  ansible_ssh_extra_args: text.describe('Further arguments for ssh, after `ansible_ssh_common_args`.'),
+  ansible_become: z
+    .boolean()
+    .optional()
+    .describe('Whether to become root with sudo; default: if the login user is not root.'),
+  ansible_become_method: only('sudo', escalate).describe('How to become root; only `sudo` is supported.'),
+  ansible_become_user: only('root', escalate).describe('User to become; only `root` is supported.'),
+  ansible_become_pass: hidden.describe('Another name of `ansible_become_password`.'),
+  ansible_become_password: hidden.describe('Password for sudo.'),
+  ansible_timeout: seconds.describe('Seconds until a connection attempt is given up.'),
+  ansible_ssh_timeout: seconds.describe('Another name of `ansible_timeout`.'),
+  ansible_host_key_checking: checked.describe('Host keys are always checked; `false` is refused.'),
+  ansible_ssh_host_key_checking: checked.describe('Another name of `ansible_host_key_checking`.'),
+  k3s_platform_ssh_host_key: z
+    .union([key, z.array(key)])
+    .optional()
+    .describe('Pinned host keys: `SHA256:...`, or the line of a public key.'),
+  k3s_platform_ssh_host_key_policy: z
+    .enum(['strict', 'accept-new'])
+    .optional()
+    .describe('What to do with an unknown host key; default `strict`.'),
+  k3s_platform_ssh_transport: z
+    .enum(['auto', 'node-ssh', 'openssh'])
+    .optional()
+    .describe('SSH implementation: the built-in one, or the ssh program; default `auto`.'),
 })
 
 /** The first that is set counts. */

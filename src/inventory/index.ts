@@ -14,6 +14,7 @@ export {
 export type { Decrypt } from './decrypt.ts'
 export { graphLines } from './graph.ts'
 export { type Host, maskedValue, secretsIn } from './host.ts'
+export { metaAt } from './issues.ts'
 export { clusterProblems } from './k3s-ansible.ts'
 export { type Inventory, loadInventory } from './load.ts'
 export { selectHosts } from './pattern.ts'

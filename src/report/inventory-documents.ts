@@ -1,4 +1,4 @@
-// The shapes of what `inventory` prints with -o json and -o yaml; docs/schema/inventory-*.json are made from them.
+// The shapes of what `inventory` and `explain` print with -o json and -o yaml; docs/schema/*.json are made from them.
 
 import { z } from 'zod'
 import { problem } from './run-v1.ts'
@@ -10,6 +10,15 @@ const group = z.strictObject({
   children: z.array(z.string()).readonly().describe('groups directly below it'),
   hosts: z.array(z.string()).readonly().describe('hosts that are named in it'),
 })
+
+const origins = z
+  .array(
+    z.strictObject({
+      where: z.string().describe('file:line:column path'),
+      value: z.unknown().describe('as it is written'),
+    }),
+  )
+  .readonly()
 
 export const inventoryListDocument = z.strictObject({
   schema: z.literal('k3s-platform/inventory-list/v1'),
@@ -30,17 +39,7 @@ export const inventoryVarsDocument = z.strictObject({
   groups: z.array(z.string()).readonly(),
   vars,
   origins: z
-    .record(
-      z.string(),
-      z
-        .array(
-          z.strictObject({
-            where: z.string().describe('file:line:column path'),
-            value: z.unknown().describe('as it is written'),
-          }),
-        )
-        .readonly(),
-    )
+    .record(z.string(), origins)
     .optional()
     .describe('of each variable, by precedence: the first one wins (--origin)'),
 })
@@ -53,6 +52,36 @@ export const inventoryCheckDocument = z.strictObject({
   warnings: z.array(problem).readonly(),
 })
 
+export const explainDocument = z.strictObject({
+  schema: z.literal('k3s-platform/explain/v1'),
+  variables: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        usedBy: z.string().nullable().describe('a role, or `connection`; null: only templates of the inventory'),
+        about: z.string(),
+        type: z.string().describe('in words'),
+        default: z.unknown().optional().describe('absent: there is none, or `about` says it'),
+        environment: z
+          .array(z.string())
+          .readonly()
+          .describe('environment variables that set it where the inventory does not'),
+        set: z
+          .array(
+            z.strictObject({
+              hosts: z.array(z.string()).readonly(),
+              value: z.unknown().describe('templated; secrets are ***'),
+              origins: origins.describe('by precedence: the first one wins'),
+            }),
+          )
+          .readonly(),
+        unset: z.array(z.string()).readonly().describe('hosts that do not set it'),
+      }),
+    )
+    .readonly(),
+})
+
+export type ExplainDocument = z.output<typeof explainDocument>
 export type InventoryListDocument = z.output<typeof inventoryListDocument>
 export type InventoryGraphDocument = z.output<typeof inventoryGraphDocument>
 export type InventoryVarsDocument = z.output<typeof inventoryVarsDocument>

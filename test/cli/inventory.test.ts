@@ -1,4 +1,4 @@
-// inventory list, graph, vars, check and schema, through the program: what people and scripts get, and what never appears.
+// inventory list, graph, vars, check and schema, and explain, through the program: what people and scripts get, and what never appears.
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { hostsSchema, varsSchema } from '../../src/cli/commands/inventory-schema
 import { program } from '../../src/cli/program.ts'
 import { roles } from '../../src/cli/roles.ts'
 import {
+  explainDocument,
   inventoryCheckDocument,
   inventoryGraphDocument,
   inventoryListDocument,
@@ -59,20 +60,22 @@ beforeAll(() => {
 })
 afterAll(() => rmSync(dir, { recursive: true }))
 
-async function run(...argv: string[]) {
+/** `env` beside HOME. */
+async function cli(argv: readonly string[], env: Readonly<Record<string, string>> = {}) {
   const seen = { stdout: '', stderr: '' }
   const streams: Streams = {
     stdout: { write: (text: string) => (seen.stdout += text) },
     stderr: { write: (text: string) => (seen.stderr += text) },
-    env: { HOME: dir },
+    env: { HOME: dir, ...env },
     cwd: dir,
     now: () => 0,
     onExit: () => () => {},
   }
-  const code = await program(['inventory', ...argv], streams, { version: '0', roles })
+  const code = await program(argv, streams, { version: '0', roles })
   for (const text of [seen.stdout, seen.stderr]) expect(text).not.toContain('CANARY')
   return { code, ...seen }
 }
+const run = (...argv: string[]) => cli(['inventory', ...argv])
 const prod = ['-i', 'prod']
 
 test.each([
@@ -191,5 +194,45 @@ describe('the schema', () => {
     ['an empty file', null],
   ])('accepts %s', (_, value) => {
     expect(vars(value)).toBe(true)
+  })
+})
+
+describe('explain', () => {
+  test.each([
+    [['k3s_platform_k3s_version'], {}],
+    [['k3s_platform_caddy_exposure', 'ansible_port'], {}],
+    [['k3s_platform_ghcr_token', 'k3s_platform_vault_server', 'api'], { VAULT_URL: 'https://vault.example' }],
+  ])('%j with %j', async (names, env) => {
+    const { code, stdout, stderr } = await cli(['explain', ...names, ...prod], env)
+    expect([code, stderr]).toEqual([0, ''])
+    expect(`\n${stdout}`).toMatchSnapshot()
+  })
+
+  test('has a sentence and a type for every variable', async () => {
+    const { stdout } = await cli(['explain', '-o', 'json'])
+    const { variables } = explainDocument.parse(JSON.parse(stdout))
+    expect(variables.length).toBeGreaterThan(150)
+    for (const { name, about, type } of variables) {
+      expect(about, name).toMatch(/^\S.*\.$/s)
+      expect(type, name).not.toBe('')
+    }
+    expect((await cli(['explain'])).stdout.trimEnd().split('\n').length).toBe(variables.length)
+  })
+
+  test('needs no inventory, and a mistyped one is refused', async () => {
+    expect(await cli(['explain', 'k3s_platform_k3s_version'])).toMatchObject({ code: 0, stderr: '' })
+    expect(await cli(['explain', 'k3s_platform_k3s_version', '-i', 'missing'])).toMatchObject({ code: 64, stdout: '' })
+  })
+
+  test('names the variable that was meant', async () => {
+    const { code, stderr } = await cli(['explain', 'k3s_platform_k3s_verzion', ...prod])
+    expect([code, stderr]).toEqual([64, expect.stringContaining('did you mean k3s_platform_k3s_version?')])
+  })
+
+  test('is a document of its schema, and -o yaml the same one', async () => {
+    const argv = ['explain', 'k3s_platform_k3s_version', 'k3s_platform_tls_sans', ...prod]
+    const document: unknown = JSON.parse((await cli([...argv, '-o', 'json'])).stdout)
+    explainDocument.parse(document)
+    expect(parse((await cli([...argv, '-o', 'yaml'])).stdout)).toEqual(document)
   })
 })

@@ -117,7 +117,7 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [
     ['frobnicate'],
     [
-      'frobnicate: unknown command (known: apply, plan, certs, doctor, inventory, render, lock, kubeconfig, upgrade, reset)',
+      'frobnicate: unknown command (known: apply, plan, certs, doctor, inventory, explain, render, lock, kubeconfig, upgrade, reset)',
     ],
   ],
   [

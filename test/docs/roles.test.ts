@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { eachRole } from '../../roles/index.ts'
 import { unused } from '../../roles/k3s_platform_bootstrap/vars.ts'
 import type { Role } from '../../roles/role.ts'
+import { variablesOf } from '../../src/cli/variable-table.ts'
 import page from '../../templates/role.md.hbs'
 
 const names = (list: Iterable<string>) => [...list].map((name) => `\`${name}\``).join(', ')
@@ -24,9 +25,7 @@ const WORDS: Readonly<Record<string, { readonly intro: string; readonly tag: str
 }
 
 function readme<V extends z.ZodObject>(role: Role<V>): string {
-  const { properties = {} } = z.toJSONSchema(role.vars, { io: 'input', unrepresentable: 'any' })
   const parsed = role.vars.parse({})
-  const defaults: Readonly<Record<string, unknown>> = parsed
   const stages = role.stages(parsed, {
     host: 'HOST',
     address: 'HOST',
@@ -49,19 +48,13 @@ function readme<V extends z.ZodObject>(role: Role<V>): string {
       const resources = stages.filter((stage) => stage.name === name).flatMap((stage) => stage.resources)
       return { name, resources: [...new Set(resources.map((r) => r.title))].join('; ') }
     }),
-    variables: Object.entries(properties)
-      .filter(([name]) => !Object.hasOwn(unused, name))
-      .map(([name, schema]) => {
-        const { description = '' } = z.object({ description: z.string().optional() }).parse(schema)
-        // A map that becomes a list of names and values is still given as a map.
-        const given = z.object({ default: z.unknown() }).safeParse(schema).data?.default
-        const value = given ?? defaults[name]
-        return {
-          name,
-          default: value === undefined ? '-' : `\`${JSON.stringify(value)}\``,
-          description: description.replaceAll('|', '\\|'),
-        }
-      }),
+    variables: variablesOf(role.name, role.vars)
+      .filter(({ hasEffect }) => hasEffect)
+      .map(({ name, preset, about }) => ({
+        name,
+        default: preset === undefined ? '-' : `\`${JSON.stringify(preset)}\``,
+        description: about.replaceAll('|', '\\|'),
+      })),
   })
 }
 

@@ -191,6 +191,7 @@ const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'inventory vars': [['inventory', 'vars', 'edge-1', '--origin']],
   'inventory check': [['inventory', 'check']],
   'inventory schema': [['inventory', 'schema']],
+  explain: [['explain', 'k3s_platform_k3s_env', 'app_password', 'my_hidden']],
   render: [['render', '--tree', 'tree', '-C']],
   lock: [['lock']],
   kubeconfig: [['kubeconfig'], ['kubeconfig', '--tunnel', '--', 'true']],

@@ -9,6 +9,7 @@ import { certsCheckDocument, certsDocument } from '../../src/report/certs-docume
 import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
 import {
+  explainDocument,
   inventoryCheckDocument,
   inventoryGraphDocument,
   inventoryListDocument,
@@ -58,6 +59,7 @@ test.each([
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],
+  ['explain-v1', explainDocument],
   ['inventory-list-v1', inventoryListDocument],
   ['inventory-graph-v1', inventoryGraphDocument],
   ['inventory-vars-v1', inventoryVarsDocument],

@@ -43,10 +43,17 @@ interface Read {
   readonly hosts: readonly Host[]
 }
 
-/** Throws ProblemError; from then on no secret of the hosts appears anywhere. */
-export async function readInventory(options: CliOptions, io: Io, pattern: 'hosts' | 'all'): Promise<Read> {
+/** `absent`: an inventory that was not named and does not exist. Throws ProblemError; from then on no secret of the hosts appears anywhere. */
+export async function readInventory(
+  options: CliOptions,
+  io: Io,
+  pattern: 'hosts' | 'all',
+  absent: 'is a mistake' | 'has no hosts' = 'is a mistake',
+): Promise<Read> {
   requirePasswordFiles(options, io)
   const inventory = await inventoryOf(options, io)
+  const isAbsent = options.inventory.length === 0 && inventory.problems.some(({ where }) => where === '-i')
+  if (absent === 'has no hosts' && isAbsent) return { inventory, hosts: [] }
   stopAt(inventory.problems)
   const [named, limit] = patternsOf(options)
   const { hosts, problems } = selectHosts(inventory, pattern === 'all' ? undefined : named, limit)

@@ -1,4 +1,4 @@
-// Declares inventory and its verbs: list, graph, vars, check, schema. None of them contacts a host.
+// Declares inventory and its verbs (list, graph, vars, check, schema), and explain. None of them contacts a host.
 
 import { type Arguments, command, commandGroup, HOSTS, NO_ARGUMENTS } from '../command.ts'
 import { usage } from '../flag-values.ts'
@@ -120,6 +120,25 @@ const schema = command({
   exits: { 0: 'printed' },
   options: (read) => ({ hostsFile: read.on('hosts') }),
   load: async () => (await import('../commands/inventory-schema.ts')).schema,
+})
+
+export const explain = command({
+  name: 'explain',
+  group: 'Files',
+  about: 'explain a variable: type, default, where it is set',
+  mode: 'check',
+  arguments: { usage: '[variable...]', are: 'variables', problems: () => [] },
+  flags: {},
+  takes: READS_INVENTORY,
+  outputs: WITH_YAML,
+  examples: [
+    ['k3s-platform explain k3s_platform_k3s_version', 'also where each host gets it from'],
+    ['k3s-platform explain', 'all variables, one a line'],
+    ['k3s-platform explain ansible_host -o json', 'for scripts'],
+  ],
+  exits: { 0: 'explained' },
+  options: (_read, { words, format }) => ({ names: words, yaml: format === 'yaml' }),
+  load: async () => (await import('../commands/explain.ts')).explain,
 })
 
 export const inventory = commandGroup({
