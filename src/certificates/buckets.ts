@@ -1,6 +1,7 @@
 // Keeps the level of Let's Encrypt's token buckets, and answers when it accepts an order.
 
-import { type AcmeEnvironment, type BucketLimit, LIMITS, type LimitName } from './limits.ts'
+import { span } from '../engine/duration.ts'
+import { type AcmeEnvironment, type BucketLimit, COUNTED, LIMITS, type LimitName } from './limits.ts'
 import { nameSet, registeredDomain } from './registered-domain.ts'
 
 export interface AcmeOrder {
@@ -20,10 +21,22 @@ export interface LedgerEntry {
   readonly is: 'issued' | 'failed'
 }
 
-export type Admission =
-  | { readonly fits: true }
-  /** The limit that is free last, what it counts, and when it accepts the order if nothing else is ordered until then. */
-  | { readonly fits: false; readonly limit: LimitName; readonly subject: string; readonly acceptedAt: number }
+export type Admission = { readonly fits: true } | OrderRefusal
+
+/** The limit that is free last, what it counts, and when it accepts the order if nothing else is ordered until then. */
+export interface OrderRefusal {
+  readonly fits: false
+  readonly environment: AcmeEnvironment
+  readonly limit: LimitName
+  readonly subject: string
+  readonly acceptedAt: number
+}
+
+/** `the limit of certificates for exactly shop.example.com is reached (5, one more every 34 h)` */
+export function refusalText({ environment, limit, subject }: OrderRefusal): string {
+  const { burst, refillSeconds } = LIMITS[environment][limit]
+  return `the limit of ${COUNTED[limit]} ${subject} is reached (${burst}, one more every ${span(refillSeconds)})`
+}
 
 export interface BucketRef {
   readonly environment: AcmeEnvironment
@@ -87,7 +100,7 @@ export function openLedger(history: readonly LedgerEntry[]): Ledger {
         .filter(({ acceptedAt }) => acceptedAt > at)
         .toSorted((a, b) => b.acceptedAt - a.acceptedAt)
       if (last === undefined) return { fits: true }
-      return { fits: false, limit: last.limit, subject: last.subject, acceptedAt: last.acceptedAt }
+      return { fits: false, ...last }
     },
     issue: (order, at) => {
       for (const bucket of chargedBy(order)) take(bucket, at)

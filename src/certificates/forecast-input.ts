@@ -96,6 +96,7 @@ function read(
     notAfter,
     renewalTime: millis(status.renewalTime),
     nextAttempt: backoffOf(certificate, conditionOf(certificate, 'Issuing'))?.next.getTime() ?? null,
+    isOrdering: requests.some(({ metadata }) => ordersOf(metadata.name).some(isInProgress)),
     history: environment === null ? [] : historyOf(certificate, requests, ordersOf, environment, account, now),
   }
 }
@@ -168,6 +169,9 @@ const namesOf = ({ dnsNames, ipAddresses, commonName }: Certificate['spec']) => 
   // cert-manager orders it like the others.
   ...(commonName === undefined ? [] : [commonName]),
 ]
+
+/** The ACME server has not issued its certificate yet, and may do so at any moment. */
+const isInProgress = ({ status: { state } }: Order) => ['pending', 'ready', 'processing'].includes(state ?? 'pending')
 
 const revisionOf = ({ metadata }: CertificateRequest) =>
   Number(metadata.annotations['cert-manager.io/certificate-revision'])

@@ -3,6 +3,7 @@
 import { span } from '../engine/duration.ts'
 import { alignColumns } from './align.ts'
 import type { Forecast, ForecastBucket, ForecastChange, ForecastFinding } from './forecast.ts'
+import { COUNTED } from './limits.ts'
 
 /** Of each section; the rest is counted. */
 const MOST = { findings: 3, changes: 2, renewals: 3, buckets: 2 }
@@ -63,13 +64,6 @@ export const textOf = ({ what, occurrences }: ForecastFinding) =>
 
 export const changeText = ({ profile, environment, fromSeconds, toSeconds, certificates }: ForecastChange) =>
   `Let's Encrypt ${environment} issues for ${span(toSeconds)} instead of ${span(fromSeconds)} with the profile ${profile}: ${count(certificates, 'certificate')}`
-
-const COUNTED: Readonly<Record<ForecastBucket['limit'], string>> = {
-  names: 'certificates for exactly',
-  domain: 'new certificates below',
-  orders: 'new orders of',
-  failures: 'failed validations of',
-}
 
 export const subjectOf = ({ limit, subject, environment }: ForecastBucket) =>
   `${COUNTED[limit]} ${subject}${environment === 'production' ? '' : ` (${environment})`}`

@@ -9,7 +9,9 @@ import {
   bucketsOf,
   type Ledger,
   type LedgerEntry,
+  type OrderRefusal,
   openLedger,
+  refusalText,
 } from './buckets.ts'
 import { backoffSeconds } from './facts.ts'
 import { ACME_ENVIRONMENTS, type AcmeEnvironment, LIMITS, type LimitName } from './limits.ts'
@@ -40,11 +42,13 @@ export interface ForecastCertificate extends RenewalSettings {
   readonly renewalTime: number | null
   /** After a failure; null: there was none. */
   readonly nextAttempt: number | null
+  /** An Order for it is in progress. */
+  readonly isOrdering: boolean
   /** What the ACME server has counted for it. */
   readonly history: readonly LedgerEntry[]
 }
 
-interface CertificateRef {
+export interface CertificateRef {
   readonly host: string
   readonly namespace: string
   readonly name: string
@@ -117,11 +121,10 @@ interface Pending {
   readonly notAfter: number | null
   readonly renewals: number
   /** The first refusal of the order that is tried again now. */
-  readonly refused?: { readonly at: number; readonly attempts: number; readonly by: Refusal }
+  readonly refused?: { readonly at: number; readonly attempts: number; readonly by: OrderRefusal }
 }
-type Refusal = Extract<Admission, { fits: false }>
 
-const orderOf = ({ environment, account, names, ari, notAfter }: ForecastCertificate): AcmeOrder | null =>
+export const orderOf = ({ environment, account, names, ari, notAfter }: ForecastCertificate): AcmeOrder | null =>
   environment === null ? null : { environment, account, names, ari: ari && notAfter !== null }
 
 export function forecast(certificates: readonly ForecastCertificate[], now: number, days: number): Forecast {
@@ -216,12 +219,6 @@ function expires(certificate: ForecastCertificate, at: number, why: string): Fir
   }
 }
 
-const COUNTED: Readonly<Record<LimitName, (subject: string) => string>> = {
-  names: (subject) => `certificates for exactly ${subject}`,
-  domain: (subject) => `new certificates below ${subject}`,
-  orders: (subject) => `new orders of the account ${subject}`,
-  failures: (subject) => `failed validations of ${subject}`,
-}
 const ADVICE: Readonly<Record<LimitName, string>> = {
   names:
     'give each certificate its own set of names, use one of them for all consumers of a namespace, or renew some of them earlier',
@@ -231,18 +228,16 @@ const ADVICE: Readonly<Record<LimitName, string>> = {
 }
 
 /** `acceptedAt`: when a later attempt succeeds; null: not within the forecast. */
-function refused(one: Pending, at: number, by: Refusal, acceptedAt: number | null): FirstFinding {
+function refused(one: Pending, at: number, by: OrderRefusal, acceptedAt: number | null): FirstFinding {
   const { certificate, notAfter } = one
   const isLate = notAfter !== null && notAfter < (acceptedAt ?? by.acceptedAt)
-  const limit = LIMITS[certificate.environment ?? 'production'][by.limit]
-  const tight = by.limit === 'names' ? tooTight(certificate, at, limit.refillSeconds) : undefined
-  const counted = `the limit of ${COUNTED[by.limit](by.subject)} is reached (${limit.burst}, one more every ${span(limit.refillSeconds)})`
+  const tight = by.limit === 'names' ? tooTight(certificate, at, LIMITS[by.environment].names.refillSeconds) : undefined
   const later = acceptedAt === null ? `accepted from ${minute(by.acceptedAt)}` : `issued ${minute(acceptedAt)}`
   return {
     ...refOf(certificate),
     at: time(isLate ? Math.max(at, notAfter) : at),
     kind: isLate ? 'expires' : 'refused',
-    what: `${titleOf(certificate)} ${isLate ? 'expires before it is renewed' : 'is refused'}: ${counted}; ${later}`,
+    what: `${titleOf(certificate)} ${isLate ? 'expires before it is renewed' : 'is refused'}: ${refusalText(by)}; ${later}`,
     hint: tight ?? ADVICE[by.limit],
   }
 }

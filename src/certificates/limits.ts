@@ -17,6 +17,14 @@ export interface BucketLimit {
  */
 export type LimitName = 'names' | 'domain' | 'orders' | 'failures'
 
+/** What each counts, before the subject that it counts for. */
+export const COUNTED: Readonly<Record<LimitName, string>> = {
+  names: 'certificates for exactly',
+  domain: 'new certificates below',
+  orders: 'new orders of',
+  failures: 'failed validations of',
+}
+
 export const ACME_ENVIRONMENTS = ['production', 'staging'] as const
 /** Let's Encrypt's servers: each counts for itself. */
 export type AcmeEnvironment = (typeof ACME_ENVIRONMENTS)[number]

@@ -43,7 +43,10 @@ test('the sixth certificate for the same names is accepted when the first reques
     ledger.issue(order(), NOW)
   }
   const acceptedAt = NOW + 34 * HOUR
-  expect(ledger.admit(order(), NOW)).toEqual({ fits: false, limit: 'names', subject: 'www.example.com', acceptedAt })
+  expect(ledger.admit(order(), NOW)).toEqual({
+    fits: false,
+    ...{ environment: 'production', limit: 'names', subject: 'www.example.com', acceptedAt },
+  })
   expect(ledger.admit(order(), acceptedAt - 1)).toMatchObject({ fits: false })
   expect(ledger.admit(order(), acceptedAt)).toEqual({ fits: true })
   expect(bucketsOf(order()).map((bucket) => ledger.level(bucket, NOW))).toEqual([0, 49, 299])

@@ -12,7 +12,7 @@ const certificate = (more: Partial<ForecastCertificate> = {}): ForecastCertifica
   ...{ host: 'edge-1', namespace: 'shop', name: 'tls', names: ['shop.example.com'], issuer: 'ClusterIssuer le' },
   ...{ environment: 'production', profile: 'classic', account: 'le on edge-1', ari: false, validity: 90 * 86_400 },
   ...{ renewBefore: null, renewBeforePercentage: null, isRenewed: true },
-  ...{ notAfter: NOW + 40 * DAY, renewalTime: null, nextAttempt: null, history: [] },
+  ...{ notAfter: NOW + 40 * DAY, renewalTime: null, nextAttempt: null, isOrdering: false, history: [] },
   ...more,
 })
 const same = Array.from({ length: 6 }, (_, i) => certificate({ namespace: `team-${i + 1}` }))

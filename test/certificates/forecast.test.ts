@@ -32,7 +32,7 @@ const certificate = (more: Partial<ForecastCertificate> = {}): ForecastCertifica
   ...{ host: 'edge-1', namespace: 'shop', name: 'tls', names: ['shop.example.com'], issuer: 'ClusterIssuer le' },
   ...{ environment: 'production', profile: 'classic', account: 'le on edge-1', ari: false, validity: 90 * 86_400 },
   ...{ renewBefore: null, renewBeforePercentage: null, isRenewed: true },
-  ...{ notAfter: NOW + 30 * DAY, renewalTime: null, nextAttempt: null, history: [] },
+  ...{ notAfter: NOW + 30 * DAY, renewalTime: null, nextAttempt: null, isOrdering: false, history: [] },
   ...more,
 })
 const days = (made: ReturnType<typeof forecast>) => made.renewals.map(({ at }) => at.slice(0, 10))

@@ -1,6 +1,9 @@
 // Renewing and removing by hand: what is planned, what is written, and how it ends.
 
-import { expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { afterEach, expect, test, vi } from 'vitest'
+import { parse } from 'yaml'
+import { z } from 'zod'
 import { ApiError } from '../../src/cluster/cluster.ts'
 import { absent } from '../../src/cluster/kinds/absent.ts'
 import { renewal } from '../../src/cluster/kinds/renewal.ts'
@@ -74,4 +77,60 @@ test('what is removed goes; what another tool has is left alone', async () => {
   expect(cluster.peek(ref)).toBeNull()
   cluster.put(certificate({}, { 'kustomize.toolkit.fluxcd.io/name': 'platform-root' }))
   expect(await planned(absent(ref), cluster)).toBe('owned: Flux (platform-root)')
+})
+
+const { objects, overlays } = z
+  .object({
+    overlays: z.object({ issued: z.record(z.string(), z.record(z.string(), z.unknown())) }),
+    objects: z.record(z.string(), z.looseObject({})),
+  })
+  .parse(parse(readFileSync(new URL('../certificates/base.yaml', import.meta.url), 'utf8')))
+const pairs = z
+  .record(z.string(), z.string())
+  .parse(parse(readFileSync(new URL('../certificates/pairs.yaml', import.meta.url), 'utf8')))
+
+/** An issued Certificate, and cert-manager, which issues it once more as soon as it is asked: with these chains before and after. */
+function reissuing(before: readonly string[], after: readonly string[]): FakeCluster {
+  vi.useFakeTimers({ now: new Date('2026-11-23T01:24:12Z'), toFake: ['Date'], shouldAdvanceTime: true })
+  const cluster = new FakeCluster('database', 'cert-manager')
+  const encoded = (names: readonly string[]) =>
+    Buffer.from(names.map((name) => pairs[name]).join('')).toString('base64')
+  const put = (revision: number, chain: readonly string[]) => {
+    for (const name of ['issuer', 'lease', 'request', 'order'])
+      cluster.put({ ...objects[name], ...overlays.issued[name] })
+    cluster.put({ ...objects.secret, data: { 'tls.crt': encoded(chain), 'tls.key': encoded(['acme.key']) } })
+    const status = Object(overlays.issued.certificate).status
+    cluster.put({ ...objects.certificate, status: { ...status, revision } })
+  }
+  put(1, before)
+  let isAsked = false
+  cluster.fault = ({ verb }) => {
+    if (verb !== 'patch' && isAsked) put(2, after)
+    isAsked = verb === 'patch'
+    return undefined
+  }
+  return cluster
+}
+afterEach(() => void vi.useRealTimers())
+
+const issued = { namespace: 'database', name: 'postgresql-tls' }
+test.each([
+  ['it is renewed when its Secret has another pair', ['self.crt'], ['acme.crt'], ''],
+  [
+    'it is not while its Secret has the same',
+    ['acme.crt'],
+    ['acme.crt'],
+    'its Secret still contains the previous certificate',
+  ],
+  [
+    'it is not with a chain that does not verify',
+    ['self.crt'],
+    ['acme.crt', 'other.crt'],
+    'one of its certificates is not signed by the next one',
+  ],
+])('%s', async (_, before, after, expected) => {
+  const { problem, waits } = await made(renewal(issued), reissuing(before, after), { boundSeconds: 0.1 })
+  expect(expected === '' ? problem : `${problem}${waits.join()}`).toEqual(
+    expected === '' ? '' : expect.stringContaining(expected),
+  )
 })

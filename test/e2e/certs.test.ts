@@ -289,6 +289,45 @@ test('what is issued is issued anew; when that fails it is told, and the pair of
   await certs(0, 'renew', 'site-tls')
 })
 
+/** Everything that a rehearsal makes. */
+const rehearsed = async () => {
+  const kinds = 'certificates,issuers,clusterissuers,secrets'
+  const names = await at.node.kubectl(['get', kinds, '-A', '-o', 'name'])
+  return names.split('\n').filter((name) => name.includes('rehearsal'))
+}
+
+test('a rehearsal comes first, stops the renewal when it fails, and leaves nothing', async () => {
+  const where = ['renew', '-n', 'database', 'site-tls', '--rehearse']
+  expect(said(await certs(1, ...where))).toContain('No staging server is known for ')
+  const staging = [...where, '--staging-server', at.acme.directoryUrl]
+  expect((await certs(2, ...staging, '-C')).stdout).toContain('! rehearse database/site-tls')
+  const before = await serial('database', 'site-tls')
+  await at.acme.rateLimit()
+  const failed = said(await certs(1, ...staging))
+  expect(failed).toContain('The rehearsal failed: nothing was ordered from the production server')
+  expect(failed).toContain('rate limited: ')
+  expect(await serial('database', 'site-tls')).toBe(before)
+  expect(await rehearsed()).toEqual([])
+
+  await at.acme.clear()
+  await certs(0, ...staging)
+  expect(await serial('database', 'site-tls')).not.toBe(before)
+  expect(await rehearsed()).toEqual([])
+})
+
+test('what a killed rehearsal has left is removed by the next renewal', async () => {
+  await at.acme.rateLimit()
+  const words = ['certs', 'renew', '-n', 'database', 'site-tls', '--rehearse', '--staging-server', at.acme.directoryUrl]
+  const running = testbed.spawnCli([...words, '-i', inventory])
+  await expect.poll(rehearsed).toContainEqual(expect.stringMatching(/^certificate/))
+  running.kill('SIGKILL')
+  await running
+  await at.acme.clear()
+  expect((await certs(2, 'renew', '-n', 'platform', 'site-tls', '-C')).stdout).toContain('- leftovers of a rehearsal')
+  await certs(0, 'renew', '-n', 'platform', 'site-tls')
+  expect(await rehearsed()).toEqual([])
+})
+
 test('what the inventory asks for is made again and waited for', async () => {
   await certs(0, 'ensure')
   await at.node.kubectl(['delete', '-n', 'database', 'certificate/site-tls', 'secret/site-tls'])

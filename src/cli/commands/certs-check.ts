@@ -92,7 +92,8 @@ function hostAndPort(text: string): { readonly host: string; readonly port: numb
   return { host: host.toLowerCase(), port: port === undefined ? HTTPS : Number(port) }
 }
 
-async function checked(
+/** Those of these names, or all; of one namespace, or all. */
+export async function checked(
   prepared: Prepared,
   namespace: string | null,
   names: readonly string[],

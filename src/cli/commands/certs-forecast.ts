@@ -34,9 +34,9 @@ export async function forecastRenewals(opened: PreparedRun, options: CertsCall, 
 }
 
 /** Those of all namespaces of all hosts: they share the limits. */
-async function readCertificates(
-  { prepared }: PreparedRun,
-  { forks }: CertsCall,
+export async function readCertificates(
+  { prepared }: Pick<PreparedRun, 'prepared'>,
+  { forks }: Pick<CertsCall, 'forks'>,
   io: Io,
 ): Promise<{ certificates: ForecastCertificate[]; problems: Problem[] }> {
   const visited = await pMap(

@@ -18,7 +18,7 @@ import { ask, hasTerminal } from '../prompt.ts'
 import { open, type PreparedRun } from '../run.ts'
 import { check } from './certs-check.ts'
 import { type Found, type HostCertManager, holderOf, look } from './certs-hosts.ts'
-import { type Resources, refusals, removals, renewals } from './certs-resources.ts'
+import { type Resources, refusals, removals } from './certs-resources.ts'
 import { watch } from './certs-watch.ts'
 
 export async function run(options: CertsCall, io: Io): Promise<number> {
@@ -50,7 +50,10 @@ export async function run(options: CertsCall, io: Io): Promise<number> {
   const problems = [...looked.problems, ...missing(looked, options)]
   if (tells) return tell(found, managers, problems, options, io)
   if (problems.length > 0) throw new ProblemError(problems)
-  if (verb === 'renew') return make(opened, options, renewals(found, io))
+  if (verb === 'renew') {
+    const { renew } = await import('./certs-renew.ts')
+    return renew(opened, found, options, io)
+  }
 
   const refused = refusals(found, options.certs, io)
   if (refused.length > 0) throw new ProblemError(refused)

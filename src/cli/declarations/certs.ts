@@ -29,6 +29,10 @@ export interface CertsOptions {
   /** As JSON or YAML. */
   readonly document: boolean
   readonly watch: boolean
+  /** Of `renew`: order from staging first. */
+  readonly rehearse: boolean
+  /** Of `renew --rehearse`: the ACME directory to rehearse at; null: that of Let's Encrypt. */
+  readonly stagingServer: string | null
   /** Milliseconds; null: whenever they expire. */
   readonly expiringWithinMs: number | null
 }
@@ -87,6 +91,8 @@ function certsOptions(verb: CertsVerb, { words, format }: Call, own: Partial<Cer
     days: 400,
     document: format === 'yaml' || format === 'json',
     watch: false,
+    rehearse: false,
+    stagingServer: null,
     expiringWithinMs: null,
     ...own,
   }
@@ -105,6 +111,11 @@ function namespaceProblems({ namespace, allNamespaces }: CertsOptions): Problem[
     ...(allNamespaces ? [usage('--all-namespaces', 'cannot be combined with --namespace', 'remove one of them')] : []),
   ]
 }
+
+const isDirectory = (text: string) => URL.canParse(text) && new URL(text).protocol === 'https:'
+
+const EXPIRY = 'a duration such as 30d or 12h'
+const parseExpiry = (text: string) => parseDuration(text, TEN_YEARS_MS)
 
 const list = command({
   name: 'list',
@@ -133,9 +144,7 @@ const list = command({
     certsOptions('list', call, {
       namespace: read.last('namespace'),
       allNamespaces: read.on('all-namespaces'),
-      expiringWithinMs:
-        read.as('expiring-within', 'a duration such as 30d or 12h', (text) => parseDuration(text, TEN_YEARS_MS)) ??
-        null,
+      expiringWithinMs: read.as('expiring-within', EXPIRY, parseExpiry) ?? null,
       watch: read.on('watch'),
     }),
   problems: ({ certs }) => [
@@ -241,25 +250,55 @@ const renew = command({
   flags: {
     ...WHERE,
     all: { flags: '--all', kind: 'switch', again: true, about: 'all certificates that match' },
+    'expiring-within': {
+      flags: '--expiring-within <duration>',
+      kind: 'value',
+      again: true,
+      narrows: true,
+      about: 'all that expire within it, such as 30d',
+    },
+    rehearse: {
+      flags: '--rehearse',
+      kind: 'switch',
+      again: true,
+      about: 'order from staging first; stop if it fails',
+    },
+    'staging-server': {
+      flags: '--staging-server <url>',
+      kind: 'value',
+      again: true,
+      about: "staging's ACME directory",
+    },
   },
   outputs: REPORTS,
   examples: [
     ['k3s-platform certs renew -n database postgresql-tls', 'one certificate'],
-    ['k3s-platform certs renew -n database --all', 'all of a namespace'],
+    ['k3s-platform certs renew --expiring-within 30d --rehearse', 'staging first, then production'],
   ],
+  exits: { 0: 'all are renewed and served', 2: "a limit of Let's Encrypt delays one, or one is not served yet" },
   options: (read, call) =>
     certsOptions('renew', call, {
       namespace: read.last('namespace'),
       allNamespaces: read.on('all-namespaces'),
       all: read.on('all'),
+      expiringWithinMs: read.as('expiring-within', EXPIRY, parseExpiry) ?? null,
+      rehearse: read.on('rehearse'),
+      stagingServer:
+        read.as('staging-server', 'a URL with https', (text) => (isDirectory(text) ? text : undefined)) ?? null,
     }),
   problems: ({ certs }, { where }) => [
-    ...(certs.names.length === 0 && !certs.all
+    ...(certs.names.length === 0 && !certs.all && certs.expiringWithinMs === null
       ? [usage(where, 'requires a name', `name one, or select all: k3s-platform ${where} --all`)]
       : []),
     ...namespaceProblems(certs),
     ...(certs.all && certs.names.length > 0
       ? [usage('--all', 'cannot be combined with names', 'remove one of them')]
+      : []),
+    ...(certs.expiringWithinMs !== null && certs.names.length > 0
+      ? [usage('--expiring-within', 'cannot be combined with names', 'remove one of them')]
+      : []),
+    ...(certs.stagingServer !== null && !certs.rehearse
+      ? [usage('--staging-server', 'has no effect without --rehearse', 'add --rehearse')]
       : []),
   ],
   load,

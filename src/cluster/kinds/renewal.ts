@@ -1,10 +1,12 @@
-// Makes cert-manager reissue a Certificate, and waits for it.
+// Makes cert-manager reissue a Certificate, waits for it, and proves that its Secret holds another one, whose chain verifies.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { readBundle } from '../../certificates/bundle.ts'
 import { readiness } from '../../certificates/explain.ts'
 import { factsOf } from '../../certificates/facts.ts'
+import { readChain } from '../../certificates/pair.ts'
+import { leafOf } from '../../certificates/served.ts'
 import { ProblemError } from '../../engine/problem.ts'
 import { fieldsOfAnswer } from '../answer.ts'
 import { ApiError, type Cluster } from '../cluster.ts'
@@ -20,6 +22,7 @@ const TRIES = 5
 const BOUND_SECONDS = 300
 
 const certificate = z.looseObject({
+  spec: z.looseObject({ secretName: z.string() }),
   metadata: z.looseObject({ resourceVersion: z.string().optional(), generation: z.number().optional() }),
   status: z
     .looseObject({
@@ -29,12 +32,15 @@ const certificate = z.looseObject({
     .default({ revision: 0, conditions: [] }),
 })
 
+const chain = z.looseObject({ data: z.looseObject({ 'tls.crt': z.string(), 'ca.crt': z.string().default('') }) })
+
 /** True once, after one more issuance than its first look found. An issuance that is under way already is taken for it. */
 export function renewal(spec: Teller): ClusterResource {
   const { namespace, name } = spec
   const ref = { apiVersion: API, kind: 'Certificate', namespace, name }
   const title = titleOf(ref)
   let first: number | undefined
+  let previous: string | undefined
   const wait = gate({
     id: `renewal:${namespace}/${name}`,
     title,
@@ -48,7 +54,7 @@ export function renewal(spec: Teller): ClusterResource {
     judge: async (cluster, at): Promise<GateVerdict> => {
       if ((await revisionOf(cluster, ref)) > (first ?? 0)) {
         const found = readiness(readBundle(await issued(cluster, at, spec)))
-        if (found.is === 'ready') return found
+        if (found.is === 'ready') return proven(cluster, ref, previous)
       }
       const bundle = readBundle(await story(cluster, at, spec))
       const { backoff, stand } = factsOf(bundle)
@@ -75,6 +81,7 @@ export function renewal(spec: Teller): ClusterResource {
         })
       }
       const revision = await revisionOf(cluster, ref)
+      if (first === undefined) previous = leafOf(await secretOf(cluster, ref))?.fingerprint
       first ??= revision
       return { actual: { revision }, desired: { revision: Math.max(revision, first + 1) } }
     },
@@ -82,6 +89,28 @@ export function renewal(spec: Teller): ClusterResource {
       await trigger(cluster, ref, how)
       await wait.make(change, cluster, how)
     },
+  }
+}
+
+async function secretOf(cluster: Cluster, ref: Ref): Promise<unknown> {
+  const name = certificate.safeParse(await cluster.get(ref)).data?.spec.secretName
+  if (name === undefined) return null
+  return cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace: ref.namespace, name })
+}
+
+/** That the pair is valid is known; that it is a new one, and that clients get all of its chain, is not. */
+async function proven(cluster: Cluster, ref: Ref, previous: string | undefined): Promise<GateVerdict> {
+  const secret = await secretOf(cluster, ref)
+  if (leafOf(secret)?.fingerprint === previous)
+    return { is: 'waiting', why: 'its Secret still contains the previous certificate' }
+  const data = chain.safeParse(secret).data?.data
+  const pem = (text = '') => Buffer.from(text, 'base64').toString('utf8')
+  if (readChain(pem(data?.['tls.crt']), pem(data?.['ca.crt']))?.isOrdered === true) return { is: 'ready' }
+  return {
+    is: 'failed',
+    what: 'The chain in its Secret does not verify',
+    why: 'one of its certificates is not signed by the next one',
+    hint: 'k3s-platform certs explain',
   }
 }
 
