@@ -50,6 +50,8 @@ export interface Ledger {
   admit(order: AcmeOrder, at: number): Admission
   /** Counts a certificate that is issued. Times must not go back. */
   issue(order: AcmeOrder, at: number): void
+  /** The buckets of the first order for these names. */
+  bucketsOf(order: AcmeOrder): readonly BucketRef[]
   /** Requests left, 0 to the limit's burst. */
   level(bucket: BucketRef, at: number): number
   /** Whether the set of names has a certificate: another order for it is a renewal. */
@@ -64,9 +66,17 @@ export function openLedger(history: readonly LedgerEntry[]): Ledger {
   /** When each bucket is full again. */
   const fullAt = new Map<string, number>()
   const known = new Set<string>()
-  const keyOf = ({ environment, limit, subject }: BucketRef) => JSON.stringify([environment, limit, subject])
+  /** By the list of names: an order comes again and again. */
+  const seen = new WeakMap<readonly string[], NamesOfOrder>()
+  const namesOf = ({ names }: AcmeOrder): NamesOfOrder => {
+    const parts = seen.get(names) ?? partsOf(names)
+    seen.set(names, parts)
+    return parts
+  }
+  const bucketsOf = (order: AcmeOrder) => allBuckets(order, namesOf(order))
+  const keyOf = ({ environment, limit, subject }: BucketRef) => `${environment} ${limit} ${subject}`
   const limitOf = ({ environment, limit }: BucketRef) => LIMITS[environment][limit]
-  const setKey = ({ environment, names }: AcmeOrder) => JSON.stringify([environment, nameSet(names)])
+  const setKey = (order: AcmeOrder) => `${order.environment} ${namesOf(order).set.join()}`
 
   const take = (bucket: BucketRef, at: number) => {
     const key = keyOf(bucket)
@@ -82,8 +92,12 @@ export function openLedger(history: readonly LedgerEntry[]): Ledger {
     const all = bucketsOf(order)
     return known.has(setKey(order)) ? all.filter(({ limit }) => limit === 'names') : all
   }
-  const failuresOf = ({ environment, account, names }: AcmeOrder): BucketRef[] =>
-    nameSet(names).map((name) => ({ environment, limit: 'failures', subject: `${name} (${account})` }))
+  const failuresOf = (order: AcmeOrder): BucketRef[] =>
+    namesOf(order).set.map((name) => ({
+      environment: order.environment,
+      limit: 'failures',
+      subject: `${name} (${order.account})`,
+    }))
 
   for (const { order, at, is } of history.toSorted((a, b) => a.at - b.at)) {
     for (const bucket of is === 'issued' ? bucketsOf(order) : failuresOf(order)) take(bucket, at)
@@ -92,6 +106,7 @@ export function openLedger(history: readonly LedgerEntry[]): Ledger {
   for (const { order, is } of history) if (is === 'issued') known.add(setKey(order))
 
   return {
+    bucketsOf,
     isKnown: (order) => known.has(setKey(order)),
     admit: (order, at) => {
       const checked = order.ari === true ? [] : [...chargedBy(order), ...failuresOf(order)]
@@ -122,13 +137,20 @@ const ordersOf = ({ environment, account }: AcmeOrder): BucketRef => ({
   subject: account,
 })
 
-/** The buckets of the first order for these names. */
-export function bucketsOf(order: AcmeOrder): BucketRef[] {
+interface NamesOfOrder {
+  readonly set: readonly string[]
+  readonly domains: readonly string[]
+}
+
+function partsOf(names: readonly string[]): NamesOfOrder {
+  const set = nameSet(names)
+  return { set, domains: [...new Set(set.map(registeredDomain))] }
+}
+
+function allBuckets(order: AcmeOrder, { set, domains }: NamesOfOrder): BucketRef[] {
   const { environment } = order
-  const names = nameSet(order.names)
-  const domains = [...new Set(names.map(registeredDomain))]
   return [
-    { environment, limit: 'names', subject: names.join(', ') },
+    { environment, limit: 'names', subject: set.join(', ') },
     ...domains.map((subject): BucketRef => ({ environment, limit: 'domain', subject })),
     ordersOf(order),
   ]

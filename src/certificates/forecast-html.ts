@@ -3,7 +3,7 @@
 import page from '../../templates/forecast.html.hbs'
 import { span } from '../engine/duration.ts'
 import type { Forecast, ForecastRenewal } from './forecast.ts'
-import { ASSUMPTION, changeText, count, subjectOf, textOf } from './forecast-text.ts'
+import { ASSUMPTION, changeText, count, INCOMPLETE, subjectOf, textOf } from './forecast-text.ts'
 
 /** Of a day's square in a month's drawing, in its own units. */
 const CELL = 20
@@ -11,6 +11,8 @@ const CELL = 20
 const MOST_NAMES = 12
 /** They are sorted: the others are fuller. */
 const MOST_BUCKETS = 60
+/** Of a month, in the list. */
+const MOST_ENTRIES = 2_000
 const MONTHS = 'January February March April May June July August September October November December'.split(' ')
 
 /** Every text of it is escaped by the template. */
@@ -31,6 +33,7 @@ export function forecastHtml(made: Forecast): string {
   return page({
     title: `Certificates from ${from.slice(0, 10)} to ${until.slice(0, 10)}`,
     summary: `${count(certificates, 'certificate')}, ${count(renewals.length, 'renewal')}, ${findings.length === 0 ? 'no problems' : count(findings.length, 'problem')}`,
+    incomplete: made.isComplete ? '' : INCOMPLETE,
     assumption: ASSUMPTION,
     findings: findings.map((one) => ({ day: one.at.slice(0, 10), what: textOf(one), hint: one.hint })),
     changes: changes.map((one) => ({ day: one.at.slice(0, 10), what: changeText(one) })),
@@ -92,7 +95,8 @@ function monthOf(
     ...{ width: 7 * CELL, height: Math.ceil((offset + days) / 7) * CELL },
     cells,
     total: count(entries.length, 'renewal'),
-    entries: entries.map(({ at, namespace, name, host, validitySeconds, notAfter, kind }) => ({
+    rest: entries.length > MOST_ENTRIES ? `and ${entries.length - MOST_ENTRIES} more: -o json has all` : '',
+    entries: entries.slice(0, MOST_ENTRIES).map(({ at, namespace, name, host, validitySeconds, notAfter, kind }) => ({
       time: `${at.slice(0, 10)} ${at.slice(11, 16)}`,
       what: `${namespace}/${name} on ${host}`,
       validity: `${kind === 'first' ? 'first certificate, ' : ''}valid for ${span(validitySeconds)}, until ${notAfter.slice(0, 10)}`,

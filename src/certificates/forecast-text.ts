@@ -12,7 +12,7 @@ const dayOf = (at: string) => at.slice(0, 10)
 export const count = (n: number, one: string) => `${n} ${one}${n === 1 ? '' : 's'}`
 
 export function forecastText(made: Forecast): string {
-  const { from, until, days, certificates, renewals, findings, changes, buckets } = made
+  const { from, until, days, isComplete, certificates, renewals, findings, changes, buckets } = made
   const totals = [
     count(certificates, 'certificate'),
     count(renewals.length, 'renewal'),
@@ -20,6 +20,7 @@ export function forecastText(made: Forecast): string {
   ]
   const sections: readonly (readonly string[])[] = [
     [`From ${dayOf(from)} to ${dayOf(until)} (${count(days, 'day')}): ${totals.join(', ')}`],
+    isComplete ? [] : [INCOMPLETE],
     section('PROBLEMS', findings, MOST.findings, (one) => [
       [dayOf(one.at), textOf(one)],
       ['', one.hint],
@@ -41,6 +42,8 @@ export function forecastText(made: Forecast): string {
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`
 }
+
+export const INCOMPLETE = 'It ends here because it has too many renewals: select fewer hosts.'
 
 /** What no cluster can know. */
 export const ASSUMPTION =

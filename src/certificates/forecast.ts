@@ -6,7 +6,6 @@ import {
   type AcmeOrder,
   type Admission,
   type BucketRef,
-  bucketsOf,
   type Ledger,
   type LedgerEntry,
   type OrderRefusal,
@@ -100,6 +99,8 @@ export interface Forecast {
   readonly from: string
   readonly until: string
   readonly days: number
+  /** False: it ends before the time that was asked for, because it has too many renewals. */
+  readonly isComplete: boolean
   readonly certificates: number
   readonly renewals: readonly ForecastRenewal[]
   readonly changes: readonly ForecastChange[]
@@ -112,6 +113,8 @@ export interface Forecast {
 const DAY_MS = 86_400_000
 /** Of one certificate: 400 days of renewals every 5 hours. */
 const MOST_RENEWALS = 2_000
+/** Of all: the forecast ends where it has so many. */
+const MOST_OF_ALL = 100_000
 const IMPORTANCE: readonly ForecastFinding['kind'][] = ['expires', 'refused', 'too-frequent', 'ignored-setting']
 
 interface Pending {
@@ -128,13 +131,14 @@ export const orderOf = ({ environment, account, names, ari, notAfter }: Forecast
   environment === null ? null : { environment, account, names, ari: ari && notAfter !== null }
 
 export function forecast(certificates: readonly ForecastCertificate[], now: number, days: number): Forecast {
-  const until = now + days * DAY_MS
+  const wanted = now + days * DAY_MS
+  let until = wanted
   const ledger = openLedger(certificates.flatMap(({ history }) => history))
   const levels = levelsOf(ledger)
   const findings = openFindings()
   const renewals: ForecastRenewal[] = []
   const orders = certificates.map(orderOf).filter((order) => order !== null)
-  for (const bucket of orders.flatMap(bucketsOf)) levels.see(bucket, now)
+  for (const bucket of orders.flatMap(ledger.bucketsOf)) levels.see(bucket, now)
 
   const queue = openQueue<Pending>(({ at }) => at)
   for (const certificate of certificates) {
@@ -147,6 +151,10 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
   }
   for (let one = queue.next(until); one !== undefined; one = queue.next(until)) {
     const { certificate, at } = one
+    if (renewals.length === MOST_OF_ALL) {
+      until = at
+      break
+    }
     const order = orderOf({ ...certificate, notAfter: one.notAfter })
     const admission: Admission = order === null ? { fits: true } : ledger.admit(order, at)
     if (!admission.fits) {
@@ -159,7 +167,7 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
     const isKnown = order === null ? one.notAfter !== null : ledger.isKnown(order)
     if (order !== null) {
       ledger.issue(order, at)
-      for (const bucket of bucketsOf(order)) levels.see(bucket, at)
+      for (const bucket of ledger.bucketsOf(order)) levels.see(bucket, at)
     }
     const validity = validityOf(certificate, at)
     const notAfter = at + validity * 1000
@@ -186,7 +194,8 @@ export function forecast(certificates: readonly ForecastCertificate[], now: numb
   return {
     from: time(now),
     until: time(until),
-    days,
+    days: Math.floor((until - now) / DAY_MS),
+    isComplete: until === wanted,
     certificates: certificates.length,
     renewals,
     changes: changesFor(certificates, now, until),
@@ -308,7 +317,7 @@ function levelsOf(ledger: Ledger) {
   const seen = new Map<string, ForecastBucket>()
   return {
     see(bucket: BucketRef, at: number) {
-      const key = JSON.stringify([bucket.environment, bucket.limit, bucket.subject])
+      const key = `${bucket.environment} ${bucket.limit} ${bucket.subject}`
       const level = ledger.level(bucket, at)
       const known = seen.get(key)
       const { burst } = LIMITS[bucket.environment][bucket.limit]

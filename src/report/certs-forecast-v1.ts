@@ -13,6 +13,7 @@ export const certsForecastDocument = z.strictObject({
   from: z.string().describe('RFC 3339, as all times'),
   until: z.string(),
   days: count,
+  isComplete: z.boolean().describe('false: it ends early, because it has too many renewals'),
   certificates: count,
   renewals: z
     .array(

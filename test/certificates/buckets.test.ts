@@ -1,7 +1,7 @@
 // The model of Let's Encrypt's limits against a server that keeps them: what fits is accepted, whatever happened before.
 
 import { expect, test } from 'vitest'
-import { type AcmeOrder, bucketsOf, openLedger } from '../../src/certificates/buckets.ts'
+import { type AcmeOrder, openLedger } from '../../src/certificates/buckets.ts'
 import { environmentOf, LIMITS } from '../../src/certificates/limits.ts'
 import { nameSet, registeredDomain } from '../../src/certificates/registered-domain.ts'
 import { random } from '../random.ts'
@@ -49,8 +49,8 @@ test('the sixth certificate for the same names is accepted when the first reques
   })
   expect(ledger.admit(order(), acceptedAt - 1)).toMatchObject({ fits: false })
   expect(ledger.admit(order(), acceptedAt)).toEqual({ fits: true })
-  expect(bucketsOf(order()).map((bucket) => ledger.level(bucket, NOW))).toEqual([0, 49, 299])
-  expect(bucketsOf(order()).map((bucket) => ledger.level(bucket, acceptedAt))).toEqual([1, 50, 300])
+  expect(ledger.bucketsOf(order()).map((bucket) => ledger.level(bucket, NOW))).toEqual([0, 49, 299])
+  expect(ledger.bucketsOf(order()).map((bucket) => ledger.level(bucket, acceptedAt))).toEqual([1, 50, 300])
 })
 
 test('renewals do not count by domain and account; those of ARI do not count at all', () => {

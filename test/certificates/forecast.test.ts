@@ -232,3 +232,13 @@ test('odd objects are not in the forecast, and odd times do no harm', () => {
   expect(made.certificates).toBe(1)
   expect(made.renewals.length).toBeLessThanOrEqual(2_000)
 })
+
+test('a cluster cannot make a forecast without end: it stops after so many renewals, and says so', () => {
+  const hourly = Array.from({ length: 75 }, (_, i) =>
+    certificate({ name: `c${i}`, environment: null, profile: null, validity: 3_600 }),
+  )
+  const made = forecast(hourly, NOW, 400)
+  expect(made.renewals.length).toBe(100_000)
+  expect([made.isComplete, made.days]).toEqual([false, 67])
+  expect(forecast(hourly.slice(0, 1), NOW, 30)).toMatchObject({ isComplete: true, days: 30 })
+})
