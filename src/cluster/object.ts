@@ -12,6 +12,8 @@ export type Manifest = {
     readonly namespace?: string
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
+    /** Only where it is applied to one version alone. */
+    readonly resourceVersion?: string
   }
   readonly [field: string]: Json
 }

@@ -53,6 +53,8 @@ export interface Stage<R extends Resource = Resource> {
   readonly name: string
   /** Goes along with any other stage of its role, whatever tags say. */
   readonly always?: true
+  /** Stands last and only waits: the lock is released before it, so that others are not kept waiting for what changes nothing. */
+  readonly unlocked?: true
   readonly resources: readonly R[]
 }
 

@@ -193,6 +193,11 @@ async function change<R extends Resource, Facts>(
     emit({ event: 'problem', host, problem: interrupted(host, new Map(), new Set(), planned) })
     return 'interrupted'
   }
+  let isHeld = true
+  const release = async () => {
+    if (isHeld) await lock.release()
+    isHeld = false
+  }
   let current = planned
   // By id, what it was.
   const changed = new Map<string, Change>()
@@ -202,6 +207,7 @@ async function change<R extends Resource, Facts>(
     current = (await look('checking again, under the lock')).plan
     for (let round = 1; ; round++) {
       for (const [i, stage] of stages.entries()) {
+        if (stage.unlocked) await release()
         const attempts = new Map<string, number>()
         const triedEnough = ({ resource }: Change) => (attempts.get(resource.id) ?? 0) >= (resource.waits ? WAITS : 1)
         for (;;) {
@@ -241,7 +247,7 @@ async function change<R extends Resource, Facts>(
   } finally {
     tally.changed = [...changed.values()].filter(pending).length
     settleTally(current, [...fresh].filter((id) => changed.get(id)?.op !== 'local').length, tally)
-    await lock.release()
+    await release()
   }
 }
 

@@ -79,6 +79,13 @@ export class FakeCluster implements Cluster {
   async apply(manifest: Manifest, how: { dryRun?: boolean; force?: boolean } = {}): Promise<Live> {
     const id = this.#writable('apply', manifest, how.dryRun)
     const now = structuredClone(this.#objects.get(id))
+    const { resourceVersion } = manifest.metadata
+    if (resourceVersion !== undefined && resourceVersion !== now?.metadata.resourceVersion)
+      throw apiError(
+        409,
+        'Conflict',
+        `Operation cannot be fulfilled on ${manifest.kind} "${manifest.metadata.name}": the object has been modified; please apply your changes to the latest version and try again`,
+      )
     const wanted = leaves(manifest)
     const causes = [...(this.#owned.get(id) ?? [])].flatMap(([manager, paths]) =>
       manager === FIELD_MANAGER || how.force

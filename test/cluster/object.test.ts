@@ -1,7 +1,8 @@
 // Objects: what a plan says of them, what is left alone, what is waited for, and what is told when it does not come.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { object } from '../../src/cluster/kinds/object.ts'
+import { z } from 'zod'
+import { mergedObject, object } from '../../src/cluster/kinds/object.ts'
 import { present } from '../../src/cluster/kinds/present.ts'
 import { type Live, live, type Manifest, refOf } from '../../src/cluster/object.ts'
 import { apiError, FakeCluster } from './fake.ts'
@@ -297,5 +298,52 @@ describe('an object of others', () => {
     expect(problem).toBe(
       'edge-1 Secret platform/token: it did not exist within 7 s\nwhy: Secret platform/token does not exist\nhint: make it',
     )
+  })
+})
+
+describe('an object that several runs add to', () => {
+  const withNames = (names: readonly string[], wanted: string): Manifest => ({
+    ...CERTIFICATE,
+    metadata: { namespace: 'database', name: 'tls' },
+    spec: { dnsNames: [...new Set([...names, wanted])] },
+  })
+  const namesOf = (found: Live | null) =>
+    z.looseObject({ spec: z.looseObject({ dnsNames: z.array(z.string()) }) }).safeParse(found).data?.spec.dnsNames ?? []
+  const adding = (wanted: string, seen?: (found: Live | null) => void) =>
+    mergedObject(REF, (found) => withNames(namesOf(found), wanted), seen && { seen })
+
+  test('is made of what is there, and then there is nothing to do', async () => {
+    const cluster = new FakeCluster('database')
+    const seen: (Live | null)[] = []
+    expect(await planned(adding('a.example'), cluster)).toBe('create\npresent: null -> true')
+    await made(adding('a.example'), cluster)
+    expect(
+      await planned(
+        adding('b.example', (found) => seen.push(found)),
+        cluster,
+      ),
+    ).toBe('update\nspec.dnsNames: ["a.example"] -> ["a.example","b.example"]')
+    expect(seen.map(namesOf)).toEqual([['a.example']])
+    await made(adding('b.example'), cluster)
+    expect(await planned(adding('a.example'), cluster)).toBe('none')
+    expect(cluster.peek(REF)?.metadata.managedFields).toMatchObject([{ manager: 'kubectl-k3s-platform' }])
+  })
+
+  test('loses nothing when twenty add to it at the same time', async () => {
+    const cluster = new FakeCluster('database')
+    await made(adding('a.example'), cluster)
+    const wanted = Array.from({ length: 20 }, (_, i) => `n${i}.example`)
+    const outcomes = await inTime(Promise.all(wanted.map((name) => made(adding(name), cluster))))
+    expect(outcomes.map(({ problem }) => problem).filter(Boolean)).toEqual([])
+    expect(namesOf(cluster.peek(REF)).toSorted()).toEqual(['a.example', ...wanted].toSorted())
+  })
+
+  test('is not written twice by twenty that want the same', async () => {
+    const cluster = new FakeCluster('database')
+    await inTime(Promise.all(Array.from({ length: 20 }, () => made(adding('a.example'), cluster))))
+    const version = cluster.peek(REF)?.metadata.resourceVersion
+    await made(adding('a.example'), cluster)
+    expect(cluster.peek(REF)?.metadata.resourceVersion).toBe(version)
+    expect(namesOf(cluster.peek(REF))).toEqual(['a.example'])
   })
 })

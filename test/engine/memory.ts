@@ -28,6 +28,8 @@ export interface Behaviour {
   /** What it shares with other hosts. */
   readonly exclusive?: readonly string[]
   readonly after?: readonly string[]
+  /** Whether the last stage only waits, without the lock. */
+  readonly unlocked?: true
   /** Called when a step begins. */
   readonly during?: (id: string) => void
   /** Called when a host connects: the promise is waited for. */
@@ -109,6 +111,7 @@ export function memoryHost(host: string, stages: readonly (readonly Thing[])[], 
         (stage, i): Stage => ({
           role: 'role',
           name: `stage${i}`,
+          ...(how.unlocked && i === stages.length - 1 && { unlocked: true }),
           resources: stage.map(({ is, wants, owner, after, on, ...resource }) => ({ title: resource.id, ...resource })),
         }),
       ),

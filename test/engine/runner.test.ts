@@ -236,6 +236,13 @@ const ROWS: Readonly<Record<string, Row>> = {
     diary: 'connect look lock look apply w w look apply a a look release close',
     problems: [{ where: 'h w', what: 'The file on this workstation still differs after apply' }],
   },
+  'a last stage that only waits does not keep the lock': {
+    stages: [[{ id: 'a' }], [{ id: 'w', after: 'a', waits: true }]],
+    behaviour: { unlocked: true },
+    status: 'ok',
+    recap: { ok: 2, changed: 2 },
+    diary: 'connect look lock look apply a a look release apply w w look close',
+  },
   'a host without resources is fine': { stages: [], status: 'ok', recap: {}, diary: 'connect look close' },
 }
 

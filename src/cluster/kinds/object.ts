@@ -30,10 +30,36 @@ export function object(manifest: Manifest, { inputs, remark }: ObjectOptions = {
   })
 }
 
+interface MergedOptions {
+  /** Told what a look has found. */
+  readonly seen: (live: Live | null) => void
+  readonly remark?: string
+}
+
+/** As `object`, of what is there: a list that several runs add to. `manifest` throws ProblemError for what is not to be merged with. */
+export function mergedObject(
+  ref: Ref,
+  manifest: (live: Live | null) => Manifest,
+  { seen, remark }: Partial<MergedOptions> = {},
+): ClusterResource {
+  return applied({
+    ref,
+    manifest,
+    merges: true,
+    created: remark === undefined ? { present: true } : { version: remark },
+    fields: fieldsOf,
+    ...(seen && { seen }),
+  })
+}
+
 export interface Applied {
   readonly ref: Ref
-  /** Made when it goes onto the wire, not before: it may hold secrets. */
-  readonly manifest: () => Manifest
+  /** Made when it goes onto the wire, not before: it may hold secrets. `live` is what is there, for one that `merges`. */
+  readonly manifest: (live: Live | null) => Manifest
+  /** The manifest is made of what is there, and applied to that version alone: several runs may add to it at the same time. */
+  readonly merges?: true
+  /** Told what a look has found. */
+  readonly seen?: (live: Live | null) => void
   readonly secret?: boolean
   /** What is shown of one that is not there yet. */
   readonly created: State
@@ -74,17 +100,17 @@ export function applied(spec: Applied): ClusterResource {
     },
 
     look: async (cluster, at) => {
-      const manifest = spec.manifest()
       const unanswered = async (error: unknown, live: Live | null | undefined): Promise<Observation> => {
-        const refusal = await orRefused(error, { ref, manifest, secret }, cluster, at.host)
+        const refusal = await orRefused(error, { ref, manifest: spec.manifest(live ?? null), secret }, cluster, at.host)
         // Making it waits for the API; what it will be is known.
         if (live === null) return { actual: null, desired: spec.created }
         return notYet(refusal.is === 'later' ? refusal.until : 'once the API knows its kind')
       }
-      const [found, dry] = await readBoth(cluster, ref, manifest)
+      const [found, dry] = await readBoth(cluster, spec)
       if (found.status === 'rejected') return unanswered(found.reason, undefined)
       const live = found.value
-      const owner = live && ownerOf(live, manifest)
+      spec.seen?.(live)
+      const owner = live && ownerOf(live, spec.manifest(live))
       if (live && owner) return { ...(await drift(spec, live, dry, cluster)), owner }
       if (live?.metadata.deletionTimestamp !== undefined) {
         return notYet(`once the old one is deleted${heldBy(live) && ` (${heldBy(live)})`}`)
@@ -101,25 +127,29 @@ export function applied(spec: Applied): ClusterResource {
 
     make: async (change, cluster, how) => {
       const where = `${how.host} ${title}`
-      const old = change.actual === null ? null : await cluster.get(ref)
+      let old = change.actual === null && !spec.merges ? null : await cluster.get(ref)
       if (old && (old.metadata.deletionTimestamp !== undefined || replaced(old) !== null)) {
         const gone = await deleted(cluster, ref, old, how, BOUND_SECONDS)
         if (gone.is === 'stopped') return
         if (gone.is === 'late') throw new ProblemError(stuck(where, ref, gone))
       }
       if (old) refuseOwned(old, where)
-      const manifest = spec.manifest()
+      let manifest = spec.manifest(old)
       let [hint, pauseMs]: [string | undefined, number] = [undefined, 1000]
       const waited = await until(
         async () => {
           try {
-            const live = await cluster.apply(manifest)
+            const live = await cluster.apply(spec.merges ? ofVersion(manifest, old) : manifest)
             spec.made?.(live)
             return null
           } catch (error) {
             const refusal = await orRefused(error, { ref, manifest, secret }, cluster, how.host)
             hint = refusal.hint
             pauseMs = refusal.is === 'later' ? refusal.seconds * 1000 : 1000
+            if (spec.merges) {
+              old = await cluster.get(ref)
+              manifest = spec.manifest(old)
+            }
             return refusal.why
           }
         },
@@ -137,9 +167,11 @@ export function applied(spec: Applied): ClusterResource {
 const ROUNDS = 5
 
 /** A controller may write between the two: they are of one version, or read again. */
-async function readBoth(cluster: Cluster, ref: Ref, manifest: Manifest) {
+async function readBoth(cluster: Cluster, { ref, manifest, merges }: Applied) {
   for (let round = 1; ; round++) {
-    const both = await Promise.allSettled([cluster.get(ref), cluster.apply(manifest, { dryRun: true })])
+    const get = cluster.get(ref)
+    const live = merges ? get : Promise.resolve(null)
+    const both = await Promise.allSettled([get, live.then((one) => cluster.apply(manifest(one), { dryRun: true }))])
     const [found, dry] = both
     if (found.status === 'rejected' || dry.status === 'rejected' || round === ROUNDS) return both
     if (found.value === null || found.value.metadata.resourceVersion === dry.value.metadata.resourceVersion) return both
@@ -155,13 +187,19 @@ async function drift(
 ): Promise<{ readonly actual: State; readonly desired: State }> {
   const forced = dry.status === 'rejected' && isConflict(dry.reason)
   const wanted = forced
-    ? await cluster.apply(manifest(), { dryRun: true, force: true }).catch(() => null)
+    ? await cluster.apply(manifest(live), { dryRun: true, force: true }).catch(() => null)
     : dry.status === 'fulfilled'
       ? dry.value
       : null
   if (wanted === null) return { actual: {}, desired: {} }
   const [actual, desired] = differing(fields(live), fields(wanted))
   return { actual, desired }
+}
+
+/** The API refuses it for any other version with 409, and then it is made anew. One that is not there has none. */
+function ofVersion(manifest: Manifest, live: Live | null): Manifest {
+  const resourceVersion = live?.metadata.resourceVersion
+  return resourceVersion === undefined ? manifest : { ...manifest, metadata: { ...manifest.metadata, resourceVersion } }
 }
 
 const isConflict = (error: unknown) =>
