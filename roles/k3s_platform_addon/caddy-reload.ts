@@ -1,6 +1,6 @@
 // Makes Caddy load renewed certificates: an Ingress that the run changes, and a CronJob for the time between runs.
 
-import { anyOf, caddyLoads, caddyServes, LOAD_HOST, LOAD_PATH } from '../../src/cluster/kinds/caddy.ts'
+import { caddyLoads, caddyServes, LOAD_HOST, LOAD_PATH } from '../../src/cluster/kinds/caddy.ts'
 import { object } from '../../src/cluster/kinds/object.ts'
 import type { Manifest, Ref } from '../../src/cluster/object.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
@@ -43,53 +43,65 @@ const CANARY: Ref = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', names
 const servedCertificates = (v: AddonVars): readonly CertificateEntry[] =>
   certManagerOn(v) && v.k3s_platform_acme_ingress_class === INGRESS_CLASS ? v.k3s_platform_certificates : []
 
-/** The Ingress, and what the CronJob is and may do: read until when these Certificates are valid, and write to that Ingress. */
+/**
+ * The Ingress, and what the CronJob is and may do: read which Secrets Ingresses list and until when Certificates are valid, and
+ * write to that one Ingress. It finds by itself what is served, so that also Certificates that no inventory has are loaded.
+ */
 export function reloadManifests(v: AddonVars, context: AddonContext): Manifest[] {
-  const { release } = settingOf(caddy, v, context)
+  const { release, values } = settingOf(caddy, v, context)
   const ingressClass = classOf(v, context)
   if (ingressClass === undefined) return []
-  const certificates = servedCertificates(v)
-  const spaces = [...new Set([PLATFORM, ...certificates.flatMap((one) => one.namespaces)])].toSorted()
-  const rights = spaces.flatMap((namespace) => {
-    const names = certificates.filter((one) => one.namespaces.includes(namespace)).map(({ name }) => name)
-    const rules = [
-      ...(namespace === PLATFORM
-        ? [
-            {
-              apiGroups: ['networking.k8s.io'],
-              resources: ['ingresses'],
-              resourceNames: [NAME],
-              verbs: ['get', 'patch'],
-            },
-          ]
-        : []),
-      ...(names.length > 0
-        ? [{ apiGroups: ['cert-manager.io'], resources: ['certificates'], resourceNames: names, verbs: ['get'] }]
-        : []),
-    ]
-    const metadata = { name: NAME, namespace }
-    return [
-      { apiVersion: RBAC, kind: 'Role', metadata, rules },
-      {
-        apiVersion: RBAC,
-        kind: 'RoleBinding',
-        metadata,
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: NAME },
-        subjects: [{ kind: 'ServiceAccount', name: NAME, namespace: PLATFORM }],
-      },
-    ]
-  })
+  const metadata = { name: NAME, namespace: PLATFORM }
+  const subjects = [{ kind: 'ServiceAccount', name: NAME, namespace: PLATFORM }]
+  const roleRef = (kind: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind, name: NAME })
+  const write = {
+    apiGroups: ['networking.k8s.io'],
+    resources: ['ingresses'],
+    resourceNames: [NAME],
+    verbs: ['get', 'patch'],
+  }
+  const reads = [
+    { apiGroups: ['networking.k8s.io'], resources: ['ingresses'], verbs: ['list'] },
+    { apiGroups: ['cert-manager.io'], resources: ['certificates'], verbs: ['list'] },
+  ]
+  // Where Caddy watches one namespace alone, nothing outside of it is read.
+  const isWatched = valueAt(values, ['ingressController', 'watchNamespace']) === PLATFORM
+  const readsThere = certManagerOn(v) && isWatched
+  const rights = [
+    { apiVersion: RBAC, kind: 'Role', metadata, rules: [write, ...(readsThere ? reads : [])] },
+    { apiVersion: RBAC, kind: 'RoleBinding', metadata, roleRef: roleRef('Role'), subjects },
+    ...(certManagerOn(v) && !isWatched
+      ? [
+          { apiVersion: RBAC, kind: 'ClusterRole', metadata: { name: NAME }, rules: reads },
+          {
+            apiVersion: RBAC,
+            kind: 'ClusterRoleBinding',
+            metadata: { name: NAME },
+            roleRef: roleRef('ClusterRole'),
+            subjects,
+          },
+        ]
+      : []),
+  ]
   const account = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
     metadata: { name: NAME, namespace: PLATFORM },
     automountServiceAccountToken: true,
   }
-  return [canary(ingressClass), account, ...rights, cronJob(v, `${fullName(release)}.${PLATFORM}.svc`)]
+  const watched = isWatched ? `namespaces/${PLATFORM}/` : ''
+  const env = {
+    NAMESPACE: PLATFORM,
+    CANARY: NAME,
+    CADDY: `${fullName(release)}.${PLATFORM}.svc`,
+    CLASS: ingressClass,
+    INGRESSES: `/apis/networking.k8s.io/v1/${watched}ingresses`,
+    CERTIFICATES: certManagerOn(v) ? `/apis/cert-manager.io/v1/${watched}certificates` : '',
+  }
+  return [canary(ingressClass), account, ...rights, cronJob(v, env)]
 }
 
-function cronJob(v: AddonVars, address: string): Manifest {
-  const env = { NAMESPACE: PLATFORM, CANARY: NAME, CADDY: address, CERTIFICATES: linesOf(v).join('\n') }
+function cronJob(v: AddonVars, env: Readonly<Record<string, string>>): Manifest {
   return {
     apiVersion: 'batch/v1',
     kind: 'CronJob',
@@ -133,19 +145,6 @@ function cronJob(v: AddonVars, address: string): Manifest {
       },
     },
   }
-}
-
-/** A line for each host: who lists it under tls, the host, and the Certificates for it. */
-function linesOf(v: AddonVars): string[] {
-  const certificates = servedCertificates(v)
-  const hosts = [...new Set(certificates.flatMap(({ dnsNames }) => dnsNames))]
-  return hosts.map((host) => {
-    const own = certificates.filter(({ dnsNames }) => dnsNames.includes(host))
-    const who = own.some((one) => hasPlaceholder(v, one)) ? 'placeholder' : 'application'
-    return [who, anyOf(host), ...own.flatMap(({ name, namespaces }) => namespaces.map((at) => `${at}/${name}`))].join(
-      ' ',
-    )
-  })
 }
 
 /** The class that Caddy serves; undefined: it is off, or watches another namespace alone and sees nothing of this. */

@@ -100,7 +100,7 @@ describe('what Caddy serves', () => {
     await renew()
     const said = await reload()
     expect(await shown(), said).toBe(await held())
-    expect(said, 'one end for each namespace').toMatch(/issued is \S{20} and \S{20}$/m)
+    expect(said, 'that of the Ingress, not of the other namespace').toMatch(/issued is \S{20}$/m)
     expect(await reload(), 'it does nothing where nothing is to do').toBe('')
   })
 
