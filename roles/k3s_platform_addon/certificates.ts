@@ -22,7 +22,7 @@ const CERTIFICATE_SECONDS = 300
 /** Of a common name: RFC 5280, ub-common-name. */
 const COMMON_NAME = 64
 /** Marks what was issued in place of what the inventory asks for. */
-const FALLBACK = 'k3s-platform/fallback'
+export const FALLBACK = 'k3s-platform/fallback'
 
 /** After the issuers. All are made first, so that they are issued side by side; then each is waited for. */
 export function certificateStages(v: AddonVars, context: RoleContext): Stage<ClusterResource>[] {
@@ -34,10 +34,6 @@ export function certificateStages(v: AddonVars, context: RoleContext): Stage<Clu
       resource: object(manifest(v, certificate, namespace), remarkOf(v, certificate)),
     })),
   )
-  const gate = {
-    boundSeconds: CERTIFICATE_SECONDS,
-    ...(isIP(context.address) > 0 && { nodeAddresses: [context.address] }),
-  }
   return [
     {
       role: 'k3s_platform_addon',
@@ -46,9 +42,7 @@ export function certificateStages(v: AddonVars, context: RoleContext): Stage<Clu
         ...v.k3s_platform_certificates.flatMap((one) => placeholderOf(v, one, context)).map((one) => object(one)),
         ...made.map(({ resource }) => resource),
         ...(v.k3s_platform_certificates_wait
-          ? made.map(({ name, namespace, resource }) =>
-              certificateReady({ namespace, name, inputs: [resource.id], ...gate }),
-            )
+          ? made.map(({ name, namespace, resource }) => issuedGate(context, namespace, name, [resource.id]))
           : []),
         ...(v.k3s_platform_certificates_wait ? v.k3s_platform_certificates : []).flatMap((one) =>
           servedGates(
@@ -61,6 +55,12 @@ export function certificateStages(v: AddonVars, context: RoleContext): Stage<Clu
       ],
     },
   ]
+}
+
+/** Open once the Certificate is issued. */
+export function issuedGate({ address }: At, namespace: string, name: string, inputs: readonly string[]) {
+  const nodeAddresses = isIP(address) > 0 && { nodeAddresses: [address] }
+  return certificateReady({ namespace, name, inputs, boundSeconds: CERTIFICATE_SECONDS, ...nodeAddresses })
 }
 
 /** Each Certificate with the placeholder of its host, as it is applied. */
@@ -98,7 +98,7 @@ function leadingTo(v: AddonVars, { address }: At): Readonly<Record<string, strin
   return { [`${annotationPrefix(v)}target`]: target }
 }
 
-function remarkOf(v: AddonVars, certificate: CertificateEntry): { readonly remark?: string } {
+export function remarkOf(v: AddonVars, certificate: CertificateEntry): { readonly remark?: string } {
   return issuerOf(v, certificate).fallback ? { remark: `self-signed in place of ${certificate.issuer}` } : {}
 }
 

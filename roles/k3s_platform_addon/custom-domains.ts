@@ -23,7 +23,7 @@ export function withCustomDomains(v: AddonVars): AddonVars {
 }
 
 /** The first domain names the certificate. HTTP-01 cannot prove a wildcard. */
-function certificateOf(
+export function certificateOf(
   { app, domains, namespace, issuer, service }: CustomDomain,
   byDefault: string,
 ): CertificateEntry {

@@ -29,6 +29,8 @@ interface Run {
 const LOOK_MS = 120_000
 /** --timeout can only shorten it. */
 const LOCK_MS = 60_000
+/** Of many deploys that ensure their domains at the same time, each waits for those before it. */
+const QUEUE_MS = 300_000
 
 /** `kubeconfig`: the path on the node, asked for when a cluster resource is looked at. */
 export async function session(
@@ -61,6 +63,7 @@ export async function session(
   }
   // A step can wait twice: for what it has changed, and for what it puts back.
   const shell = rootShell(transport, host, become, onExec, Math.max(STEP_MS, 3 * (options.timeoutMs ?? 0)))
+  const lockMs = options.command === 'certs' ? QUEUE_MS : LOCK_MS
   const backend = hostBackend({
     host,
     shell,
@@ -69,7 +72,7 @@ export async function session(
     fetch,
     now: io.now,
     lookMs: options.timeoutMs ?? LOOK_MS,
-    waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? LOCK_MS, LOCK_MS) / 1000),
+    waitSeconds: Math.ceil(Math.min(options.timeoutMs ?? lockMs, lockMs) / 1000),
     waiting: (why) => emit({ at: io.now(), event: 'busy', host, doing: why }),
   })
   const { forward } = transport

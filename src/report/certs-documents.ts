@@ -267,5 +267,34 @@ export const certsCheckDocument = z.strictObject({
   problems: z.array(problem).readonly(),
 })
 
+export const certsEnsureDocument = z.strictObject({
+  schema: z.literal('k3s-platform/certs-ensure/v1'),
+  exitCode: z
+    .union([z.literal(0), z.literal(1), z.literal(2), z.literal(130)])
+    .describe('2: only with --check, changes are pending'),
+  domains: z
+    .array(
+      z
+        .strictObject({
+          host: z.string(),
+          app: z.string(),
+          namespace: z.string(),
+          certificate: z.string(),
+          domain: z.string().describe('in lowercase ASCII, as in DNS'),
+          tls_status: z.enum(['issued', 'pending', 'failed']),
+          dns_configured: z
+            .boolean()
+            .nullable()
+            .describe('whether all addresses of the domain are those of the host; null: DNS did not answer'),
+          expires: nullable.describe('RFC 3339; null: not issued yet'),
+          secret: z.string(),
+        })
+        .readonly(),
+    )
+    .readonly(),
+  problems: z.array(problem).readonly(),
+})
+
+export type CertsEnsureDocument = z.output<typeof certsEnsureDocument>
 export type CertsCheckDocument = z.output<typeof certsCheckDocument>
 export type CertsDocument = z.output<typeof certsDocument>

@@ -12,7 +12,7 @@ import { textSink } from './text.ts'
 /** Throws a usage ProblemError when the events file cannot be written. */
 export function makeReporter(options: ReportOptions, io: ReportIo): Reporter {
   const sinks: Sink[] = [textSink(options, io)]
-  if (options.output === 'json') sinks.push(jsonSink(options, io))
+  if (options.output === 'json' && !options.ownDocument) sinks.push(jsonSink(options, io))
   if (options.output === 'junit') sinks.push(junitSink(io))
   if (options.output === 'github') sinks.push(githubSink(options, io))
   if (options.events !== null) sinks.push(eventsFile(options.events, options.verbosity, io))

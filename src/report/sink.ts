@@ -20,6 +20,8 @@ export interface ReportOptions {
   readonly color: boolean
   /** Path of the event stream; relative to cwd. */
   readonly events: string | null
+  /** The command prints a JSON document of its own instead of the run's. */
+  readonly ownDocument?: true
   /** The command that does what a plan shows, with the user's own flags. */
   readonly again: string
 }

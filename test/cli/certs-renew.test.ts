@@ -107,7 +107,7 @@ async function renewed(
   const certs: CertsOptions = {
     ...{ verb: 'renew', names: [], namespace: null, all: true, allNamespaces: false, deleteSecret: false, wide: false },
     ...{ yaml: false, html: false, days: 400, document: false, watch: false, expiringWithinMs: null },
-    ...{ rehearse: false, stagingServer: null },
+    ...{ rehearse: false, stagingServer: null, app: null, domains: [], issuer: null, ingress: null, wait: false },
     ...own,
   }
   const exitCode = await renew(opened, found, { certs, mode: 'apply', forks: 2 }, io)

@@ -107,7 +107,18 @@ test.each<[argv: string[], env: Record<string, string>, understood: object]>([
     {},
     { output: 'text', certs: { verb: 'forecast', html: true, days: 90 } },
   ],
-  [['certs', 'ensure'], { K3S_PLATFORM_NAMESPACE: 'x' }, { certs: { verb: 'ensure' } }],
+  [['certs', 'ensure'], { K3S_PLATFORM_NAMESPACE: 'x' }, { certs: { verb: 'ensure', app: null } }],
+  [
+    ['certs', 'ensure', '--app', 'shop', '--domain', 'a', '--domain', 'b', '--ingress', 'web:80', '--wait'],
+    { K3S_PLATFORM_NAMESPACE: 'x', K3S_PLATFORM_ISSUER: 'corp' },
+    {
+      certs: {
+        ...{ verb: 'ensure', app: 'shop', domains: ['a', 'b'], namespace: 'x', issuer: 'corp' },
+        ...{ ingress: 'web:80', wait: true },
+      },
+    },
+  ],
+  [['certs', 'remove', '--app', 'shop', '--domain', 'a'], {}, { certs: { app: 'shop', domains: ['a'], names: [] } }],
 ])('%j with %j', (argv, env, understood) => {
   expect(optionsOf(argv, env)).toMatchObject(understood)
 })
@@ -182,11 +193,31 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [
     ['certs', 'ensure', '-n', 'x', '--delete-secret', '-y'],
     [
-      '--namespace: is not supported by certs ensure (remove it)',
       '--delete-secret: is not supported by certs ensure (remove it)',
       '--yes: is not supported by certs ensure (remove it)',
+      '--namespace: is not supported by certs ensure without --app (remove it)',
     ],
   ],
+  [
+    ['certs', 'ensure', '--domain', 'a.example.com', '--wait'],
+    [
+      '--domain: requires --app (k3s-platform certs ensure --app APP --domain DOMAIN)',
+      '--wait: requires --app (k3s-platform certs ensure --app APP --domain DOMAIN)',
+    ],
+  ],
+  [
+    ['certs', 'ensure', '--app', 'shop'],
+    ['certs ensure: requires --domain (k3s-platform certs ensure --app APP --domain DOMAIN)'],
+  ],
+  [
+    ['certs', 'remove', '--app', 'shop', '--domain', 'a', '--domain', 'b', '--wait', 'x'],
+    [
+      '--wait: is not supported by certs remove (remove it)',
+      '--app: cannot be combined with names (remove one of them)',
+      '--domain: only the first domain names a certificate (set one: all domains of it are removed)',
+    ],
+  ],
+  [['certs', 'list', '--app', 'shop'], ['--app: is not supported by certs list (remove it)']],
   [['apply', '-n', 'x'], ['-n: unknown flag (see: k3s-platform apply --help)']],
   [['apply', '-q', '-v'], ['--quiet: cannot be combined with --verbose (remove one of them)']],
   [['apply'], ['K3S_PLATFORM_BECOME: expected true or false, got "maybe"'], { K3S_PLATFORM_BECOME: 'maybe' }],

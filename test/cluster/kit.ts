@@ -1,5 +1,6 @@
 // What a kind of cluster resource is tested with: its plan as a line of text, and the making of it with what it waited for.
 
+import { setMaxListeners } from 'node:events'
 import type { Cluster } from '../../src/cluster/cluster.ts'
 import type { ClusterResource, Making } from '../../src/cluster/resource.ts'
 import { type Change, changesOf, plan } from '../../src/engine/plan.ts'
@@ -7,6 +8,8 @@ import { ProblemError } from '../../src/engine/problem.ts'
 import type { Observation } from '../../src/engine/resource.ts'
 
 const signal = new AbortController().signal
+// Some tests make twenty things at the same time.
+setMaxListeners(0, signal)
 
 export async function look(resource: ClusterResource, cluster: Cluster): Promise<Observation> {
   return resource.look(cluster, { host: 'edge-1', now: Date.now, signal })

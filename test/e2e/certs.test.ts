@@ -2,10 +2,10 @@
 
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
-import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
+import { certsCheckDocument, certsDocument, certsEnsureDocument } from '../../src/report/certs-documents.ts'
 import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { Testbed } from '../testbed/testbed.ts'
 import { CERTIFIED, field, type Platform, platform } from './platform.ts'
@@ -375,6 +375,93 @@ test("an application's domain is one entry of the inventory, from the certificat
 
   await cli(testbed, 0, ['apply', '-i', inventory])
   expect(await at.node.kubectl(['get', '-n', 'shop', 'certificates,ingresses', '-o', 'name'])).toBe('')
+})
+
+describe("a deploy's domain", () => {
+  const domain = ['--app', 'cart', '--domain', 'Cart.Example.Test.', '--namespace', 'cart']
+  const name = 'cert-cart-cart-example-test'
+  const secret = 'tls-cart-cart-example-test'
+  const names = async (kind: string) =>
+    (await at.node.kubectl(['get', kind, '-n', 'cart', '-o', 'name'])).split('\n').filter(Boolean)
+  const version = () => field(at.node, 'cart', `certificate/${name}`, '{.metadata.resourceVersion}')
+
+  test('that twenty ensure at the same time is one Certificate with one Order', async () => {
+    expect((await certs(2, 'ensure', ...domain, '-C')).stdout).toContain(`+ Certificate cart/${name}`)
+    const runs = await Promise.all(Array.from({ length: 20 }, () => certs(0, 'ensure', ...domain, '--wait')))
+    for (const { stdout } of runs) expect(stdout).toMatch(/^cart\.example\.test +issued /m)
+    expect(await names('certificates')).toEqual([`certificate.cert-manager.io/${name}`])
+    expect(await names('orders.acme.cert-manager.io')).toHaveLength(1)
+    const managers = ['get', '-n', 'cart', 'certificate', name, '--show-managed-fields']
+    expect(await at.node.kubectl([...managers, '-o', 'jsonpath={.metadata.managedFields[*].manager}'])).toContain(
+      'kubectl-k3s-platform',
+    )
+  })
+
+  test('changes nothing the second time, and tells how it is', async () => {
+    const before = await version()
+    const { stdout } = await certs(0, 'ensure', ...domain, '--wait', '-o', 'json')
+    expect(certsEnsureDocument.parse(JSON.parse(stdout))).toMatchObject({
+      exitCode: 0,
+      domains: [
+        {
+          ...{ host: 'edge-1', app: 'cart', namespace: 'cart', certificate: name, domain: 'cart.example.test' },
+          ...{ tls_status: 'issued', expires: expect.stringMatching(/^\d{4}-.*Z$/), secret },
+        },
+      ],
+      problems: [],
+    })
+    expect(await version()).toBe(before)
+    expect((await certs(0, 'ensure', ...domain, '-C')).stdout).toContain('Plan: no changes')
+  })
+
+  test('is served by Caddy, also after a renewal that no run has seen', async () => {
+    expect((await certs(0, 'check', 'cart.example.test')).stdout).toMatch(/ cart\.example\.test +Current /)
+    const before = await serial('cart', secret)
+    const issuing = { type: 'Issuing', status: 'True', reason: 'ManuallyTriggered', message: 'test' }
+    const conditions = [{ ...issuing, lastTransitionTime: new Date().toISOString().replace(/\.\d+/, '') }]
+    const patch = ['-p', JSON.stringify({ status: { conditions } }), '--type=merge', '--subresource=status']
+    await at.node.kubectl(['patch', '-n', 'cart', 'certificate', name, ...patch])
+    await expect.poll(() => serial('cart', secret)).not.toBe(before)
+    await at.node.kubectl(['create', '-n', 'platform', 'job', 'reload-cart', '--from=cronjob/caddy-reload'])
+    const ended = () => field(at.node, 'platform', 'job/reload-cart', '{.status.conditions[*].type}')
+    await expect.poll(ended).toContain('Complete')
+    await expect
+      .poll(async () => (await testbed.cli(['certs', 'check', 'cart.example.test', '-i', inventory])).stdout)
+      .toMatch(/ cart\.example\.test +Current /)
+  })
+
+  test('takes further domains, and a Service that they are routed to', async () => {
+    await certs(0, 'ensure', ...domain, '--domain', 'www.cart.example.test', '--ingress', 'web:80', '--wait')
+    await certs(0, 'ensure', ...domain)
+    const listed = await told(0, 'list', '-n', 'cart')
+    expect(listed.certificates).toMatchObject([{ name, names: ['cart.example.test', 'www.cart.example.test'] }])
+    const hosts = await field(at.node, 'cart', `ingress/${name}`, '{.spec.ingressClassName} {.spec.rules[*].host}')
+    expect(hosts).toBe('caddy cart.example.test www.cart.example.test')
+    expect((await certs(0, 'check', 'www.cart.example.test')).stdout).toContain('Current')
+  })
+
+  test('is refused where it has the name of another one, or cannot be proven, and nothing is changed', async () => {
+    const before = await version()
+    const other = await certs(1, 'ensure', '--app', 'cart', '--domain', 'cart-example.test', '-n', 'cart')
+    expect(said(other)).toContain('two domains map to one name')
+    const wildcard = ['--domain', '*.cart.example.test', '--issuer', 'svc-plus-acme-http01']
+    expect(said(await certs(64, 'ensure', '--app', 'cart', ...wildcard))).toContain('HTTP-01 cannot prove a wildcard')
+    expect(
+      said(await certs(64, 'remove', '--app', 'cart', '--domain', 'www.cart.example.test', '-n', 'cart', '-y')),
+    ).toContain('to remove all of them: --domain cart.example.test')
+    expect(await version()).toBe(before)
+  })
+
+  test('is removed with all that was made for it, and an apply of the inventory leaves it alone until then', async () => {
+    await cli(testbed, 0, ['apply', '-i', inventory], { timeout: 300_000 })
+    expect(await names('certificates')).toEqual([`certificate.cert-manager.io/${name}`])
+    await certs(0, 'remove', ...domain, '--yes')
+    expect(await names('certificates,ingresses,services')).toEqual([])
+    expect(await names('secrets')).toContain(`secret/${secret}`)
+    await certs(0, 'remove', ...domain, '--yes', '--delete-secret')
+    expect(await names('secrets')).not.toContain(`secret/${secret}`)
+    await certs(0, 'remove', ...domain, '--yes')
+  })
 })
 
 test('a host that does not answer, or has no k3s, is told beside what the others have', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { certsCheckDocument, certsDocument } from '../../src/report/certs-documents.ts'
+import { certsCheckDocument, certsDocument, certsEnsureDocument } from '../../src/report/certs-documents.ts'
 import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
 import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
 import {
@@ -55,6 +55,7 @@ test.each([
   ['doctor-v1', doctorDocument],
   ['certs-v1', certsDocument],
   ['certs-check-v1', certsCheckDocument],
+  ['certs-ensure-v1', certsEnsureDocument],
   ['certs-forecast-v1', certsForecastDocument],
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],

@@ -52,13 +52,23 @@ const certificate = z.strictObject({
   service: service.optional(),
 })
 
-const customDomain = z.strictObject({
-  app: z.string().regex(new RegExp(`^${LABEL}$`), 'expected a name of at most 63 lowercase letters, digits and dashes'),
-  domains: z.array(domain).min(1),
-  namespace: namespaceName.default('default'),
-  issuer: z.string().optional(),
-  service: service.optional(),
-})
+/** Of objects of the API. */
+const LONGEST_NAME = 253
+
+export const customDomain = z
+  .strictObject({
+    app: z
+      .string()
+      .regex(new RegExp(`^${LABEL}$`), 'expected a name of at most 63 lowercase letters, digits and dashes'),
+    domains: z.array(domain).min(1),
+    namespace: namespaceName.default('default'),
+    issuer: z.string().optional(),
+    service: service.optional(),
+  })
+  .refine(({ app, domains: [first = ''] }) => `cert-${app}-${first}`.length <= LONGEST_NAME, {
+    path: ['domains', 0],
+    message: `expected a name that is shorter: with the application's, it names objects of at most ${LONGEST_NAME} characters`,
+  })
 
 export const certificateVars = {
   k3s_platform_certificates: z

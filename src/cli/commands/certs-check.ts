@@ -16,6 +16,7 @@ import {
   servedText,
 } from '../../certificates/served.ts'
 import type { Cluster } from '../../cluster/cluster.ts'
+import { anyOf } from '../../cluster/kinds/caddy.ts'
 import { type HttpPlace, hostOf } from '../../cluster/proofs.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { bindVars } from '../../inventory/index.ts'
@@ -130,7 +131,7 @@ export async function checked(
       all,
       async ({ certificate, name }): Promise<ServedRow> => {
         const ref = { apiVersion: 'v1', kind: 'Secret', namespace: certificate.namespace, name: certificate.secretName }
-        const servername = name.replace('*', 'any')
+        const servername = anyOf(name)
         const port = wanted.find((one) => one.host === name)?.port ?? HTTPS
         const [secret, node, outside] = await Promise.all([
           cluster.get(ref),

@@ -11,6 +11,7 @@ import { type Explanation, explain } from '../../certificates/explain.ts'
 import { type CertificateRow, row } from '../../certificates/row.ts'
 import { isHealthy } from '../../certificates/state.ts'
 import type { Listed } from '../../certificates/table.ts'
+import type { ClusterFacts } from '../../cluster/backend.ts'
 import { ApiError, type Cluster, type Listing } from '../../cluster/cluster.ts'
 import type { Live } from '../../cluster/object.ts'
 import { isOurs, ownerOf } from '../../cluster/ownership.ts'
@@ -152,10 +153,7 @@ export async function withCluster<T>(
   const session = await target.connect(signal)
   try {
     const api = await session.cluster(signal)
-    if (api.is === 'silent')
-      throw failed(host.name, 'the API does not answer', api.why, `k3s-platform doctor ${host.name}`)
-    if (api.is !== 'up')
-      throw failed(host.name, 'k3s is not installed', undefined, `k3s-platform apply -l ${host.name}`)
+    if (api.is !== 'up') throw new ProblemError(apiProblems(host.name, api))
     return await work(api.cluster)
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof LinkError)) throw error
@@ -163,6 +161,14 @@ export async function withCluster<T>(
   } finally {
     await session.close()
   }
+}
+
+/** Why nothing can be done in a host's cluster. */
+export function apiProblems(host: string, api: ClusterFacts): readonly Problem[] {
+  if (api.is === 'up') return []
+  if (api.is === 'silent')
+    return failed(host, 'the API does not answer', api.why, `k3s-platform doctor ${host}`).problems
+  return failed(host, 'k3s is not installed', undefined, `k3s-platform apply -l ${host}`).problems
 }
 
 /** Calls `changed` for each Certificate that there is, and for each change, until the signal fires; `row` is null once it is deleted. */

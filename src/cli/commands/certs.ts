@@ -17,13 +17,14 @@ import type { Io } from '../io.ts'
 import { ask, hasTerminal } from '../prompt.ts'
 import { open, type PreparedRun } from '../run.ts'
 import { check } from './certs-check.ts'
+import { domainRemovals, ensureDomain } from './certs-domains.ts'
 import { type Found, type HostCertManager, holderOf, look } from './certs-hosts.ts'
 import { type Resources, refusals, removals } from './certs-resources.ts'
 import { watch } from './certs-watch.ts'
 
 export async function run(options: CertsCall, io: Io): Promise<number> {
   const { verb } = options.certs
-  if (verb === 'ensure') return ensure(options, io)
+  if (verb === 'ensure') return options.certs.app === null ? ensure(options, io) : ensureDomain(options, io)
   const tells = verb === 'list' || verb === 'explain'
   if (verb === 'remove' && !options.yes && options.mode === 'apply' && !hasTerminal()) {
     const hint = 'review with --check, then run with --yes'
@@ -45,6 +46,11 @@ export async function run(options: CertsCall, io: Io): Promise<number> {
     return forecastRenewals(opened, options, io)
   }
   if (options.certs.watch) return watch(opened, options, io)
+  if (options.certs.app !== null) {
+    const { resources, words } = await domainRemovals(opened, options, io)
+    await confirmRemoval(words, options, io)
+    return make(opened, options, resources)
+  }
   const looked = await look(opened, options, io)
   const { found, managers } = looked
   const problems = [...looked.problems, ...missing(looked, options)]
@@ -57,14 +63,20 @@ export async function run(options: CertsCall, io: Io): Promise<number> {
 
   const refused = refusals(found, options.certs, io)
   if (refused.length > 0) throw new ProblemError(refused)
-  if (!options.yes && options.mode === 'apply') {
-    const wanted = found.map((one) => io.shown(wordsOf(one, options))).join('; ')
-    const answer = await ask(`Remove ${wanted}? Type yes to confirm: `)
-    if (answer !== 'yes') {
-      throw new ProblemError({ kind: 'interrupted', where: 'certs remove', what: 'not confirmed; nothing was touched' })
-    }
-  }
+  await confirmRemoval(
+    found.map((one) => wordsOf(one, options)),
+    options,
+    io,
+  )
   return make(opened, options, removals(found, options.certs))
+}
+
+/** Throws ProblemError unless it is confirmed. */
+async function confirmRemoval(words: readonly string[], { yes, mode }: CertsCall, io: Io): Promise<void> {
+  if (yes || mode !== 'apply' || words.length === 0) return
+  const answer = await ask(`Remove ${words.map((text) => io.shown(text)).join('; ')}? Type yes to confirm: `)
+  if (answer === 'yes') return
+  throw new ProblemError({ kind: 'interrupted', where: 'certs remove', what: 'not confirmed; nothing was touched' })
 }
 
 /** `Certificate database/old-tls from edge-1 (its Secret old-tls stays)` */

@@ -13,7 +13,16 @@ export interface CertsOptions {
   readonly verb: CertsVerb
   /** Certificates that were named; empty: all that there are. */
   readonly names: readonly string[]
-  /** null: all of them. */
+  /** Of `ensure` and `remove`: of which application; null: it is about the certificates of the inventory, or the one that is named. */
+  readonly app: string | null
+  /** As given, the first one names the Certificate. */
+  readonly domains: readonly string[]
+  /** null: that of the inventory. */
+  readonly issuer: string | null
+  /** As given: `SERVICE:PORT`. */
+  readonly ingress: string | null
+  readonly wait: boolean
+  /** null: all of them; of an application's domain `default`. */
   readonly namespace: string | null
   readonly all: boolean
   readonly allNamespaces: boolean
@@ -62,6 +71,31 @@ const WHERE = {
   },
 } as const satisfies Readonly<Record<string, Flag>>
 
+const DOMAIN = {
+  app: {
+    flags: '--app <name>',
+    kind: 'value',
+    again: true,
+    narrows: true,
+    about: 'the application that the domain belongs to',
+  },
+  domain: {
+    flags: '--domain <name>',
+    kind: 'values',
+    again: true,
+    narrows: true,
+    about: 'the domain that names the certificate',
+  },
+} as const satisfies Readonly<Record<string, Flag>>
+
+/** `--app` makes a command one about a domain, and requires one. */
+function domainProblems({ app, domains, issuer, ingress, wait }: CertsOptions, where: string): Problem[] {
+  const hint = `k3s-platform ${where} --app APP --domain DOMAIN`
+  if (app !== null) return domains.length === 0 ? [usage(where, 'requires --domain', hint)] : []
+  const given = { domain: domains.length > 0, issuer: issuer !== null, ingress: ingress !== null, wait }
+  return Object.entries(given).flatMap(([flag, is]) => (is ? [usage(`--${flag}`, 'requires --app', hint)] : []))
+}
+
 /** Certificates by name: at least and at most so many. */
 const certificates = (least: number, most: number): Arguments => ({
   usage: most === 0 ? '' : least === 0 ? '[name...]' : '<name>',
@@ -81,6 +115,11 @@ function certsOptions(verb: CertsVerb, { words, format }: Call, own: Partial<Cer
   const certs: CertsOptions = {
     verb,
     names: words,
+    app: null,
+    domains: [],
+    issuer: null,
+    ingress: null,
+    wait: false,
     namespace: null,
     all: false,
     allNamespaces: false,
@@ -227,17 +266,54 @@ const forecast = command({
 
 const ensure = command({
   name: 'ensure',
-  about: "apply the inventory's issuers and certificates and wait for them",
+  about: "apply the inventory's issuers and certificates, or one domain's",
   mode: 'apply',
   roles: [],
   arguments: certificates(0, 0),
-  flags: {},
+  flags: {
+    app: DOMAIN.app,
+    domain: { ...DOMAIN.domain, about: 'its domain; further ones join its certificate' },
+    namespace: { ...WHERE.namespace, about: 'namespace of the application (default: default)' },
+    issuer: {
+      flags: '--issuer <name>',
+      kind: 'value',
+      again: true,
+      about: 'ClusterIssuer (default: k3s_platform_issuer_default)',
+    },
+    ingress: {
+      flags: '--ingress <service:port>',
+      kind: 'value',
+      again: true,
+      about: 'also route the domains to this Service through Caddy',
+    },
+    wait: {
+      flags: '--wait',
+      kind: 'switch',
+      again: true,
+      about: 'with --app: wait until it is issued and served',
+    },
+  },
   outputs: REPORTS,
   examples: [
-    ['k3s-platform certs ensure', 'on every host of the default inventory'],
+    ['k3s-platform certs ensure', 'those of the inventory, and wait for them'],
+    ['k3s-platform certs ensure --app shop --domain shop.example.com --wait', "a deploy's domain"],
     ['k3s-platform certs ensure -l edge-1 -C', 'only show what would be done'],
   ],
-  options: (_read, call) => certsOptions('ensure', call),
+  options: (read, call) =>
+    certsOptions('ensure', call, {
+      app: read.last('app'),
+      domains: read.all('domain'),
+      namespace: read.last('namespace'),
+      issuer: read.last('issuer'),
+      ingress: read.last('ingress'),
+      wait: read.on('wait'),
+    }),
+  problems: ({ certs, fromEnv }, { where }) => [
+    ...domainProblems(certs, where),
+    ...(certs.app === null && certs.namespace !== null && !fromEnv.has('namespace')
+      ? [usage('--namespace', `is not supported by ${where} without --app`, 'remove it')]
+      : namespaceProblems(certs)),
+  ],
   load,
 })
 
@@ -309,9 +385,11 @@ const remove = command({
   about: 'delete a certificate; its Secret stays unless you say so',
   mode: 'apply',
   roles: [],
-  arguments: certificates(1, 1),
+  arguments: { ...certificates(0, 1), usage: '[name]' },
   flags: {
-    namespace: { ...WHERE.namespace, about: 'namespace of the certificate (required)' },
+    namespace: { ...WHERE.namespace, about: 'namespace of the certificate (required with a name)' },
+    app: { ...DOMAIN.app, about: 'instead of a name: the application of a domain' },
+    domain: DOMAIN.domain,
     'delete-secret': {
       flags: '--delete-secret',
       kind: 'switch',
@@ -324,11 +402,27 @@ const remove = command({
   examples: [
     ['k3s-platform certs remove -n database old-tls', 'ask for confirmation; the Secret stays'],
     ['k3s-platform certs remove -n database old-tls --delete-secret --yes', 'for scripts'],
+    ['k3s-platform certs remove --app shop --domain shop.example.com', 'what certs ensure --app made'],
   ],
   options: (read, call) =>
-    certsOptions('remove', call, { namespace: read.last('namespace'), deleteSecret: read.on('delete-secret') }),
+    certsOptions('remove', call, {
+      app: read.last('app'),
+      domains: read.all('domain'),
+      namespace: read.last('namespace'),
+      deleteSecret: read.on('delete-secret'),
+    }),
   problems: ({ certs }, { where }) => [
-    ...(certs.namespace === null
+    ...domainProblems(certs, where),
+    ...(certs.app !== null && certs.names.length > 0
+      ? [usage('--app', 'cannot be combined with names', 'remove one of them')]
+      : []),
+    ...(certs.domains.length > 1
+      ? [usage('--domain', 'only the first domain names a certificate', 'set one: all domains of it are removed')]
+      : []),
+    ...(certs.app === null && certs.names.length === 0
+      ? [usage(where, 'requires the name of a certificate', `run: k3s-platform ${where} -n NAMESPACE NAME`)]
+      : []),
+    ...(certs.app === null && certs.namespace === null
       ? [usage(where, 'requires a namespace', `k3s-platform ${where} -n NAMESPACE ${certs.names[0] ?? 'NAME'}`)]
       : []),
     ...namespaceProblems(certs),

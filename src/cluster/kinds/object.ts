@@ -74,6 +74,8 @@ export interface Applied {
 
 /** Bound of a wait for the API to take it, and for an old one to go, seconds. */
 const BOUND_SECONDS = 60
+/** Somebody else was faster: it is made of what that one has written. */
+const AGAIN_MS = 100
 /** A state with this field is not known yet, or not to be had yet; its text says until when. */
 const UNTIL = 'waits'
 
@@ -146,7 +148,8 @@ export function applied(spec: Applied): ClusterResource {
             const refusal = await orRefused(error, { ref, manifest, secret }, cluster, how.host)
             hint = refusal.hint
             pauseMs = refusal.is === 'later' ? refusal.seconds * 1000 : 1000
-            if (spec.merges) {
+            if (spec.merges && error instanceof ApiError && error.code === 409) {
+              pauseMs = AGAIN_MS
               old = await cluster.get(ref)
               manifest = spec.manifest(old)
             }
