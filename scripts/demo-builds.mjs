@@ -5,7 +5,6 @@ import { availableParallelism } from 'node:os'
 import { $ } from 'zx'
 
 const at = (relative) => new URL(`../test/testbed/${relative}`, import.meta.url).pathname
-const cache = `${process.env.K3SP_TESTBED_DIR ?? '/var/cache/k3sp-testbed'}/build`
 
 /** Seconds on a quiet machine: to wait for downloads, and of one processor. Measured on two cores in 2026. */
 const PARTS = {
@@ -22,9 +21,7 @@ export async function missingBuilds({ nodes, standIn, version }) {
   const rootfs = (await $`${nodes} rootfs`).stdout.trim()
   const missing = existsSync(rootfs) ? [] : ['rootfs']
   if (!standIn) return missing
-  const sum = 'sha256sum -- build go.mod go.sum *.go | sha256sum | cut -c1-12' // as in k3s-standin/build
-  const hash = (await $({ cwd: at('k3s-standin') })`bash -c ${sum}`).stdout.trim()
-  if (!existsSync(`${cache}/k3s-${hash}/${version}/k3s`)) missing.push('k3s')
+  if ((await $`${at('k3s-standin/build')} --missing ${version}`).stdout.trim() !== '') missing.push('k3s')
   const parts = (await $`${at('parts')} --missing charts caddy cert-manager`).stdout.split('\n').filter(Boolean)
   return [...missing, ...parts]
 }
