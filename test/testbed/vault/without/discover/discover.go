@@ -24,3 +24,5 @@ func WithProviders(map[string]Provider) Option { return nil }
 func (*Discover) Addrs(string, *log.Logger) ([]string, error) { return nil, errNone }
 
 func Parse(string) (Config, error) { return nil, errNone }
+
+func (Config) String() string { return "" }
