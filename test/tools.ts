@@ -20,6 +20,7 @@ const TOOLS = {
   dash: 'dash',
   busybox: 'busybox',
   fish: 'fish',
+  zsh: 'zsh',
   tcsh: 'tcsh',
   // What script finds on a host.
   curl: 'curl',

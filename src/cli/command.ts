@@ -29,6 +29,8 @@ export interface Call {
   readonly behind: readonly string[]
   /** The value of --output, one of the command's. */
   readonly format: string
+  /** All that the program has, for commands about commands. */
+  readonly commands: readonly Command[]
 }
 
 interface Facts {

@@ -2,6 +2,7 @@
 
 import type { Command } from './command.ts'
 import { certs } from './declarations/certs.ts'
+import { completion } from './declarations/completion.ts'
 import { doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
 import { explain, inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
@@ -18,6 +19,7 @@ export const COMMANDS: readonly Command[] = [
   kubeconfig,
   upgrade,
   reset,
+  completion,
 ]
 
 /** The commands and verbs with their full names: `certs remove`. */

@@ -157,7 +157,7 @@ function understood(
     hosts: command?.arguments.are === 'hosts' ? words : [],
     roles: roles.filter((role) => (areRoles ? words.includes(role) : (command?.roles?.includes(role) ?? true))),
   }
-  const bound = command?.read?.(read, { where, words, behind, format })(shared)
+  const bound = command?.read?.(read, { where, words, behind, format, commands: COMMANDS })(shared)
   problems.push(...(bound?.problems ?? []), ...formatProblems(format, named), ...sharedProblems(shared, raw))
   if (bound === undefined || problems.length > 0)
     return { is: 'usage', problems, report: { ...shared, events: null }, extraVars: shared.extraVars }

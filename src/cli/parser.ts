@@ -96,7 +96,7 @@ function rootCommand(argv: readonly string[], callbacks: Callbacks): Commander {
     .addHelpText(
       'after',
       `
-Other:
+Help:
   --help     this help, or the help of a command: k3s-platform plan --help
   --version  show the version of k3s-platform
 

@@ -192,6 +192,7 @@ const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'inventory check': [['inventory', 'check']],
   'inventory schema': [['inventory', 'schema']],
   explain: [['explain', 'k3s_platform_k3s_env', 'app_password', 'my_hidden']],
+  completion: [['completion', 'candidates', '--', 'plan', '-i', 'honest', '-l', '']],
   render: [['render', '--tree', 'tree', '-C']],
   lock: [['lock']],
   kubeconfig: [['kubeconfig'], ['kubeconfig', '--tunnel', '--', 'true']],
