@@ -21,6 +21,8 @@ const TOOLS = {
   busybox: 'busybox',
   fish: 'fish',
   zsh: 'zsh',
+  // What reads the manual page.
+  groff: 'groff-base',
   tcsh: 'tcsh',
   // What script finds on a host.
   curl: 'curl',

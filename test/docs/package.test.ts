@@ -38,6 +38,7 @@ test('the package holds no source maps, no sources and no tests', { timeout: 120
     'docs .md',
     'docs .svg',
     'inventories .yaml',
+    'man/k3s-platform.1',
     'package.json',
   ])
 })
