@@ -12,6 +12,7 @@ import type { Asset } from '../src/supply/asset.ts'
 import type { Cached } from '../src/supply/cache.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
 import type { Lockable } from '../src/supply/resolve.ts'
+import type { SecretValues } from '../src/supply/secret-values.ts'
 import type { Supply } from '../src/supply/supply.ts'
 import type { Terminal } from '../src/vault/key-storage.ts'
 
@@ -112,6 +113,10 @@ export interface ChartCheck {
   readonly values: JsonMap
   /** Of these, what the inventory gives. */
   readonly given: JsonMap
+  /** Laid over the values. */
+  readonly secrets?: SecretValues | undefined
+  /** Where the inventory may say which chart it is, the most telling first. */
+  readonly sourcePlaces: readonly Finding['path'][]
   /** Where the inventory says what is at a path of the values, or what is around it. */
   place(path: readonly (string | number)[]): Finding['path']
 }

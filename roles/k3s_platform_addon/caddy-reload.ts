@@ -7,10 +7,11 @@ import type { ClusterResource } from '../../src/cluster/resource.ts'
 import type { Problem } from '../../src/engine/problem.ts'
 import type { Look, Stage } from '../../src/engine/resource.ts'
 import script from '../../templates/caddy-reload.sh.hbs'
-import { type AddonContext, settingOf } from './addon.ts'
+import { settingOf } from './addon.ts'
 import { caddy, fullName, INGRESS_CLASS, placeOf } from './addons/caddy.ts'
 import { certManagerOn, PLATFORM } from './materials.ts'
 import { hasPlaceholder, placeholderNamespace, secretOf } from './placeholder.ts'
+import type { ReleaseContext } from './release.ts'
 import { resources, at as valueAt } from './values.ts'
 import type { CertificateEntry } from './vars/certificates.ts'
 import type { AddonVars } from './vars.ts'
@@ -47,7 +48,7 @@ const servedCertificates = (v: AddonVars): readonly CertificateEntry[] =>
  * The Ingress, and what the CronJob is and may do: read which Secrets Ingresses list and until when Certificates are valid, and
  * write to that one Ingress. It finds by itself what is served, so that also Certificates that no inventory has are loaded.
  */
-export function reloadManifests(v: AddonVars, context: AddonContext): Manifest[] {
+export function reloadManifests(v: AddonVars, context: ReleaseContext): Manifest[] {
   const { release, values } = settingOf(caddy, v, context)
   const ingressClass = classOf(v, context)
   if (ingressClass === undefined) return []
@@ -148,19 +149,19 @@ function cronJob(v: AddonVars, env: Readonly<Record<string, string>>): Manifest 
 }
 
 /** The class that Caddy serves; undefined: it is off, or watches another namespace alone and sees nothing of this. */
-function classOf(v: AddonVars, context: AddonContext): string | undefined {
+function classOf(v: AddonVars, context: ReleaseContext): string | undefined {
   const { enabled, values } = settingOf(caddy, v, context)
   const [watched, named] = ['watchNamespace', 'className'].map((key) => valueAt(values, ['ingressController', key]))
   const sees = typeof watched !== 'string' || ['', PLATFORM].includes(watched)
   return enabled && sees ? (typeof named === 'string' ? named : INGRESS_CLASS) : undefined
 }
 
-const at = (v: AddonVars, context: AddonContext) => ({
+const at = (v: AddonVars, context: ReleaseContext) => ({
   place: placeOf(v, settingOf(caddy, v, context).release),
   canary: CANARY,
 })
 /** Where Caddy is to be asked from the node. */
-export const caddyPlace = (v: AddonVars, context: AddonContext) => at(v, context).place
+export const caddyPlace = (v: AddonVars, context: ReleaseContext) => at(v, context).place
 const READY = 'ready:HelmChart/'
 const GATE = 'ready:Caddy/'
 
@@ -183,7 +184,7 @@ export function caddyWarnings({ observations }: Pick<Look<unknown>, 'observation
 }
 
 /** After Caddy is ready: it takes up what Ingresses say. */
-export function reloadStages(v: AddonVars, context: AddonContext): Stage<ClusterResource>[] {
+export function reloadStages(v: AddonVars, context: ReleaseContext): Stage<ClusterResource>[] {
   const made = reloadManifests(v, context).map((one) => object(one))
   if (made.length === 0) return []
   const { release } = settingOf(caddy, v, context)
@@ -199,7 +200,7 @@ export function reloadStages(v: AddonVars, context: AddonContext): Stage<Cluster
 /** The proof that Caddy serves a certificate that has a placeholder, which comes after that it is issued. */
 export function servedGates(
   v: AddonVars,
-  context: AddonContext,
+  context: ReleaseContext,
   certificate: CertificateEntry,
   inputs: readonly string[],
 ): ClusterResource[] {

@@ -26,7 +26,8 @@ export function certificateFindings(v: AddonVars, _context: Pick<RoleContext, 'h
   if ([...asking, 'k3s_platform_issuers'].some((name) => written.broken(name))) return []
   if (!certManagerOn(v)) {
     const custom = v.k3s_platform_custom_domains.length
-    const counts = [v.k3s_platform_certificates.length - custom, custom]
+    const ofCharts = v.k3s_platform_charts.flatMap(({ certificates }) => certificates).length
+    const counts = [v.k3s_platform_certificates.length - custom - ofCharts, custom]
     return asking
       .filter((name, i) => written.given(name) && counts[i] !== 0)
       .map((name) => ({

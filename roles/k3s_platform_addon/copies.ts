@@ -9,7 +9,14 @@ const HINT = 'define a Certificate or a secret for each namespace; see docs/cert
 /** Everything of the inventory that ends in an object of the cluster. */
 export function copyFindings(v: AddonVars): Finding[] {
   const { k3s_platform_values, k3s_platform_certificates, k3s_platform_external_secrets, k3s_platform_issuers } = v
-  const places = { k3s_platform_values, k3s_platform_certificates, k3s_platform_external_secrets, k3s_platform_issuers }
+  const { k3s_platform_charts } = v
+  const places = {
+    k3s_platform_values,
+    k3s_platform_certificates,
+    k3s_platform_external_secrets,
+    k3s_platform_issuers,
+    k3s_platform_charts,
+  }
   const values = Object.entries(v).filter(([name]) => /^k3s_platform_\w+_values$/.test(name))
   return [...Object.entries(places), ...values].flatMap(([name, value]) =>
     copiesIn(value, [name]).map(({ path, what }) => ({ path, what, hint: HINT })),

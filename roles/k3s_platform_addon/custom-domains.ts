@@ -2,6 +2,7 @@
 
 import type { Manifest } from '../../src/cluster/object.ts'
 import type { Finding } from '../role.ts'
+import { locateInCharts, withCustomCharts } from './custom-charts.ts'
 import { DNS01 } from './materials.ts'
 import { secretOf } from './placeholder.ts'
 import type { CertificateEntry, CustomDomain } from './vars/certificates.ts'
@@ -59,12 +60,13 @@ export function declared(
 ):
   | { readonly v: AddonVars; readonly certificate: CertificateEntry; readonly path: readonly PropertyKey[] }
   | undefined {
-  const v = withCustomDomains(given)
+  const v = withCustomCharts(withCustomDomains(given))
   const all = v.k3s_platform_certificates
   const at = all.findIndex((one) => one.name === name && one.namespaces.includes(namespace))
   const certificate = all[at]
   if (certificate === undefined) return undefined
-  const [first] = locateFindings(given, [{ path: [CERTIFICATES, at], what: '' }])
+  const found = locateInCharts(withCustomDomains(given), [{ path: [CERTIFICATES, at], what: '' }])
+  const [first] = locateFindings(given, found)
   return { v, certificate, path: first?.path ?? [] }
 }
 

@@ -5,21 +5,17 @@ import { caSecret } from '../../src/gitops/flux.ts'
 import { AGE_SECRET, type GivenSecret, type Handover, type HandoverPart } from '../../src/gitops/handover.ts'
 import { handoffBy } from '../handoff/vars.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
-import { type Addon, type AddonContext, enabled, releaseManifests, settingOf } from './addon.ts'
 import { reloadManifests } from './caddy-reload.ts'
 import { certificateManifests } from './certificates.ts'
+import { CHARTS_VARIABLE } from './custom-charts.ts'
 import { issuerManifests } from './issuers.ts'
 import { CERT_MANAGER, certManagerOn } from './materials.ts'
+import { fluxSecret, type Release, type ReleaseContext, releaseManifests } from './release.ts'
+import { groupedReleases, releasesOf } from './releases.ts'
 import { givenSecrets, namespacesOf } from './secrets.ts'
 import { isMap, mapsIn, type Values } from './values.ts'
 import type { AddonVars } from './vars.ts'
 import { vaultManifests } from './vault.ts'
-
-export interface Addons {
-  /** What the rest stands on. */
-  readonly first: readonly Addon[]
-  readonly others: readonly Addon[]
-}
 
 /** A namespace takes everything in it along: neither of them deletes one. */
 const KEPT = {
@@ -37,7 +33,7 @@ const SECONDS = 300
 const LABEL_VALUE = 63
 
 /** Certificates are those of the inventory also in a recovery: self-signed ones are for one run, not for Git. */
-export function handover(given: AddonVars, addons: Addons, context: AddonContext): Handover {
+export function handover(given: AddonVars, context: ReleaseContext): Handover {
   const v: AddonVars = { ...given, k3s_platform_certificates_fallback: undefined }
   return {
     cluster: context.host,
@@ -47,8 +43,8 @@ export function handover(given: AddonVars, addons: Addons, context: AddonContext
     gitBranch: v.k3s_platform_git_branch,
     fluxNamespace: v.k3s_platform_flux_namespace,
     fluxSource: v.k3s_platform_flux_source_name,
-    parts: partsOf(v, addons, context),
-    given: givenOf(v, addons, context),
+    parts: partsOf(v, context),
+    given: givenOf(v, context),
     sopsRecipients: v.k3s_platform_sops_age_recipients,
     decrypts: decrypts(v),
   }
@@ -57,18 +53,22 @@ export function handover(given: AddonVars, addons: Addons, context: AddonContext
 const decrypts = (v: AddonVars) =>
   v.k3s_platform_sops_age_recipients.length > 0 || v.k3s_platform_sops_age_key !== undefined
 
-function partsOf(v: AddonVars, addons: Addons, context: AddonContext): HandoverPart[] {
-  const released = (some: readonly Addon[]) => (v.k3s_platform_handoff_addons ? enabled(some, v, context) : [])
-  const [first, others] = [released(addons.first), released(addons.others)]
+function partsOf(v: AddonVars, context: ReleaseContext): HandoverPart[] {
+  const all = groupedReleases(v, context)
+  const released = (some: readonly Release[]) => (v.k3s_platform_handoff_addons ? some : [])
+  const [first, others] = [released(all.first), released(all.others)]
+  const custom = released([...all.custom.early, ...all.custom.late].flat())
   const { stores, secrets } = vaultManifests(v)
-  const namespaces = [...new Set([...[...first, ...others].map((one) => one.namespace), ...namespacesOf(v)])].toSorted()
+  const namespaces = [
+    ...new Set([...[...first, ...others, ...custom].map((one) => one.namespace), ...namespacesOf(v)]),
+  ].toSorted()
   const boundSeconds = SECONDS
   // Where Caddy is not in Git, it stays with the run, as Caddy does.
   const reload = v.k3s_platform_handoff_addons ? reloadManifests(v, context) : []
-  const releases = (some: readonly Addon[]) => ({
-    files: some.map((addon) => ({ name: addon.name, manifests: releaseManifests(addon, v, context) })),
+  const releases = (some: readonly Release[]) => ({
+    files: some.map((one) => ({ name: one.name, manifests: releaseManifests(one, v) })),
     waitsFor: 'all' as const,
-    boundSeconds: Math.max(0, ...some.map((addon) => addon.boundSeconds)),
+    boundSeconds: Math.max(0, ...some.map((one) => one.boundSeconds)),
   })
   return [
     {
@@ -114,10 +114,34 @@ function partsOf(v: AddonVars, addons: Addons, context: AddonContext): HandoverP
         ]
       : []),
     ...(certManagerOn(v) ? issuance(v, context) : []),
+    ...custom.map(
+      (one): HandoverPart => ({
+        name: partOf(one.name),
+        folder: `charts/${one.name}`,
+        about: `the chart ${one.name}`,
+        after: [
+          ...new Set([
+            NAMESPACES,
+            SECRETS,
+            ...one.needs.map(brings),
+            ...one.certificates.map((name) => `${name}-${one.namespace}`),
+          ]),
+        ],
+        ...releases([one]),
+      }),
+    ),
   ]
+
+  function brings(name: string): string {
+    if (first.some((one) => one.name === name)) return CONTROLLERS
+    return others.some((one) => one.name === name) ? ADDONS : partOf(name)
+  }
 }
 
-function issuance(v: AddonVars, context: AddonContext): HandoverPart[] {
+/** The Kustomization of a custom chart. */
+const partOf = (name: string) => `chart-${name}`
+
+function issuance(v: AddonVars, context: ReleaseContext): HandoverPart[] {
   const issuers = issuerManifests(v)
   return [
     {
@@ -158,23 +182,23 @@ function namespace(name: string, handoff: Handover['by']): Manifest {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name, ...(annotations && { annotations }) } }
 }
 
-function givenOf(v: AddonVars, { first, others }: Addons, context: AddonContext): GivenSecret[] {
+function givenOf(v: AddonVars, context: ReleaseContext): GivenSecret[] {
   const own = givenSecrets(v).flatMap(({ title, name, namespaces, keys }) =>
     namespaces.map((one) => ({ namespace: one, name, keys, title })),
   )
   const issuers = issuerManifests(v).flatMap(({ manifest }) => refsIn(manifest, v))
-  const charts = v.k3s_platform_handoff_addons ? enabled([...first, ...others], v, context) : []
-  const cas = charts.flatMap((addon): GivenSecret[] => {
-    const { release, source } = settingOf(addon, v, context)
+  const charts = v.k3s_platform_handoff_addons ? releasesOf(v, context) : []
+  const cas = charts.flatMap(({ name, release, source }): GivenSecret[] => {
     if (source.ca === undefined) return []
-    const title = `the CA of the chart repository of ${addon.name}`
+    const title = `the CA of the chart repository of ${name}`
     return [{ namespace: v.k3s_platform_flux_namespace, name: caSecret(release), keys: ['ca.crt'], title }]
   })
   const age = {
     ...{ namespace: v.k3s_platform_flux_namespace, name: AGE_SECRET, keys: ['age.agekey'] },
     title: 'the age private key',
   }
-  const all = [...own, ...issuers, ...cas, ...(handoffBy(v) === 'flux' && decrypts(v) ? [age] : [])]
+  const values = charts.flatMap((one) => fluxSecret(one, v))
+  const all = [...own, ...issuers, ...cas, ...values, ...(handoffBy(v) === 'flux' && decrypts(v) ? [age] : [])]
   const same = (a: GivenSecret, b: GivenSecret) => a.namespace === b.namespace && a.name === b.name
   return all.filter((one, i) => all.findIndex((other) => same(one, other)) === i)
 }
@@ -205,9 +229,8 @@ function refsIn({ metadata, spec }: Manifest, v: AddonVars): GivenSecret[] {
 }
 
 /** What the tree cannot be made of. */
-export function handoffFindings(v: AddonVars, addons: Addons, context: RoleContext, written: Written): Finding[] {
+export function handoffFindings(v: AddonVars, context: RoleContext, written: Written): Finding[] {
   const said = written.given('k3s_platform_handoff') ? 'k3s_platform_handoff' : 'k3s_platform_handoff_addons'
-  const all = [...addons.first, ...addons.others]
   return [
     ...(handoffBy(v) === 'argocd' && v.k3s_platform_git_url === undefined && !written.broken('k3s_platform_git_url')
       ? [
@@ -227,20 +250,27 @@ export function handoffFindings(v: AddonVars, addons: Addons, context: RoleConte
           },
         ]
       : []),
-    ...(v.k3s_platform_handoff_addons ? enabled(all, v, context) : []).flatMap(({ key, name }): Finding[] => {
-      const file = `k3s_platform_${key}_chart_file` as const
-      if (v[file] === undefined) return []
-      const hint = `k3s_platform_handoff_addons: false, or k3s_platform_${key}_chart_repo_url`
-      return [{ path: [file], what: `Flux cannot fetch the chart of ${name}: it is a file on the workstation`, hint }]
-    }),
+    ...(v.k3s_platform_handoff_addons ? releasesOf(v, context) : []).flatMap(
+      ({ name, source, filePlace }): Finding[] => {
+        if (source.file === undefined) return []
+        const hint = `k3s_platform_handoff_addons: false, or ${source.settings.url}`
+        return [
+          { path: filePlace, what: `Flux cannot fetch the chart of ${name}: it is a file on the workstation`, hint },
+        ]
+      },
+    ),
     ...names(v),
+    ...generatedValues(v),
   ]
 }
 
 /** Kustomizations of Flux that would have one name, or one that is too long. */
 function names(v: AddonVars): Finding[] {
   if (handoffBy(v) !== 'flux') return []
-  const taken = new Map<string, string>([NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS].map((one) => [one, one]))
+  const charts = v.k3s_platform_handoff_addons ? v.k3s_platform_charts.map(({ name }) => partOf(name)) : []
+  const taken = new Map<string, string>(
+    [NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS, ...charts].map((one) => [one, one]),
+  )
   return v.k3s_platform_certificates.flatMap(({ name, namespaces }, i) =>
     namespaces.flatMap((space): Finding[] => {
       const one = `${name}-${space}`
@@ -253,5 +283,17 @@ function names(v: AddonVars): Finding[] {
       if (one.length <= LABEL_VALUE) return []
       return [{ path, what: `its Kustomization ${one} would be longer than ${LABEL_VALUE} characters`, hint }]
     }),
+  )
+}
+
+/** Flux reads values from its own namespace, and one generated there would be another one. */
+function generatedValues(v: AddonVars): Finding[] {
+  if (handoffBy(v) !== 'flux' || !v.k3s_platform_handoff_addons) return []
+  return v.k3s_platform_charts.flatMap(({ secret_values: secrets }, i) =>
+    (secrets?.generated ?? []).map(({ path }) => ({
+      path: [CHARTS_VARIABLE, i, 'secret_values', ...path],
+      what: 'a generated value cannot be handed over to Flux: the cluster keeps it for k3s alone',
+      hint: 'set the value from an encrypted file, or k3s_platform_handoff_addons: false',
+    })),
   )
 }

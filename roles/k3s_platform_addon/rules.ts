@@ -3,11 +3,11 @@
 import type { Json } from '../../src/engine/state.ts'
 import type { Finding, RoleContext, Written } from '../role.ts'
 import { findingsOf, givenIn, quoted, type RoleRule } from '../rules/rule.ts'
-import { type Addon, type AddonContext, type AddonSetting, settingOf } from './addon.ts'
+import { type Addon, type AddonSetting, formerly, placeOf, settingOf } from './addon.ts'
 import { caddy, exposureOf, hasServicelb } from './addons/caddy.ts'
 import { externalDns, ownerId } from './addons/external_dns.ts'
 import { addons } from './addons/index.ts'
-import { formerly, placeOf } from './charts.ts'
+import type { ReleaseContext } from './release.ts'
 import { cloudflareIs } from './secrets.ts'
 import { at, isFrom, leaves, type ValuePath } from './values.ts'
 import type { AddonVars } from './vars.ts'
@@ -16,7 +16,7 @@ type Name = keyof AddonVars & `k3s_platform_${string}`
 
 interface Asked {
   readonly v: AddonVars
-  readonly context: AddonContext
+  readonly context: ReleaseContext
   given(variable: string): boolean
   /** The addon as it is wanted. */
   of(addon: Addon): AddonSetting

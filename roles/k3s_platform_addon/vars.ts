@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { treeVars } from '../handoff/vars.ts'
 import { addonVars } from './vars/addons.ts'
 import { certificateVars } from './vars/certificates.ts'
+import { chartVars } from './vars/charts.ts'
 import { issuerVars } from './vars/issuers.ts'
 import { secretVars } from './vars/secrets.ts'
 import { vaultVars } from './vars/vault.ts'
@@ -14,6 +15,7 @@ export const vars = z.object({
   ...vaultVars,
   ...issuerVars,
   ...certificateVars,
+  ...chartVars,
   ...treeVars,
 })
 

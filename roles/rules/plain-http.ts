@@ -1,5 +1,6 @@
 // Warns about downloads over plain http without a pinned digest: an attacker on the network path could replace them.
 
+import type { ChartSource } from '../../src/supply/chart-source.ts'
 import type { Supply } from '../../src/supply/supply.ts'
 import type { Finding } from '../role.ts'
 
@@ -11,12 +12,13 @@ export function plainMirror(variable: string, url: string, { strict }: Pick<Supp
 }
 
 /** A chart repository. The node fetches charts by their version: a digest in the lock file protects only what the workstation looks at. */
-export function plainCharts(variables: string, { url, plainHttp }: { url: string; plainHttp?: boolean }): Finding[] {
+export function plainCharts(
+  path: Finding['path'],
+  { url, plainHttp, settings }: Pick<ChartSource, 'url' | 'plainHttp' | 'settings'>,
+): Finding[] {
   if (!/^http:/i.test(url) && !(plainHttp && /^oci:/i.test(url))) return []
   const what = `${url} serves charts over plain http: an attacker on the network path could replace them`
-  return [
-    warning(`${variables}_chart_repo_url`, what, `use https, or set the chart as a file: ${variables}_chart_file`),
-  ]
+  return [{ path, what, hint: `use https, or set the chart as a file: ${settings.file}`, warning: true }]
 }
 
 function warning(variable: string, what: string, hint: string): Finding {

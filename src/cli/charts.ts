@@ -7,6 +7,7 @@ import type { Host } from '../inventory/index.ts'
 import { type Chart, chartContentOf, fetchChart, unlockedChart } from '../supply/chart.ts'
 import { Unreached } from '../supply/chart-source.ts'
 import type { ValueFault } from '../supply/schema-faults.ts'
+import { revealedValues } from '../supply/secret-values.ts'
 import type { Supply } from '../supply/supply.ts'
 import { unknownValues } from '../supply/unknown-values.ts'
 import { checkValues } from '../supply/values-check.ts'
@@ -33,7 +34,8 @@ export async function chartProblems(
   const under = new Map<string, Promise<Chart>>()
   const found = await Promise.all(
     charts.map(async ({ host, check }) => {
-      const { source, values } = check
+      const { source } = check
+      const values = check.secrets === undefined ? check.values : revealedValues(check.values, check.secrets)
       const { name, version } = source
       const file = source.file === undefined ? undefined : supply.digestOf(source.file)
       const locked = file ?? supply.locked(['charts', name, version])
@@ -59,7 +61,9 @@ export async function chartProblems(
           (fault: ValueFault): Problem => {
             const { path, message, hint } = fault
             const place = check.place(path)
-            const words = host.hiding(place, [path.join('.'), message].filter(Boolean).join(': '))
+            const isSecret = place.includes('secret_values')
+            const said = isSecret ? 'its schema refuses the secret value' : message
+            const words = host.hiding(place, [path.join('.'), said].filter(Boolean).join(': '))
             const what = `the chart ${name} ${version} ${verb} ${words}`
             return { kind, where: host.where(place), what, ...(hint === undefined ? {} : { hint }) }
           }
@@ -83,10 +87,10 @@ function uncheckedValues({ source: { name, version } }: ChartCheck, where: strin
 }
 
 /** Where the inventory says which chart it is, or where from. */
-function sourceOf(host: Host, { source: { variables } }: ChartCheck): string | undefined {
+function sourceOf(host: Host, { sourcePlaces }: ChartCheck): string | undefined {
   const given = new Set(host.names())
-  const name = ['file', 'version', 'repo_url'].map((one) => `${variables}_chart_${one}`).find((one) => given.has(one))
-  return name && host.where([name])
+  const place = sourcePlaces.find(([name]) => given.has(String(name)))
+  return place && host.where(place)
 }
 
 /** Where the workstation cannot ask, the node may: then only the values are unchecked. */

@@ -288,7 +288,7 @@ function refusing<T>(make: () => T, problems: Problem[]): T | undefined {
 /** Of variables that roles see plain: what is from an encrypted file, and in values of charts what is secret by its name. */
 function secretValues(host: Host): Secret[] {
   const names = knownNames.filter((name) => name.startsWith('k3s_platform_') && host.written.has(name))
-  const values = names.filter((name) => /^k3s_platform_(.*_)?values$/.test(name))
+  const values = names.filter((name) => /^k3s_platform_((.*_)?values|charts)$/.test(name))
   const vars = values.length === 0 ? {} : host.vars
   return [...names.flatMap((name) => host.hidden(name)), ...values.flatMap((name) => secretsInside(vars[name]))]
 }

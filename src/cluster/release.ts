@@ -38,13 +38,14 @@ export function isStuck({ status }: Revision): boolean {
   return status === 'failed' || status === 'uninstalling' || status.startsWith('pending-')
 }
 
-const json: z.ZodType<Json> = z.lazy(() =>
+export const json: z.ZodType<Json> = z.lazy(() =>
   z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(json), z.record(z.string(), json)]),
 )
 const stored = z.looseObject({
   info: z.looseObject({ status: z.string().default(''), description: z.string().default('') }),
   chart: z.looseObject({ metadata: z.looseObject({ name: z.string().default(''), version: z.string().default('') }) }),
   config: z.record(z.string(), json).nullish(),
+  manifest: z.string().default(''),
 })
 const data = z.looseObject({ data: z.looseObject({ release: z.string() }) })
 
@@ -54,6 +55,8 @@ export interface StoredRelease {
   readonly chartVersion: string
   /** The values that it was made with. */
   readonly values: Json
+  /** All objects as YAML documents, without hooks. */
+  readonly manifest: string
 }
 
 /** Unpacked: a Secret has 1 MiB, and manifests pack about tenfold. */
@@ -65,10 +68,10 @@ export function readRelease(secret: Live): StoredRelease | null {
   if (!outer.success) return null
   try {
     const packed = Buffer.from(Buffer.from(outer.data.data.release, 'base64').toString('latin1'), 'base64')
-    const { info, chart, config } = stored.parse(
+    const { info, chart, config, manifest } = stored.parse(
       parseAnswer(gunzipSync(packed, { maxOutputLength: MAX_RELEASE_BYTES }).toString('utf8')),
     )
-    return { description: info.description, chartVersion: chart.metadata.version, values: config ?? {} }
+    return { description: info.description, chartVersion: chart.metadata.version, values: config ?? {}, manifest }
   } catch {
     return null
   }

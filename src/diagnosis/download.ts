@@ -4,7 +4,7 @@ import type { Row } from './diagnose.ts'
 import { SHARED } from './shared.ts'
 
 /**
- * Error codes and messages of Node.js. Hints are for charts: `{variables}` is how their variables begin, and where there is
+ * Error codes and messages of Node.js. Hints are for charts: `{chart_ca}` is what the inventory calls the CA of theirs, and where there is
  * no hint, the address is to be checked.
  */
 export const DOWNLOAD: readonly Row[] = [
@@ -14,12 +14,12 @@ export const DOWNLOAD: readonly Row[] = [
   SHARED.unroutable,
   SHARED.names,
   SHARED.expired,
-  { ...SHARED.untrusted, hint: 'set {variables}_chart_ca to the CA that signed it (PEM)' },
+  { ...SHARED.untrusted, hint: 'set {chart_ca} to the CA that signed it (PEM)' },
   {
     ...SHARED.plaintext,
     name: 'plaintext-registry',
     when: { scheme: 'oci:' },
-    hint: 'if the registry has no TLS, set {variables}_chart_plain_http: true',
+    hint: 'if the registry has no TLS, set {chart_plain_http}: true',
     example: 'write EPROTO 4057E0C0:error:0A00010B:SSL routines:ssl3_get_record:wrong version number',
   },
   SHARED.plaintext,

@@ -102,6 +102,10 @@ export interface HelmReleaseSpec {
   readonly source: ChartSource
   readonly values: JsonMap
   readonly boundSeconds: number
+  /** In Flux's namespace: each key is a document of values. */
+  readonly valuesSecret?: { readonly name: string; readonly keys: readonly string[] } | undefined
+  /** Whether it goes when it leaves the repository. */
+  readonly prune: boolean
 }
 
 /**
@@ -109,7 +113,7 @@ export interface HelmReleaseSpec {
  * gone on with. spec: https://fluxcd.io/flux/components/helm/helmreleases/, https://fluxcd.io/flux/components/source/
  */
 export function helmRelease(
-  { name, namespace, source, values, boundSeconds }: HelmReleaseSpec,
+  { name, namespace, source, values, boundSeconds, valuesSecret, prune }: HelmReleaseSpec,
   fluxNamespace: string,
 ): [Manifest, Manifest] {
   const metadata = { name, namespace: fluxNamespace }
@@ -148,7 +152,7 @@ export function helmRelease(
     {
       apiVersion: 'helm.toolkit.fluxcd.io/v2',
       kind: 'HelmRelease',
-      metadata,
+      metadata: prune ? metadata : { ...metadata, annotations: { 'kustomize.toolkit.fluxcd.io/prune': 'disabled' } },
       spec: {
         interval: INTERVAL,
         timeout: goMinutes(boundSeconds),
@@ -159,6 +163,9 @@ export function helmRelease(
         // The charts' own CRDs are in their templates; what lies in crds/ is kept as new as the chart.
         install: { crds: 'CreateReplace' },
         upgrade: { crds: 'CreateReplace' },
+        ...(valuesSecret && {
+          valuesFrom: valuesSecret.keys.map((valuesKey) => ({ kind: 'Secret', name: valuesSecret.name, valuesKey })),
+        }),
         values: sorted(values),
       },
     },

@@ -99,11 +99,18 @@ export function maskedValue(value: Shown): Data {
 
 const isArray = (value: Shown): value is readonly Shown[] => Array.isArray(value)
 
+/** Every text below this key is secret, whatever its own name is. */
+const SECRET_VALUES = 'secret_values'
+const nameBelow = (name: string, key: string) => (name === SECRET_VALUES ? name : key)
+
 function show(value: Value, name: string): Shown {
   const { data } = value
   if (isList(data)) return data.map((item) => show(item, name))
-  if (isMap(data)) return Object.fromEntries([...data].map(([key, item]) => [key, show(item, key)]))
-  const hidden = data !== null && data !== '' && (value.secret || (typeof data === 'string' && isSecretName(name)))
+  if (isMap(data)) return Object.fromEntries([...data].map(([key, item]) => [key, show(item, nameBelow(name, key))]))
+  const hidden =
+    data !== null &&
+    data !== '' &&
+    (value.secret || (typeof data === 'string' && (isSecretName(name) || name === SECRET_VALUES)))
   return hidden ? new Secret(String(data)) : data
 }
 
@@ -126,8 +133,9 @@ export function secretsIn(hosts: readonly Host[]): Secret[] {
     seen.add(value)
     const { data, secret } = value
     if (isList(data)) return data.flatMap((item) => within(item, name, isOurs))
-    if (isMap(data)) return [...data].flatMap(([key, item]) => within(item, key, false))
-    const named = !isOurs && isSecretName(name) && (typeof data === 'number' || typeof data === 'string')
+    if (isMap(data)) return [...data].flatMap(([key, item]) => within(item, nameBelow(name, key), false))
+    const isValue = name === SECRET_VALUES && typeof data === 'string'
+    const named = isValue || (!isOurs && isSecretName(name) && (typeof data === 'number' || typeof data === 'string'))
     // A user or a mode that is encrypted with all the rest is a word of every second sentence.
     const encrypted = secret === true && typeof data === 'string' && data.length >= SHORTEST_ENCRYPTED
     return encrypted || (named && !String(data).includes('{{')) ? [new Secret(String(data))] : []

@@ -46,7 +46,7 @@ export async function locateInRegistry(source: ChartSource, way: Way): Promise<L
 
   const answer = await read(`manifests/${source.version.replaceAll('+', '_')}`, DOCUMENT_BYTES)
   if (answer.status === 401 || answer.status === 403) {
-    const hint = `check its name and ${source.variables}_chart_repo_url; for a chart that requires authentication, use ${source.variables}_chart_file`
+    const hint = `check its name and ${source.settings.url}; for a chart that requires authentication, use ${source.settings.file}`
     throw failed(
       source,
       at,

@@ -39,7 +39,7 @@ export async function locateInRepo(source: ChartSource, way: Way): Promise<Locat
   }
   const [first] = found.urls
   if (first?.startsWith('oci://')) {
-    throw failed(source, url, `its index redirects to ${first}`, `set ${source.variables}_chart_repo_url to that`)
+    throw failed(source, url, `its index redirects to ${first}`, `set ${source.settings.url} to that`)
   }
   if (first === undefined || !URL.canParse(first, base)) throw failed(source, url, 'its index has no URL for it')
   const from = new URL(first, base).href

@@ -18,8 +18,30 @@ export interface ChartSource {
   readonly ca?: string | undefined
   /** A .tgz of the workstation, absolute: it is the chart, and nothing is fetched. */
   readonly file?: string | undefined
-  /** How the variables begin that set all this, for hints: `k3s_platform_caddy` of `k3s_platform_caddy_chart_version`. */
-  readonly variables: string
+  readonly settings: ChartSettings
+}
+
+/** What the inventory calls what is said of a source, for hints: `k3s_platform_caddy_chart_version`. */
+export interface ChartSettings {
+  readonly version: string
+  readonly url: string
+  readonly file: string
+  readonly ca: string
+  readonly plainHttp: string
+  /** The command that locks the chart. */
+  readonly lock: string
+}
+
+/** Of variables that begin alike: `k3s_platform_caddy` of `k3s_platform_caddy_chart_version`. */
+export function prefixedSettings(prefix: string, version: string): ChartSettings {
+  return {
+    version: `${prefix}_chart_version`,
+    url: `${prefix}_chart_repo_url`,
+    file: `${prefix}_chart_file`,
+    ca: `${prefix}_chart_ca`,
+    plainHttp: `${prefix}_chart_plain_http`,
+    lock: `k3s-platform lock -e ${prefix}_chart_version=${version}`,
+  }
 }
 
 /** How the source is asked; of `Asking` what is the same for each request. */
@@ -57,7 +79,11 @@ export async function ask(
   } catch (error) {
     signal.throwIfAborted()
     const { protocol: scheme } = new URL(source.url)
-    const { why, hint } = explainDownload(error, url, { variables: source.variables, scheme })
+    const { why, hint } = explainDownload(error, url, {
+      chart_ca: source.settings.ca,
+      chart_plain_http: source.settings.plainHttp,
+      scheme,
+    })
     const { problems } = failed(source, url, why, hint)
     throw new Unreached(problems)
   }
@@ -93,7 +119,7 @@ export function noVersion(source: ChartSource, url: string, known: readonly stri
   const stable = newest.filter((version) => !version.includes('-'))
   const wanted = plain(source.version)
   const near = newest.find((version) => plain(version) === wanted) ?? nearest(source.version, newest)
-  const variable = `${source.variables}_chart_version`
+  const variable = source.settings.version
   return new ProblemError({
     kind: 'failed',
     where: shown(url),
@@ -130,9 +156,9 @@ export function shown(url: string): string {
   return url.replace(/^([a-z]+:\/\/)[^/@]*@/, '$1')
 }
 
-function checkUrl({ variables, file }: ChartSource): string {
-  if (file !== undefined) return `check ${variables}_chart_file`
-  return `check ${variables}_chart_repo_url and whether this workstation can reach it; if it cannot: ${variables}_chart_file`
+function checkUrl({ settings, file }: ChartSource): string {
+  if (file !== undefined) return `check ${settings.file}`
+  return `check ${settings.url} and whether this workstation can reach it; if it cannot: ${settings.file}`
 }
 
 function few(all: readonly string[]): string {

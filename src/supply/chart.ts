@@ -95,13 +95,13 @@ export async function chartContentOf({ name, version, path, sha256 }: Chart): Pr
  * of the workstation is what it is.
  */
 export function unlockedChart(
-  { name, version, variables, file }: ChartSource,
+  { name, version, settings, file }: ChartSource,
   { lock, lockShown, strict, locked }: Supply,
 ): Pick<Problem, 'what' | 'hint'> | undefined {
   if (!strict || file !== undefined || locked(['charts', name, version]) !== undefined) return undefined
   return {
     what: `the chart ${name} ${version} is not locked`,
-    hint: `${lock.text === null ? 'there is no' : 'no entry in'} ${lockShown}: run k3s-platform lock -e ${variables}_chart_version=${version} and commit the file (only what is locked is installed with --locked, and where CI is set)`,
+    hint: `${lock.text === null ? 'there is no' : 'no entry in'} ${lockShown}: run ${settings.lock} and commit the file (only what is locked is installed with --locked, and where CI is set)`,
   }
 }
 
@@ -118,7 +118,7 @@ async function chartOf(source: ChartSource, from: string, path: string, bytes: B
     throw failed(source, from, `the file is not a chart: ${reasonOf(error)}`)
   })
   if (archive.name !== source.name || archive.version !== source.version) {
-    const hint = `set ${source.variables}_chart_version to the version of the file, or correct the path`
+    const hint = `set ${source.settings.version} to the version of the file, or correct the path`
     throw failed(source, from, `the file is the chart ${archive.name} ${archive.version}`, hint)
   }
   return { ...archive, sha256: sha256Of(bytes), path }

@@ -132,7 +132,7 @@ function disagree(lockable: Lockable, one: string, other: string): Problem {
           lockable.sums.url,
           `use one ${variables}_mirror_url per version, or ${variables}_sha256 for the hosts with another build`,
         ]
-      : [shown(lockable.chart.url), `use one ${lockable.chart.variables}_chart_repo_url per version`]
+      : [shown(lockable.chart.url), `use one ${lockable.chart.settings.url} per version`]
   return {
     kind: 'failed',
     where: `${url} ${title}`,

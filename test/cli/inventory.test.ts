@@ -40,7 +40,7 @@ const FILES = {
   'prod/group_vars/all.yaml': 'k3s_platform_cluster_name: prod\nk3s_platform_external_dns_enabled: false\n',
   'prod/group_vars/edge.yaml': 'k3s_platform_tls_sans: ["{{ k3s_platform_cluster_name }}.example"]\n',
   'prod/host_vars/edge-1.yaml':
-    'k3s_platform_k3s_version: v1.36.5+k3s1\nk3s_platform_ghcr_username: ops\nk3s_platform_ghcr_token: CANARY-1\napi: { password: CANARY-2, url: "https://u:CANARY-3@x.example" }\nk3s_platform_vault_token: CANARY-4\n',
+    'k3s_platform_k3s_version: v1.36.5+k3s1\nk3s_platform_ghcr_username: ops\nk3s_platform_ghcr_token: CANARY-1\napi: { password: CANARY-2, url: "https://u:CANARY-3@x.example" }\nk3s_platform_vault_token: CANARY-4\nk3s_platform_charts: [{ name: a, namespace: a, version: 1.0.0, repo: "https://x.example", secret_values: { list: [{ plain: CANARY-5 }] } }]\n',
   'broken/hosts.yaml': `all:
   hosts:
     edge-1:

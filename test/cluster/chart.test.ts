@@ -140,6 +140,33 @@ describe('a chart is ready', () => {
     expect(await stands({ version: '1.0.1' })).toBe('waiting: helm-controller has not processed the change yet')
   })
 
+  test('when its release was made with the values of its Secret, not with those of before', async () => {
+    chart()
+    job({ conditions: DONE })
+    const valuesSecret = { name: 'tiny-secret-values', keys: ['given', 'generated.token'] }
+    const secret = (password: string) =>
+      cluster.put({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: valuesSecret.name, namespace: 'kube-system' },
+        data: Object.fromEntries(
+          Object.entries({ given: { auth: { password } }, 'generated.token': { auth: { token: 't' } } }).map(
+            ([key, values]) => [key, Buffer.from(JSON.stringify(values)).toString('base64')],
+          ),
+        ),
+      })
+    release(1, 'deployed', { config: { replicas: 1, auth: { password: 'one', token: 't' } } })
+    secret('one')
+    expect(await stands({ valuesSecret })).toBe('ready')
+    secret('two')
+    const old = 'waiting: helm-controller has not processed the change of its secret values yet'
+    expect(await stands({ valuesSecret })).toBe(old)
+    release(2, 'deployed', { config: { replicas: 1, auth: { password: 'two', token: 't' } } })
+    expect(await stands({ valuesSecret })).toBe('ready')
+    cluster.remove({ apiVersion: 'v1', kind: 'Secret', namespace: 'kube-system', name: valuesSecret.name })
+    expect(await stands({ valuesSecret })).toBe(old)
+  })
+
   test('when an operator has laid other values over ours', async () => {
     chart()
     job({ conditions: DONE }, { at: '2026-11-23T00:00:00Z' })

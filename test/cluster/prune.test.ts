@@ -121,6 +121,21 @@ describe('what is no longer wanted', () => {
       'forget Certificate database/old (Flux (apps) owns it now)',
     ],
     [
+      'whose entry had it stay',
+      { ...CHART, metadata: { ...CHART.metadata, annotations: { 'k3s-platform/prune': 'disabled' } } },
+      () => undefined,
+      'forget HelmChart kube-system/cert-manager (its entry had prune: false: it is kept)',
+    ],
+    [
+      'that holds what cannot be made again',
+      {
+        ...of('Secret', 'web', 'database'),
+        metadata: { name: 'web', namespace: 'database', annotations: { 'k3s-platform/prune': 'generated' } },
+      },
+      () => undefined,
+      'forget Secret database/web (the secrets that were generated in it are kept)',
+    ],
+    [
       'that somebody made anew',
       OLD,
       (cluster, ref) => {

@@ -55,8 +55,12 @@ describe('the record of a release', () => {
   const chart = { metadata: { name: 'x', version: '1.2.3' } }
 
   test('is read from the Secret', () => {
-    const record = readRelease(secret(1, 'failed', packed({ info, chart, config: { replicas: 1 } })))
-    expect(record).toEqual({ description: 'Upgrade "x" failed: no', chartVersion: '1.2.3', values: { replicas: 1 } })
+    const record = readRelease(
+      secret(1, 'failed', packed({ info, chart, config: { replicas: 1 }, manifest: 'kind: Job' })),
+    )
+    const values = { replicas: 1 }
+    const description = 'Upgrade "x" failed: no'
+    expect(record).toEqual({ description, chartVersion: '1.2.3', values, manifest: 'kind: Job' })
   })
 
   test.each([[packed({ nothing: 1 })], ['bm90IGd6aXA='], [undefined]])('that is something else is none', (data) => {
@@ -79,7 +83,7 @@ describe('the record of a release', () => {
     ['Upgrade "x" failed: context deadline exceeded', false],
     ['Install complete', false],
   ])('that says %s: Helm was ended in the middle: %s', (description, interrupted) => {
-    expect(wasInterrupted({ description, chartVersion: '', values: {} })).toBe(interrupted)
+    expect(wasInterrupted({ description, chartVersion: '', values: {}, manifest: '' })).toBe(interrupted)
   })
 })
 

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ProblemError } from '../../src/engine/problem.ts'
 import { fetchAsset } from '../../src/supply/cache.ts'
 import { type FetchOptions, fetchChart } from '../../src/supply/chart.ts'
-import type { ChartSource } from '../../src/supply/chart-source.ts'
+import { type ChartSource, prefixedSettings } from '../../src/supply/chart-source.ts'
 import { fetchManifest } from '../../src/supply/manifest.ts'
 import { readChart, readRepositoryIndex } from '../../src/supply/reading.ts'
 import { fetchSums } from '../../src/supply/sums.ts'
@@ -83,7 +83,14 @@ const why = (of: Promise<unknown>) =>
   )
 const chartFrom = (source: Partial<ChartSource>, options: Partial<FetchOptions> = {}) =>
   fetchChart(
-    { name: 'caddy', version: '1.0.0', url: 'https://x', ca: tls.ca, variables: 'k3s_platform_caddy', ...source },
+    {
+      name: 'caddy',
+      version: '1.0.0',
+      url: 'https://x',
+      ca: tls.ca,
+      settings: prefixedSettings('k3s_platform_caddy', '1.0.0'),
+      ...source,
+    },
     { cache, signal: never, ...options },
   )
 

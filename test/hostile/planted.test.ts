@@ -24,6 +24,7 @@ import { ProblemError } from '../../src/engine/problem.ts'
 import { write } from '../../src/gitops/files.ts'
 import { fetchAsset } from '../../src/supply/cache.ts'
 import { fetchChart } from '../../src/supply/chart.ts'
+import { prefixedSettings } from '../../src/supply/chart-source.ts'
 import { noLock, writeLock } from '../../src/supply/lock.ts'
 import { openSupply } from '../../src/supply/supply.ts'
 import { seesRoot } from '../owners.ts'
@@ -120,7 +121,13 @@ test('a FIFO or a device in the place of a file of the workstation is refused, a
     expect(supply.digestOf(file)).toBeUndefined()
     expect(base64Of(file)).toBeUndefined()
     await expect(fetchAsset({ urls: [], sha256: null, sums: null, file }, home, signal)).rejects.toThrow(ProblemError)
-    const source = { name: 'caddy', version: '1', url: 'https://x', file, variables: 'k3s_platform_caddy' }
+    const source = {
+      name: 'caddy',
+      version: '1',
+      url: 'https://x',
+      file,
+      settings: prefixedSettings('k3s_platform_caddy', '1'),
+    }
     await expect(fetchChart(source, { cache: home, signal })).rejects.toThrow(ProblemError)
   }
 })

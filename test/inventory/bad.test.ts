@@ -55,7 +55,7 @@ const told = ({ kind, where, what, hint }: Problem) =>
   `${kind === 'usage' ? 'x' : kind} ${where}: ${what}${hint === undefined ? '' : `\n    hint: ${hint}`}`
 
 describe.each(readdirSync(folder).toSorted())('%s', (file) => {
-  const role = file === 'addons.yaml' ? 'k3s_platform_addon' : 'k3s_platform_bootstrap'
+  const role = ['addons.yaml', 'charts.yaml'].includes(file) ? 'k3s_platform_addon' : 'k3s_platform_bootstrap'
   const cases = Object.entries(Topic.parse(parse(readFileSync(join(folder, file), 'utf8'))))
   test.each(cases)('%s', async (_, given) => {
     const files = typeof given === 'string' ? { 'group_vars/all.yaml': given } : given

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { prefixedSettings } from '../../src/supply/chart-source.ts'
 import { digestIn, type LockEntry, lockText, noLock, readLock } from '../../src/supply/lock.ts'
 import { changed, type Lockable, resolveLock } from '../../src/supply/resolve.ts'
 import { type ChartServer, chart, chartServer, registry, repository, sum } from './charts.ts'
@@ -33,7 +34,7 @@ beforeEach(() => {
 
 const source = (name: string, version: string, url: string): Lockable => ({
   entry: ['charts', name, version],
-  chart: { name, version, url, plainHttp: true, variables: `k3s_platform_${name}` },
+  chart: { name, version, url, plainHttp: true, settings: prefixedSettings(`k3s_platform_${name}`, version) },
 })
 const wanted = (): Lockable[] => [
   { entry: ['k3s', 'v1.36.5+k3s1', 'binary', 'amd64'], sums: { url: `${web.url}/sums`, name: 'k3s' } },

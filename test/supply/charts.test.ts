@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { ProblemError } from '../../src/engine/problem.ts'
 import { chartContentOf, type FetchOptions, fetchChart, unlockedChart } from '../../src/supply/chart.ts'
-import { type ChartSource, ociReference } from '../../src/supply/chart-source.ts'
+import { type ChartSource, ociReference, prefixedSettings } from '../../src/supply/chart-source.ts'
 import { noLock } from '../../src/supply/lock.ts'
 import { behindToken, type ChartServer, chart, chartServer, registry, repository, sum, tgz, tls } from './charts.ts'
 
@@ -50,7 +50,13 @@ beforeEach(() => {
 type Given = Partial<ChartSource> & { readonly options?: Partial<FetchOptions> }
 function get({ options, ...source }: Given = {}) {
   const { signal } = new AbortController()
-  const from = { name: 'caddy', version: 'v1.2.3', url: web.url, variables: 'k3s_platform_caddy', ...source }
+  const from = {
+    name: 'caddy',
+    version: 'v1.2.3',
+    url: web.url,
+    settings: prefixedSettings('k3s_platform_caddy', 'v1.2.3'),
+    ...source,
+  }
   return fetchChart(from, { cache, signal, ...options })
 }
 const oci = (): Given => ({ url: `oci://${web.host}/charts`, plainHttp: true })
@@ -406,7 +412,7 @@ test.each<[title: string, strict: boolean, locked: boolean, says: string | undef
   const lock = noLock('/i/k3s-platform.lock')
   const entries: Readonly<Record<string, string>> = locked ? { 'charts caddy v1.2.3': OTHER } : {}
   const said = unlockedChart(
-    { name: 'caddy', version: 'v1.2.3', url: '', variables: 'k3s_platform_caddy', file },
+    { name: 'caddy', version: 'v1.2.3', url: '', settings: prefixedSettings('k3s_platform_caddy', 'v1.2.3'), file },
     {
       lock,
       lockShown: 'i/k3s-platform.lock',

@@ -1,8 +1,9 @@
 // external-dns: manages DNS records at Cloudflare from Ingresses, nothing else.
 
 import { secretThere } from '../../../src/cluster/proofs.ts'
-import type { Addon, AddonContext } from '../addon.ts'
+import type { Addon } from '../addon.ts'
 import { CLOUDFLARE_SECRET, PLATFORM } from '../materials.ts'
+import type { ReleaseContext } from '../release.ts'
 import { isFrom, resources } from '../values.ts'
 import type { AddonVars } from '../vars.ts'
 
@@ -18,7 +19,7 @@ export function annotationPrefix(v: AddonVars): string {
     : 'external-dns.alpha.kubernetes.io/'
 }
 
-export function ownerId(v: AddonVars, { host }: Pick<AddonContext, 'host'>): string {
+export function ownerId(v: AddonVars, { host }: Pick<ReleaseContext, 'host'>): string {
   const made = `${v.k3s_platform_cluster_name ?? 'svc-plus'}-${host}`.replace(/[^\w.-]+/g, '-').slice(0, 63)
   return v.k3s_platform_external_dns_owner_id ?? made.replace(/\W+$/, '')
 }

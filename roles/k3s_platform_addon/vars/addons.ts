@@ -3,9 +3,7 @@
 import { z } from 'zod'
 import { k3sVars } from '../../k3s/vars.ts'
 import { certificatePem } from '../../shapes.ts'
-
-const VERSION = /^v?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/
-const URL_FORM = /^(https?|oci):\/\/[^\s/@?#]+(\/[^\s@?#]*)?$/
+import { chartRepo, chartVersion, RELEASE_NAME } from './chart-fields.ts'
 
 const IMAGE = /^[a-z0-9][\w./:-]*(?::\w[\w.-]{0,127}(?:@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$/
 const map = z.record(z.string(), z.json())
@@ -20,18 +18,9 @@ const dnsName = z
 const enabled = (title: string, on: boolean) =>
   z.boolean().optional().describe(`Whether ${title} is installed; default \`${on}\`. If disabled, it is uninstalled.`)
 const version = (title: string, pinned: string) =>
-  z
-    .string()
-    .regex(VERSION, `expected an exact version such as ${pinned}`)
-    .default(pinned)
-    .describe(`Chart version of ${title}.`)
+  chartVersion(pinned).default(pinned).describe(`Chart version of ${title}.`)
 const repo = (title: string, url: string) =>
-  z
-    .string()
-    .regex(URL_FORM, 'expected an https, http or oci URL without credentials')
-    .transform((given) => given.replace(/\/+$/, ''))
-    .default(url)
-    .describe(`Chart repository (https, http) or OCI registry path (oci) of the chart of ${title}.`)
+  chartRepo.default(url).describe(`Chart repository (https, http) or OCI registry path (oci) of the chart of ${title}.`)
 const file = (title: string) =>
   z
     .string()
@@ -49,13 +38,7 @@ const values = (title: string) =>
 /** What the original roles call an addon in k3s_platform_values. */
 const component = z.strictObject({
   enabled: z.boolean().optional(),
-  releaseName: z
-    .string()
-    .regex(
-      /^[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?$/,
-      'expected a release name: lowercase letters, digits and dashes, at most 53',
-    )
-    .optional(),
+  releaseName: z.string().regex(RELEASE_NAME.form, RELEASE_NAME.message).optional(),
   values: map.nullish(),
 })
 

@@ -29,7 +29,7 @@ const usage = z.enum(
   ].flatMap((line) => line.split(', ')),
 )
 
-const certificate = z.strictObject({
+export const certificate = z.strictObject({
   name: objectName,
   namespaces: namespaces.min(1),
   dnsNames: z.array(dnsName).min(1),

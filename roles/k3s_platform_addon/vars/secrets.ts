@@ -9,7 +9,7 @@ const word = (what: string) => text(/^\S+$/, `expected ${what} without spaces`)
 /** Where a value is in Vault: the path below the mount, and a key of what is stored there. */
 const remote = z.strictObject({ key: z.string().min(1), property: z.string().min(1).optional() })
 
-const externalSecret = z.strictObject({
+export const externalSecret = z.strictObject({
   name: objectName,
   namespaces: namespaces.min(1),
   type: z.string().min(1).optional(),

@@ -17,17 +17,14 @@ const WITH_YAML = [...DOCUMENTS, 'yaml']
 const ONE_HOST: Arguments = {
   usage: '<host>',
   are: 'hosts',
-  problems: (operands, where) =>
-    operands.length === 1
-      ? []
-      : [usage(where, 'requires the name of one host', 'list them: k3s-platform inventory list')],
+  problems: (words, where) =>
+    words.length === 1 ? [] : [usage(where, 'requires the name of one host', 'list them: k3s-platform inventory list')],
 }
 
 const ONE_GROUP: Arguments = {
   usage: '[group]',
   are: 'groups',
-  problems: (operands, where) =>
-    operands.length <= 1 ? [] : [usage(where, `takes one group, got: ${operands.join(', ')}`)],
+  problems: (words, where) => (words.length <= 1 ? [] : [usage(where, `takes one group, got: ${words.join(', ')}`)]),
 }
 
 const list = command({
@@ -61,7 +58,7 @@ const graph = command({
     ['k3s-platform inventory graph edge', 'one group'],
   ],
   exits: { 0: 'drawn' },
-  options: (_read, { operands, format }) => ({ group: operands[0] ?? 'all', yaml: format === 'yaml' }),
+  options: (_read, { words, format }) => ({ group: words[0] ?? 'all', yaml: format === 'yaml' }),
   load: async () => (await import('../commands/inventory.ts')).graph,
 })
 
@@ -140,7 +137,7 @@ export const explain = command({
     ['k3s-platform explain ansible_host -o json', 'for scripts'],
   ],
   exits: { 0: 'explained' },
-  options: (_read, { operands, format }) => ({ names: operands, yaml: format === 'yaml' }),
+  options: (_read, { words, format }) => ({ names: words, yaml: format === 'yaml' }),
   load: async () => (await import('../commands/explain.ts')).explain,
 })
 

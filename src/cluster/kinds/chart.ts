@@ -2,7 +2,9 @@
 // rolled out, and it does what it is for.
 
 import { span } from '../../engine/duration.ts'
-import type { Json } from '../../engine/state.ts'
+import { isMap, type JsonMap } from '../../engine/state.ts'
+import { layerValues } from '../../supply/values.ts'
+import { parseAnswer } from '../answer.ts'
 import type { Cluster, Listing } from '../cluster.ts'
 import { type HelmError, helmError } from '../helm-errors.ts'
 import { type Live, type Ref, refOf, titleOf } from '../object.ts'
@@ -11,6 +13,7 @@ import {
   type HelmJob,
   helmJob,
   isStuck,
+  json,
   madeFor,
   madeWith,
   type Revision,
@@ -31,7 +34,9 @@ export interface ChartSpec {
   /** Of the chart, as its Chart.yaml has it. */
   readonly version: string
   /** As in spec.valuesContent. */
-  readonly values: Json
+  readonly values: JsonMap
+  /** As in spec.valuesSecrets: each key is a document of values, laid over those before it. */
+  readonly valuesSecret?: { readonly name: string; readonly keys: readonly string[] } | undefined
   readonly inputs: readonly string[]
   readonly boundSeconds: number
   /** Who keeps the release in place of the HelmChart; null: nobody. */
@@ -161,7 +166,11 @@ async function judgeRelease(
       : told(spec, job, state, release, { why, final: true })
   }
   if (state.is === 'complete') {
-    if (release?.status === 'deployed' && release.hash === state.hash) return { is: 'ready' }
+    if (release?.status === 'deployed' && release.hash === state.hash) {
+      // A change of the Secret is none of the HelmChart: only the record tells whether the job knew it.
+      if (spec.valuesSecret === undefined || (await holds(cluster, spec, release))) return { is: 'ready' }
+      return waiting('helm-controller has not processed the change of its secret values yet')
+    }
     return waiting(`job helm-install-${spec.name} ended, but the release is ${release?.status ?? 'absent'}`)
   }
   const pods = await jobPods(cluster, spec.name)
@@ -193,13 +202,27 @@ function inTheWay(release: Revision | null, { hash }: HelmJob, pods: readonly Li
 const waiting = (why: string) => ({ is: 'waiting', why }) as const
 
 /** What is deployed is what the HelmChart says; the whole record is read, so only where the dates do not tell. */
-async function holds(cluster: Cluster, { name, version, values }: ChartSpec, release: Revision): Promise<boolean> {
-  const record = await recordOf(cluster, release)
+async function holds(cluster: Cluster, spec: ChartSpec, release: Revision): Promise<boolean> {
+  const { name, version, values } = spec
+  const [record, secret] = await Promise.all([recordOf(cluster, release), secretValuesOf(cluster, spec)])
   if (record === null || record.chartVersion !== version) return false
-  if (madeWith(record, values)) return true
+  if (madeWith(record, secret.reduce(layerValues, values))) return true
   // Values that an operator lays over ours.
   const over = await cluster.get({ ...CHART, kind: 'HelmChartConfig', namespace: CHARTS, name })
   return over !== null
+}
+
+/** The documents of the Secret; one that is missing there, or is no map, is left out: the release is not made with it. */
+async function secretValuesOf(cluster: Cluster, { valuesSecret }: ChartSpec): Promise<readonly JsonMap[]> {
+  if (valuesSecret === undefined) return []
+  const live = await cluster.get({ apiVersion: 'v1', kind: 'Secret', namespace: CHARTS, name: valuesSecret.name })
+  const data = isMap(live?.data) ? live.data : {}
+  return valuesSecret.keys.flatMap((key) => {
+    const text = data[key]
+    const document = typeof text === 'string' ? parseAnswer(Buffer.from(text, 'base64').toString('utf8')) : null
+    const values = json.safeParse(document).data
+    return isMap(values) ? [values] : []
+  })
 }
 
 async function recordOf(cluster: Cluster, { secret }: Revision) {

@@ -24,6 +24,13 @@ export const KEPT: Readonly<Record<string, string>> = {
   Namespace: 'its contents are kept',
 }
 
+/** On an object that is only forgotten: why. */
+export const PRUNE_MARK = 'k3s-platform/prune'
+const MARKED: Readonly<Record<string, string>> = {
+  disabled: 'its entry had prune: false: it is kept',
+  generated: 'the secrets that were generated in it are kept',
+}
+
 /** Uninstalling a chart takes a job of the cluster, seconds. */
 const BOUND_SECONDS = 300
 
@@ -50,7 +57,9 @@ export function prune({ role, wanted, goesWith, only }: PruneSpec): ClusterResou
     const owner = ownerOf(live)
     const other =
       owner === null
-        ? (KEPT[ref.kind] ?? (isOurs(live) ? undefined : 'it no longer has fields of k3s-platform'))
+        ? (KEPT[ref.kind] ??
+          MARKED[live.metadata.annotations?.[PRUNE_MARK] ?? ''] ??
+          (isOurs(live) ? undefined : 'it no longer has fields of k3s-platform'))
         : `${owner} owns it now`
     if (other !== undefined) return { ref, live: null, words: other }
     return { ref, live, words: (await goesWith?.(ref, cluster)) ?? null }

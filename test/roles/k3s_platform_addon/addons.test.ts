@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { z } from 'zod'
-import { chartStages, enabled, helmChart } from '../../../roles/k3s_platform_addon/addon.ts'
+import { enabled } from '../../../roles/k3s_platform_addon/addon.ts'
 import { exposureOf } from '../../../roles/k3s_platform_addon/addons/caddy.ts'
 import { annotationPrefix, ownerId } from '../../../roles/k3s_platform_addon/addons/external_dns.ts'
 import { addons } from '../../../roles/k3s_platform_addon/addons/index.ts'
 import { reloadManifests } from '../../../roles/k3s_platform_addon/caddy-reload.ts'
 import { chartLocks } from '../../../roles/k3s_platform_addon/charts.ts'
+import { chartStages, helmChart } from '../../../roles/k3s_platform_addon/release.ts'
 import { addon } from '../../../roles/k3s_platform_addon/role.ts'
 import { isFrom, valuesText } from '../../../roles/k3s_platform_addon/values.ts'
 import { type AddonVars, vars } from '../../../roles/k3s_platform_addon/vars.ts'
@@ -39,7 +40,7 @@ const cases = z
 describe('HelmCharts', () => {
   test.each(Object.entries(cases))('%s', (_, { vars: some, charts, only }) => {
     const v = varsOf(some)
-    const all = enabled(addons, v, context).map((one) => helmChart(one, v, context))
+    const all = enabled(addons, v, context).map((one) => helmChart(one, context))
     const shown = charts.map((name) => {
       const found = all.find(({ metadata }) => metadata.name === name)
       const spec = z.record(z.string(), z.unknown()).parse(found?.spec)
@@ -88,7 +89,7 @@ test('the order in which values are written changes nothing', () => {
 
 const helmCharts = (some: Readonly<Record<string, unknown>>) => {
   const v = varsOf(some)
-  return enabled(addons, v, context).map((one) => helmChart(one, v, context))
+  return enabled(addons, v, context).map((one) => helmChart(one, context))
 }
 
 test('a value of one addon changes the HelmChart of no other', () => {
@@ -100,8 +101,10 @@ test('a value of one addon changes the HelmChart of no other', () => {
 test('a file that was not read is told, and one that cannot be read is told by the rules', () => {
   const v = varsOf({ caddy_chart_file: '/caddy.tgz' })
   const supply = (digest: string | undefined) => ({ locate: (path: string) => path, digestOf: () => digest })
-  const stages = (digest: string | undefined) => () =>
-    chartStages(addons, v, { ...given, supply: { ...locked, ...supply(digest) } })
+  const stages = (digest: string | undefined) => () => {
+    const at = { ...given, supply: { ...locked, ...supply(digest) } }
+    return chartStages(enabled(addons, v, at), v, at)
+  }
   expect(stages('0'.repeat(64))).toThrow('/caddy.tgz: the chart was not read')
   expect(stages(undefined)).not.toThrow()
 })
