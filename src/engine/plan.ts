@@ -32,7 +32,7 @@ export interface Plan<R extends Resource = Resource> {
 }
 
 /** What the host differs in. A deferred resource counts: what it will turn into is unknown. */
-export function pending({ op }: Change): boolean {
+export function pending({ op }: Pick<Change, 'op'>): boolean {
   return op !== 'none' && op !== 'owned' && op !== 'local'
 }
 

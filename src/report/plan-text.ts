@@ -1,6 +1,6 @@
 // A plan as people read it: by host, role and stage, in the order of the role, closed by one sentence.
 
-import type { Op } from '../engine/plan.ts'
+import { type Op, pending } from '../engine/plan.ts'
 import { type ChangeStyle, type ChangeText, changeText, SIGNS } from './change-text.ts'
 import type { ToldChange, ToldOf, ToldPlan, ToldStage } from './serialize.ts'
 import { plural, tally } from './words.ts'
@@ -111,7 +111,7 @@ export function planSentence(plans: readonly ToldPlan[]): string {
 export function oneAtATime(plans: readonly ToldOf<'plan'>[]): readonly string[] {
   const groups = new Map<string, Set<string>>()
   for (const { host, exclusive = [], plan } of plans) {
-    if (!plan.stages.some(({ changes }) => changes.some(({ op }) => op !== 'none' && op !== 'owned'))) continue
+    if (!plan.stages.some(({ changes }) => changes.some(pending))) continue
     const known = exclusive.map((key) => groups.get(key)).find((group) => group !== undefined) ?? new Set()
     known.add(host)
     for (const key of exclusive) groups.set(key, known)

@@ -2,7 +2,9 @@
 
 import { expect, test } from 'vitest'
 import { clock, duration } from '../../src/engine/duration.ts'
+import type { Op } from '../../src/engine/plan.ts'
 import { Secret } from '../../src/engine/secret.ts'
+import { oneAtATime } from '../../src/report/plan-text.ts'
 import { redactor } from '../../src/report/redact.ts'
 import { wantsColour } from '../../src/report/style.ts'
 
@@ -49,4 +51,27 @@ test.each([
 
 test('of two secrets the longer one is looked for first', () => {
   expect(redactor([new Secret('pass'), new Secret('password')])('password pass')).toBe('*** ***')
+})
+
+test.each<[string, readonly Op[], readonly string[]]>([
+  [
+    'have something to change',
+    ['update', 'create', 'deferred'],
+    ['One at a time: s1, s2, s3 (servers of one cluster)'],
+  ],
+  ['are as they should be', ['none', 'owned', 'none'], []],
+  ['lack no more than a file of the workstation', ['local', 'local', 'none'], []],
+  ['have one among them that changes', ['none', 'update', 'local'], []],
+])('servers of one cluster that %s', (_, ops, lines) => {
+  const change = { id: 'x', title: 'x', note: null, because: [], deltas: [] }
+  const plans = ops.map((op, i) => ({
+    at: 0,
+    event: 'plan' as const,
+    host: `s${i + 1}`,
+    about: '',
+    checks: 0,
+    plan: { stages: [{ role: 'r', name: 's', changes: [{ ...change, op }] }] },
+    exclusive: ['cluster'],
+  }))
+  expect(oneAtATime(plans)).toEqual(lines)
 })
