@@ -107,8 +107,11 @@ export interface Membership {
 
 /** A chart, and the values that it is to be installed with. */
 export interface ChartCheck {
-  /** The addon. */
+  /** Of the addon, or of the entry: what tags name. */
   readonly name: string
+  /** Of Helm, and the namespace that it is installed in. */
+  readonly release: string
+  readonly namespace: string
   readonly source: ChartSource
   readonly values: JsonMap
   /** Of these, what the inventory gives. */
@@ -154,6 +157,8 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** Takes all of it away again; throws a usage ProblemError where that would take more. */
   reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
+  /** Makes what the cluster has generated anew: a stage for each name that `secrets rotate` takes. */
+  rotations?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** What `lock` writes down for it. */
   locks?(vars: z.output<Vars>): readonly Lockable[]
   /** Charts whose values can be checked before anything is touched. */

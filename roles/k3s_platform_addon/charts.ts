@@ -9,10 +9,12 @@ import type { AddonVars } from './vars.ts'
 
 /** Of every release that is wanted. */
 export function chartChecks(v: AddonVars, context: ReleaseContext): ChartCheck[] {
-  return releasesOf(v, context).map(({ name, source, values, given, secrets, place, sourcePlaces }) => ({
-    ...{ name, source, values, given, secrets, sourcePlaces },
-    place: (path) => place(path.map(String)),
-  }))
+  return releasesOf(v, context).map(
+    ({ name, release, namespace, source, values, given, secrets, place, sourcePlaces }) => ({
+      ...{ name, release, namespace, source, values, given, secrets, sourcePlaces },
+      place: (path) => place(path.map(String)),
+    }),
+  )
 }
 
 /** Once for a repository, however many charts come from it. */

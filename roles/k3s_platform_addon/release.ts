@@ -103,18 +103,26 @@ function valuesSecret(release: string, secrets: SecretValues) {
   return { name: `${release}-secret-values`, keys: secretKeys(secrets) }
 }
 
-/** Where its secret values are for whoever installs it. What is generated is made once and outlives the release. */
-function secretsOf({ release, secrets, prune }: Release, v: AddonVars): ClusterResource[] {
+/**
+ * Where its secret values are for whoever installs it. What is generated is made once and outlives the release; `rotates`: it is
+ * made once more.
+ */
+function secretsOf({ release, secrets, prune }: Release, v: AddonVars, rotates = false): ClusterResource[] {
   if (secrets === undefined) return []
   const { name } = valuesSecret(release, secrets)
   const mark = prune ? (secrets.generated.length > 0 ? 'generated' : undefined) : 'disabled'
   const data = givenDocuments(secrets)
-  const kept = secrets.generated.map(
-    ({ path, length }): Kept => ({
+  const kept = secrets.generated.map(({ path, length }): Kept => {
+    let isDue = rotates
+    return {
       keys: [generatedKey(path)],
-      make: async () => ({ [generatedKey(path)]: documentAt(path, randomText(length)) }),
-    }),
-  )
+      good: () => !isDue,
+      make: async () => {
+        isDue = false
+        return { [generatedKey(path)]: documentAt(path, randomText(length)) }
+      },
+    }
+  })
   return [CHARTS, ...(flux(v) ? [v.k3s_platform_flux_namespace] : [])].map((namespace) =>
     keptSecret({ namespace, name, data, ...(mark && { annotations: { [PRUNE_MARK]: mark } }) }, kept),
   )
@@ -142,6 +150,23 @@ export function chartStages(
     name: one.name,
     resources: [...one.before, ...secretsOf(one, v), keptBy(one, v, object(helmChart(one, context)))],
   }))
+}
+
+/** A stage for each release with generated values: makes them anew, and waits for the upgrade that this brings about. */
+export function rotationStages(
+  releases: readonly Release[],
+  v: AddonVars,
+  context: ReleaseContext,
+): Stage<ClusterResource>[] {
+  return releases.flatMap((one) => {
+    if (one.secrets === undefined || one.secrets.generated.length === 0) return []
+    const [gates] = gateStages([one], v, context)
+    const secrets = secretsOf(one, v, true)
+    const ids = secrets.map(({ id }) => id)
+    // Its HelmChart has no part in it.
+    const waits = (gates?.resources ?? []).map((gate) => ({ ...gate, inputs: ids }))
+    return [{ role: ROLE, name: one.name, resources: [...secrets, ...waits] }]
+  })
 }
 
 /** Their gates, with what is made beside a chart once it is there. */

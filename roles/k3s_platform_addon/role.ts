@@ -26,7 +26,7 @@ import { locateInCharts, withCustomCharts } from './custom-charts.ts'
 import { locateFindings, withCustomDomains } from './custom-domains.ts'
 import { handoffFindings, handover } from './handoff.ts'
 import { issuerFindings, issuerStages } from './issuers.ts'
-import { chartStages, gateStages, type ReleaseContext, retiredCharts } from './release.ts'
+import { chartStages, gateStages, type ReleaseContext, retiredCharts, rotationStages } from './release.ts'
 import { groupedReleases, releasesOf } from './releases.ts'
 import { addonFindings } from './rules.ts'
 import { leftAlone, namespacesOf, secretFindings, secretStages } from './secrets.ts'
@@ -63,6 +63,10 @@ export const addon: Role<typeof vars, ClusterResource> = {
   checks: 1,
   locks: chartLocks,
   charts: chartChecks,
+  rotations: (given, context) => {
+    const v = completed(given)
+    return rotationStages(releasesOf(v, context), v, context)
+  },
   stages: (given, context) => {
     const v = completed(given)
     const { first, others, custom } = groupedReleases(v, context)

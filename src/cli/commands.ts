@@ -3,19 +3,22 @@
 import type { Command } from './command.ts'
 import { certs } from './declarations/certs.ts'
 import { completion } from './declarations/completion.ts'
-import { doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
+import { charts, doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
 import { explain, inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
+import { secrets } from './declarations/secrets.ts'
 
 export const COMMANDS: readonly Command[] = [
   apply,
   plan,
   certs,
+  charts,
   doctor,
   inventory,
   explain,
   render,
   lock,
+  secrets,
   kubeconfig,
   upgrade,
   reset,

@@ -63,6 +63,8 @@ export interface PreparedRun {
   readonly warnings: readonly Problem[]
   /** How many groups the inventory has. */
   readonly groups: number
+  /** The lock file and the workstation's files, whatever the command is. */
+  readonly supply: Supply
   /** Knows the passwords that were asked for. */
   readonly decrypt: Decrypt
   run(targets: readonly HostTarget[], mode: RunMode): Promise<HostResult[]>
@@ -132,6 +134,7 @@ export async function open(
     reporter: told,
     warnings: problems,
     groups: inventory.groups.size,
+    supply,
     decrypt,
     run: async (targets, mode) => {
       const { stop, signal, dispose } = listenForInterrupts(

@@ -50,6 +50,33 @@ export const lockDocument = z.strictObject({
   missing: z.array(entry).readonly().describe('architectures that the release does not have'),
 })
 
+export const chartsDocument = z.strictObject({
+  schema: z.literal('k3s-platform/charts/v1'),
+  exitCode: z.union([z.literal(0), z.literal(1), z.literal(2)]),
+  charts: z
+    .array(
+      z
+        .strictObject({
+          host: z.string(),
+          release: z.string(),
+          namespace: z.string(),
+          chart: z.string(),
+          version: z.string().describe('in the inventory'),
+          installed: z
+            .string()
+            .nullable()
+            .describe('version of the release in the cluster; null: there is none, or it was not read'),
+          newest: z.string().nullable().describe('in its repository; null: a file, or the repository did not answer'),
+          digest: z.string().nullable().describe('SHA-256 in the lock file, or of the file; null: not locked'),
+          source: z.string().describe('URL, or path of the file'),
+          state: z.enum(['deployed', 'outdated', 'pending', 'failed', 'absent', 'unknown']),
+        })
+        .readonly(),
+    )
+    .readonly(),
+  problems: z.array(problem).readonly(),
+})
+
 export const renderDocument = z.strictObject({
   schema: z.literal('k3s-platform/render/v1'),
   tree: z.string(),
@@ -90,5 +117,6 @@ export const kubeconfigDocument = z.strictObject({
 
 export type DoctorDocument = z.output<typeof doctorDocument>
 export type LockDocument = z.output<typeof lockDocument>
+export type ChartsDocument = z.output<typeof chartsDocument>
 export type RenderDocument = z.output<typeof renderDocument>
 export type KubeconfigDocument = z.output<typeof kubeconfigDocument>

@@ -27,23 +27,7 @@ const grant = z.looseObject({ token: z.string().optional(), access_token: z.stri
 
 /** Rejects with ProblemError: the registry does not answer, wants a login, has no such chart, or no such version. */
 export async function locateInRegistry(source: ChartSource, way: Way): Promise<Located> {
-  const reference = ociReference(source)
-  const [, host = '', repository = ''] = /^oci:\/\/([^/]+)\/(.+)$/.exec(reference) ?? []
-  const scheme = source.plainHttp ? 'http' : 'https'
-  const base = `${scheme}://${host}/v2/${repository}`
-  const at = `${reference}:${source.version.replaceAll('+', '_')}`
-  let authorization: Record<string, string> = {}
-  const read = async (path: string, maxBytes: number): Promise<HttpAnswer> => {
-    const url = `${base}/${path}`
-    const asking = () => ask(source, url, { ...way, maxBytes, headers: { accept: MANIFEST, ...authorization } })
-    const answer = await asking()
-    if (answer.status !== 401) return answer
-    const token = await tokenFor(source, answer.headers['www-authenticate'] ?? '', way)
-    if (token === undefined) return answer
-    authorization = { authorization: `Bearer ${token}` }
-    return asking()
-  }
-
+  const { reference, at, read } = reading(source, way)
   const answer = await read(`manifests/${source.version.replaceAll('+', '_')}`, DOCUMENT_BYTES)
   if (answer.status === 401 || answer.status === 403) {
     const hint = `check its name and ${source.settings.url}; for a chart that requires authentication, use ${source.settings.file}`
@@ -55,14 +39,7 @@ export async function locateInRegistry(source: ChartSource, way: Way): Promise<L
     )
   }
   if (answer.status === 404) {
-    const listed = await read('tags/list?n=1000', DOCUMENT_BYTES)
-    const known = listed.status === 200 ? (documentOf(tags, listed.body)?.tags ?? []) : []
-    if (known.length === 0) throw noChart(source, reference, [])
-    throw noVersion(
-      source,
-      reference,
-      known.filter((tag) => /^v?\d/.test(tag)).map((tag) => tag.replaceAll('_', '+')),
-    )
+    throw noVersion(source, reference, await versionsIn(source, reference, read))
   }
   if (answer.status !== 200) throw failed(source, at, answer.said)
   const layers = documentOf(manifest, answer.body)?.layers ?? []
@@ -81,6 +58,45 @@ export async function locateInRegistry(source: ChartSource, way: Way): Promise<L
       return body
     },
   }
+}
+
+/** All versions of the chart that the registry lists. Rejects with ProblemError. */
+export async function versionsInRegistry(source: ChartSource, way: Way): Promise<readonly string[]> {
+  const { reference, read } = reading(source, way)
+  return versionsIn(source, reference, read)
+}
+
+type Read = (path: string, maxBytes: number) => Promise<HttpAnswer>
+
+async function versionsIn(source: ChartSource, reference: string, read: Read): Promise<readonly string[]> {
+  const listed = await read('tags/list?n=1000', DOCUMENT_BYTES)
+  const known = listed.status === 200 ? (documentOf(tags, listed.body)?.tags ?? []) : []
+  if (known.length === 0) throw noChart(source, reference, [])
+  return known.filter((tag) => /^v?\d/.test(tag)).map((tag) => tag.replaceAll('_', '+'))
+}
+
+/** Reads below the chart's path in the registry, with a token once one was asked for. */
+function reading(
+  source: ChartSource,
+  way: Way,
+): { readonly reference: string; readonly at: string; readonly read: Read } {
+  const reference = ociReference(source)
+  const [, host = '', repository = ''] = /^oci:\/\/([^/]+)\/(.+)$/.exec(reference) ?? []
+  const scheme = source.plainHttp ? 'http' : 'https'
+  const base = `${scheme}://${host}/v2/${repository}`
+  const at = `${reference}:${source.version.replaceAll('+', '_')}`
+  let authorization: Record<string, string> = {}
+  const read = async (path: string, maxBytes: number): Promise<HttpAnswer> => {
+    const url = `${base}/${path}`
+    const asking = () => ask(source, url, { ...way, maxBytes, headers: { accept: MANIFEST, ...authorization } })
+    const answer = await asking()
+    if (answer.status !== 401) return answer
+    const token = await tokenFor(source, answer.headers['www-authenticate'] ?? '', way)
+    if (token === undefined) return answer
+    authorization = { authorization: `Bearer ${token}` }
+    return asking()
+  }
+  return { reference, at, read }
 }
 
 /** The challenge names who gives tokens: ghcr.io and quay.io give one to anybody, to read what is public. */

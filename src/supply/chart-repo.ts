@@ -18,17 +18,7 @@ const INDEX_BYTES = 67_108_864
 
 /** Rejects with ProblemError: the repository does not answer, has no such chart, or no such version. */
 export async function locateInRepo(source: ChartSource, way: Way): Promise<Located> {
-  const base = source.url.replace(/\/*$/, '/')
-  const url = `${base}index.yaml`
-  const answer = await ask(source, url, { ...way, maxBytes: INDEX_BYTES })
-  if (answer.status !== 200) throw failed(source, url, answer.said)
-  const { versions, names } = await readRepositoryIndex(answer.body.toString('utf8'), source.name).catch(
-    (error: unknown) => {
-      const bounded = error instanceof TooMuch ? `: ${error.message}` : ''
-      throw failed(source, url, `it is not the index of a chart repository${bounded}`)
-    },
-  )
-  if (versions === undefined) throw noChart(source, url, names)
+  const { base, url, versions } = await indexOf(source, way)
   const found = versions.find(({ version }) => version === source.version)
   if (found === undefined) {
     throw noVersion(
@@ -61,4 +51,25 @@ export async function locateInRepo(source: ChartSource, way: Way): Promise<Locat
       return body
     },
   }
+}
+
+/** All versions of the chart that the repository lists. Rejects with ProblemError. */
+export async function versionsInRepo(source: ChartSource, way: Way): Promise<readonly string[]> {
+  const { versions } = await indexOf(source, way)
+  return versions.map(({ version }) => version)
+}
+
+async function indexOf(source: ChartSource, way: Way) {
+  const base = source.url.replace(/\/*$/, '/')
+  const url = `${base}index.yaml`
+  const answer = await ask(source, url, { ...way, maxBytes: INDEX_BYTES })
+  if (answer.status !== 200) throw failed(source, url, answer.said)
+  const { versions, names } = await readRepositoryIndex(answer.body.toString('utf8'), source.name).catch(
+    (error: unknown) => {
+      const bounded = error instanceof TooMuch ? `: ${error.message}` : ''
+      throw failed(source, url, `it is not the index of a chart repository${bounded}`)
+    },
+  )
+  if (versions === undefined) throw noChart(source, url, names)
+  return { base, url, versions }
 }

@@ -3,6 +3,7 @@
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { chartsDocument } from '../../src/report/documents.ts'
 import type { Charts } from '../testbed/charts.ts'
 import type { TestNode } from '../testbed/node.ts'
 import { Testbed } from '../testbed/testbed.ts'
@@ -138,6 +139,39 @@ test('another version and another secret upgrade that release alone; what is gen
   expect(await decoded('shop', 'web-auth', 'token')).toBe(token)
 })
 
+test('a rotation replaces what is generated, and the release has it', async () => {
+  const where = await inventory([web({ version: '1.1.0' }), back()])
+  const token = await decoded('shop', 'web-auth', 'token')
+  const wrong = await run(64, where, ['secrets', 'rotate', 'wep', '--yes'], ROTATED)
+  expect(said(wrong)).toContain('did you mean web?')
+  const plan = await run(2, where, ['secrets', 'rotate', 'web', '-C'], ROTATED)
+  expect(plan.stdout).toContain('Secret kube-system/web-secret-values')
+  const done = await run(0, where, ['secrets', 'rotate', 'web', '--yes', '-vv'], ROTATED)
+  const fresh = await decoded('shop', 'web-auth', 'token')
+  expect(fresh).toMatch(/^[A-Za-z0-9]{24}$/)
+  expect(fresh).not.toBe(token)
+  for (const secret of [token, fresh]) expect(said(done)).not.toContain(secret)
+  expect(await decoded('shop', 'web-auth', 'password')).toBe(ROTATED)
+  expect((await run(0, where, ['plan', 'k3s_platform_addon'], ROTATED)).stdout).toContain('Plan: no changes')
+})
+
+test('charts lists what is installed, what is locked, and what is newer', async () => {
+  const where = await inventory([web(), back(), web({ name: 'new', chart: 'web', namespace: 'other' })])
+  await run(0, where, ['lock'])
+  const table = (await run(2, where, ['charts'])).stdout.split('\n').map((line) => line.replace(/ +/g, ' '))
+  const digest = charts.digest('web', '1.0.0').slice(0, 12)
+  expect(table).toContain(`web shop web 1.0.0 1.1.0 1.1.0 ${digest} outdated`)
+  expect(table).toContain(`back shop web 1.0.0 1.0.0 - ${digest} deployed`)
+  expect(table).toContain(`new other web 1.0.0 - 1.1.0 ${digest} absent`)
+  expect(table.at(-2)).toBe('2 deployed, 1 outdated, 1 absent. Newer versions: web 1.1.0, new 1.1.0.')
+  const document = chartsDocument.parse(JSON.parse((await run(2, where, ['charts', '-o', 'json'])).stdout))
+  expect(document.charts.map(({ release, state }) => `${release} ${state}`)).toContain('web outdated')
+  await charts.mirror.down()
+  const again = await run(2, where, ['charts'])
+  await charts.mirror.up()
+  expect(again.stdout).toContain('Newer versions: web 1.1.0')
+})
+
 test('its digest is locked, and its tag runs it alone', async () => {
   const where = await inventory([web({ version: '1.1.0' }), back()])
   const lock = await run(0, where, ['lock'])
@@ -157,7 +191,7 @@ test('turned off, the plan says what is lost; with prune: false the release stay
     'uninstalls the release back from shop with Deployment, PersistentVolumeClaim, Secret; the data of its PersistentVolumeClaims is lost',
   )
   expect(done.plan).toContain('its entry had prune: false: it is kept')
-  expect(await releases(node)).toMatchObject({ web: '4 deployed' })
+  expect(await releases(node)).toMatchObject({ web: '5 deployed' })
   expect(Object.keys(await releases(node))).not.toContain('back')
   expect(await field(node, 'shop', 'deployment/back', '{.metadata.name}')).toBe('')
   expect(await field(node, 'shop', 'deployment/web', '{.metadata.name}')).toBe('web')

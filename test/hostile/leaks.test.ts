@@ -29,6 +29,7 @@ const CANARIES = {
   'encrypted file': 'canary-encrypted: #5',
   inventory: 'canary-inventory 6+/',
   "roles' variables": 'canary-env-of-k3s "7"',
+  "a chart's secret values": 'canary-chart "8" ü/',
   'many lines':
     '-----BEGIN OPENSSH PRIVATE KEY-----\ncanaryLine1AAAAAAAAAAAA\ncanaryLine2BBBBBBBB\n-----END OPENSSH PRIVATE KEY-----\n',
 } as const
@@ -123,6 +124,12 @@ beforeAll(async () => {
           FOURTH: '{{ app_password }}',
         },
         k3s_platform_k3s_mirror_url: 'http://127.0.0.1:9/k3s',
+        k3s_platform_charts: [
+          {
+            ...{ name: 'own', namespace: 'own', version: '1.0.0', repo: 'http://127.0.0.1:9/charts' },
+            secret_values: { list: [{ plain: C["a chart's secret values"] }], made: { generate: {} } },
+          },
+        ],
         k3s_platform_flux_root_path: './clusters/edge-1',
       }),
     )
@@ -184,6 +191,7 @@ const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   'certs ensure': [['certs', 'ensure']],
   'certs renew': [['certs', 'renew', '--all']],
   'certs remove': [['certs', 'remove', '-n', 'a', 'b', '--yes']],
+  charts: [['charts']],
   doctor: [['doctor']],
   inventory: [['inventory', 'list']],
   'inventory list': [['inventory', 'list']],
@@ -195,6 +203,11 @@ const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   completion: [['completion', 'candidates', '--', 'plan', '-i', 'honest', '-l', '']],
   render: [['render', '--tree', 'tree', '-C']],
   lock: [['lock']],
+  secrets: [['secrets', 'rotate', 'own', '--yes']],
+  'secrets rotate': [
+    ['secrets', 'rotate', 'own', '--yes'],
+    ['secrets', 'rotate', 'nobody', '-C'],
+  ],
   kubeconfig: [['kubeconfig'], ['kubeconfig', '--tunnel', '--', 'true']],
   upgrade: [['upgrade', '--to', 'v1.36.5+k3s1']],
   reset: [['reset', 'edge-1', '--yes']],

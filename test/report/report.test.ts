@@ -7,7 +7,13 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { certsCheckDocument, certsDocument, certsEnsureDocument } from '../../src/report/certs-documents.ts'
 import { certsForecastDocument } from '../../src/report/certs-forecast-v1.ts'
-import { doctorDocument, kubeconfigDocument, lockDocument, renderDocument } from '../../src/report/documents.ts'
+import {
+  chartsDocument,
+  doctorDocument,
+  kubeconfigDocument,
+  lockDocument,
+  renderDocument,
+} from '../../src/report/documents.ts'
 import {
   explainDocument,
   inventoryCheckDocument,
@@ -57,6 +63,7 @@ test.each([
   ['certs-check-v1', certsCheckDocument],
   ['certs-ensure-v1', certsEnsureDocument],
   ['certs-forecast-v1', certsForecastDocument],
+  ['charts-v1', chartsDocument],
   ['lock-v1', lockDocument],
   ['render-v1', renderDocument],
   ['kubeconfig-v1', kubeconfigDocument],

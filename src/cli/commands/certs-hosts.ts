@@ -148,6 +148,7 @@ export async function withCluster<T>(
   { target, host }: Prepared,
   signal: AbortSignal,
   work: (cluster: Cluster) => Promise<T>,
+  what = 'its certificates could not be read',
 ): Promise<T | undefined> {
   if (target === undefined) return undefined
   const session = await target.connect(signal)
@@ -157,7 +158,7 @@ export async function withCluster<T>(
     return await work(api.cluster)
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof LinkError)) throw error
-    throw failed(host.name, 'its certificates could not be read', error.message)
+    throw failed(host.name, what, error.message)
   } finally {
     await session.close()
   }

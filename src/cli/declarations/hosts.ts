@@ -1,8 +1,26 @@
-// Declares the commands that take hosts: doctor, kubeconfig, upgrade and reset; and lock.
+// Declares the commands that take hosts: charts, doctor, kubeconfig, upgrade and reset; and lock.
 
 import { command, HOSTS, NO_ARGUMENTS } from '../command.ts'
 import { RUN } from '../flags.ts'
 import { DOCUMENTS, REPORTS } from './outputs.ts'
+
+export const charts = command({
+  name: 'charts',
+  group: 'Every day',
+  about: 'list the charts: versions, digests, and what state each is in',
+  mode: 'check',
+  arguments: HOSTS,
+  roles: ['k3s_platform_addon'],
+  flags: {},
+  outputs: DOCUMENTS,
+  examples: [
+    ['k3s-platform charts', 'every host of the default inventory'],
+    ['k3s-platform charts edge-1 -o json', 'for scripts; schema: docs/schema/charts-v1.json'],
+  ],
+  exits: { 0: 'every chart is deployed in its version', 2: 'one is not' },
+  options: () => ({}),
+  load: async () => (await import('../commands/charts.ts')).run,
+})
 
 export const doctor = command({
   name: 'doctor',

@@ -217,6 +217,32 @@ describe('secret values', () => {
     expect(Object.keys(after).toSorted()).toEqual(['generated.b', 'generated.c', 'given'])
   })
 
+  test('that are generated are made anew by a rotation, once, and nothing else is', async () => {
+    const v = shop({ a: { generate: {} }, b: HIDDEN })
+    const { cluster } = await applied(v)
+    const before = data(cluster)
+    const [rotation, ...others] = addon.rotations?.(v, context) ?? []
+    expect(others).toEqual([])
+    const [secret, ...waits] = rotation?.resources ?? []
+    if (secret === undefined) throw new Error('nothing is rotated')
+    expect(waits.map(({ id }) => id)).toEqual(['ready:HelmChart/shop'])
+    expect(waits.flatMap(({ inputs = [] }) => inputs)).toEqual([secret.id])
+    expect(await changeOf(secret, cluster)).toMatchObject({
+      op: 'update',
+      deltas: [{ field: 'data[generated.a]', from: '***', to: '***' }],
+    })
+    await made(secret, cluster)
+    const after = data(cluster)
+    expect(after.given).toEqual(before.given)
+    expect(after['generated.a'].a).toMatch(/^[A-Za-z0-9]{32}$/)
+    expect(after['generated.a'].a).not.toBe(before['generated.a'].a)
+    expect(await changeOf(secret, cluster)).toMatchObject({ op: 'none' })
+  })
+
+  test('that the inventory gives cannot be rotated', () => {
+    expect(addon.rotations?.(shop({ b: HIDDEN }), context)).toEqual([])
+  })
+
   test('of Flux lie beside its HelmRelease, and are what the tree requires', async () => {
     const flux = { k3s_platform_git_url: 'https://git.example/x.git', k3s_platform_handoff_addons: true }
     const v = withCharts([entry('shop', { secret_values: { password: HIDDEN } })], flux)
