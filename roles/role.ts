@@ -8,6 +8,7 @@ import type { JsonMap } from '../src/engine/state.ts'
 import type { Repository } from '../src/gitops/git-check.ts'
 import type { Fault } from '../src/gitops/git-errors.ts'
 import type { Handover } from '../src/gitops/handover.ts'
+import type { HostResource } from '../src/host/resource.ts'
 import type { Asset } from '../src/supply/asset.ts'
 import type { Cached } from '../src/supply/cache.ts'
 import type { ChartSource } from '../src/supply/chart-source.ts'
@@ -168,4 +169,6 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   /** What of it GitOps shall own, as it is written into a repository. */
   tree?(vars: z.output<Vars>, context: RoleContext): Handover
   access?(vars: z.output<Vars>, context: RoleContext): ClusterAccess
+  /** What `status` reads of a node, beside its facts and its cluster. */
+  status?(vars: z.output<Vars>, context: RoleContext): HostResource
 }

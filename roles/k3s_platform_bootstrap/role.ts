@@ -12,6 +12,7 @@ import { kernelModules, sysctls } from '../../src/host/kinds/kernel.ts'
 import { packages } from '../../src/host/kinds/packages.ts'
 import { disturbedMark, service } from '../../src/host/kinds/service.ts'
 import { strays } from '../../src/host/kinds/strays.ts'
+import { nodeStatus } from '../../src/host/node-status.ts'
 import type { HostResource } from '../../src/host/resource.ts'
 import openrcFile from '../../templates/k3s.openrc.hbs'
 import unitFile from '../../templates/k3s.service.hbs'
@@ -71,6 +72,12 @@ export const bootstrap: Role<typeof vars> = {
   checks: checkCount + liveCount + 2,
   locks: (v) => [...lockableOf(v), ...controllerLocks(v)],
   access,
+  status: (v, context) => {
+    const config = wholeConfigOf(v, context)
+    const { dataDir } = readySpec(v, context, config)
+    const snapshots = ownSnapshots(config) ?? `${dataDir}/server/db/snapshots`
+    return nodeStatus({ binary: BINARY, stamps: stampsOf(BINARY), dataDir, snapshots })
+  },
   reset,
   stages: (v, context) => {
     const role = bootstrap.name

@@ -7,10 +7,12 @@ import { charts, doctor, kubeconfig, lock, reset, upgrade } from './declarations
 import { explain, inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
 import { secrets } from './declarations/secrets.ts'
+import { status } from './declarations/status.ts'
 
 export const COMMANDS: readonly Command[] = [
   apply,
   plan,
+  status,
   certs,
   charts,
   doctor,

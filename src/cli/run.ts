@@ -17,6 +17,7 @@ import { boundedProblems, isCi } from '../report/door.ts'
 import { outcome } from '../report/outcome.ts'
 import { makeReporter } from '../report/reporter.ts'
 import type { Reporter } from '../report/sink.ts'
+import type { LockFile } from '../supply/lock.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
 import { asGiven, usage } from './flag-values.ts'
@@ -61,6 +62,8 @@ export interface PreparedRun {
   readonly reporter: Reporter
   /** What is wrong with the input and does not stop a run; the reporter has shown it. */
   readonly warnings: readonly Problem[]
+  /** The lock file of the inventory; empty where there is none. */
+  readonly lock: LockFile
   /** How many groups the inventory has. */
   readonly groups: number
   /** The lock file and the workstation's files, whatever the command is. */
@@ -133,6 +136,7 @@ export async function open(
     targets: targetsOf(prepared, INSTALLS.includes(options.command)),
     reporter: told,
     warnings: problems,
+    lock: supply.lock,
     groups: inventory.groups.size,
     supply,
     decrypt,

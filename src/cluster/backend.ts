@@ -1,7 +1,7 @@
 // A host together with its cluster: host resources go over the shell, cluster resources over the API behind the same connection.
 
 import { type Problem, ProblemError } from '../engine/problem.ts'
-import type { Applying, Observation, PendingChange } from '../engine/resource.ts'
+import type { Applying, Look, Observation, PendingChange } from '../engine/resource.ts'
 import type { Session } from '../engine/runner.ts'
 import { same } from '../engine/state.ts'
 import type { Facts } from '../host/facts.ts'
@@ -39,6 +39,8 @@ export interface PlatformOptions {
 export interface PlatformSession extends Session<PlatformResource, PlatformFacts> {
   /** The cluster itself, for who asks more of it than resources do; one exec. */
   cluster(signal: AbortSignal): Promise<ClusterFacts>
+  /** The same, with host resources that are looked at in that exec. */
+  observeWithApi(onHost: readonly HostResource[], signal: AbortSignal): Promise<Look<PlatformFacts>>
 }
 
 /** Throws when the connection is lost, and returns when it is not. */
@@ -91,6 +93,10 @@ export function platformBackend(host: Session<HostResource, Facts>, options: Pla
     },
     lock: (signal) => host.lock(signal),
     cluster: async (signal) => (await lookWithin([], signal)).api,
+    observeWithApi: async (onHost, signal) => {
+      const { look, api } = await lookWithin(onHost, signal)
+      return { ...look, facts: { ...look.facts, api } }
+    },
 
     observe: async (resources, signal) => {
       const wanted = resources.filter(isCluster)

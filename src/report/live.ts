@@ -2,9 +2,10 @@
 
 import { clock, duration } from '../engine/duration.ts'
 import type { HostResult } from '../engine/events.ts'
+import { columnsOf, redrawer } from './redraw.ts'
 import type { Told } from './serialize.ts'
 import type { ReportIo } from './sink.ts'
-import { ours, type Paint, withoutOurs } from './style.ts'
+import { ours, type Paint } from './style.ts'
 import { plural } from './words.ts'
 
 const FRAME_MS = 100
@@ -12,8 +13,6 @@ const WIDEST = 100
 const DOTS = ['.  ', '.. ', '...', ' ..', '  .', '   ']
 const HIDE = ours('\x1b[?25l')
 const SHOW = ours('\x1b[?25h')
-const TO_END_OF_LINE = ours('\x1b[K')
-const TO_END_OF_SCREEN = ours('\x1b[J')
 
 interface Row {
   readonly state: 'queued' | 'busy' | 'ok' | 'failed'
@@ -39,12 +38,12 @@ export function live(io: ReportIo, paint: Paint): LiveProgress {
   const rows = new Map<string, Row>()
   const out = io.stderr
   const kept: string[] = []
-  let drawn: string[] = []
+  const screen = redrawer(out)
   let tick = 0
   let timer: NodeJS.Timeout | undefined
   let unhook: (() => void) | undefined
 
-  const columns = () => Math.max(20, out.columns ?? 80)
+  const columns = () => columnsOf(out)
   const summed = () => rows.size > (out.rows ?? 24) - 3
 
   const set = (host: string, at: number, row: Partial<Row>) => {
@@ -82,18 +81,9 @@ export function live(io: ReportIo, paint: Paint): LiveProgress {
     return [cut(text, columns() - 1)]
   }
 
-  /** Lines that were drawn may take more rows by now: the terminal became narrower. */
-  const up = () => {
-    const taken = drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(withoutOurs(line).length / columns())), 0)
-    return taken > 0 ? ours(`\x1b[${taken}A\r`) : ''
-  }
-
   const write = (lines: readonly string[]) => {
-    if (kept.length === 0 && lines.join('\n') === drawn.join('\n')) return
-    const text = [...kept, ...lines].map((line) => `${line}${TO_END_OF_LINE}\n`).join('')
-    out.write(`${up()}${text}${TO_END_OF_SCREEN}`)
+    screen.draw(lines, kept)
     kept.length = 0
-    drawn = [...lines]
   }
 
   const draw = () => {
@@ -110,7 +100,7 @@ export function live(io: ReportIo, paint: Paint): LiveProgress {
     timer = undefined
     unhook?.()
     write(keep && !summed() ? frame() : [])
-    drawn = []
+    screen.forget()
     out.write(SHOW)
   }
 
@@ -170,7 +160,7 @@ export function live(io: ReportIo, paint: Paint): LiveProgress {
     },
     flush() {
       write([])
-      drawn = []
+      screen.forget()
     },
     end,
   }

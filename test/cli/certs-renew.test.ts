@@ -72,6 +72,7 @@ async function renewed(
       ...{ host: host.name, stages: [], checks: 0, preflight: () => [], about: () => '' },
       connect: async () => ({
         ...{ execs: 0, close: async () => undefined, observe: unused, apply: unused, lock: unused, forward: unused },
+        observeWithApi: unused,
         cluster: async () => ({ is: 'up', version: cluster.version, cluster }),
       }),
     }

@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { statusDocument } from '../../src/report/status-v1.ts'
 import { Testbed } from '../testbed/testbed.ts'
 import { CERTIFIED, field, type Platform, platform, versions } from './platform.ts'
 import { cli } from './state.ts'
@@ -61,6 +62,41 @@ describe('a second run', () => {
     const done = await cli(testbed, 0, ['apply', '-i', inventory, '-o', 'json'])
     expect(JSON.parse(done.stdout).hosts[0]).toMatchObject({ status: 'ok', execs: 1, recap: { changed: 0 } })
     expect(await versions(at.node, KINDS)).toBe(before)
+  })
+})
+
+describe('status', () => {
+  const status = (code: number, ...more: string[]) => cli(testbed, code, ['status', '-i', inventory, ...more])
+
+  test('of a converged platform: all is well, in one exec', async () => {
+    const { stdout } = await status(0, '-o', 'json')
+    const { hosts, ...whole } = statusDocument.parse(JSON.parse(stdout))
+    expect(whole).toMatchObject({ status: 'ok', exitCode: 0 })
+    const [{ node, cluster } = {}] = hosts
+    expect(node?.k3s).toEqual({ version: expect.stringMatching(/^v1\./), newestLocked: null, ready: true })
+    expect(node?.k3sCertificates.map(({ name }) => name)).toContain('serving-kube-apiserver.crt')
+    expect(node?.memory?.usedPercent).toBeGreaterThan(0)
+    const [version = ''] = at.charts.versions['cert-manager'] ?? []
+    expect(cluster?.addons).toContainEqual({
+      ...{ name: 'cert-manager', namespace: 'cert-manager', version, state: 'Running', why: null },
+    })
+    expect(cluster?.certificates).toContainEqual(
+      expect.objectContaining({ namespace: 'database', name: 'postgresql-tls', state: 'Ready', status: 'issued' }),
+    )
+    const text = (await status(0)).stdout
+    expect(text).toMatch(/^edge-1 {2}k3s v1\.[\w.+]+, ready, up [\d dhms]+ · Debian 13 · disk \d+ %, memory \d+ %\n/)
+    expect(text).toMatch(/\n {2}addons +caddy [\d.]+, cert-manager [\d.]+, /)
+  })
+
+  test('names a controller that was stopped, with the command that starts it', async () => {
+    const scale = (n: number) =>
+      at.node.kubectl(['-n', 'cert-manager', 'scale', 'deployment/cert-manager', `--replicas=${n}`])
+    await scale(0)
+    const { stdout } = await status(2)
+    expect(stdout).toContain('cert-manager: Degraded: Deployment cert-manager/cert-manager is scaled to 0\n')
+    expect(stdout).toContain(' kubectl -n cert-manager scale deployment/cert-manager --replicas=1\n')
+    await scale(1)
+    await expect.poll(async () => (await testbed.cli(['status', '-i', inventory])).code, { timeout: 60_000 }).toBe(0)
   })
 })
 

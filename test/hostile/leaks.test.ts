@@ -183,6 +183,7 @@ async function seen(argv: readonly string[], more: Readonly<Record<string, strin
 const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   apply: [['apply'], ['apply', '--list-hosts'], ['apply', '--list-tags']],
   plan: [['plan']],
+  status: [['status']],
   certs: [['certs']],
   'certs list': [['certs', 'list']],
   'certs explain': [['certs', 'explain']],

@@ -22,6 +22,7 @@ import {
   inventoryVarsDocument,
 } from '../../src/report/inventory-documents.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
+import { statusDocument } from '../../src/report/status-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
 
 const runs = loadRuns()
@@ -59,6 +60,7 @@ describe.each(runs)('$name', (run) => {
 test.each([
   ['run-v1', runDocument],
   ['doctor-v1', doctorDocument],
+  ['status-v1', statusDocument],
   ['certs-v1', certsDocument],
   ['certs-check-v1', certsCheckDocument],
   ['certs-ensure-v1', certsEnsureDocument],
