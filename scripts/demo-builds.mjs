@@ -9,10 +9,10 @@ const at = (relative) => new URL(`../test/testbed/${relative}`, import.meta.url)
 /** Seconds on a quiet machine: to wait for downloads, and of one processor. Measured on two cores in 2026. */
 const PARTS = {
   rootfs: { title: 'the root file system of the nodes', wait: 40, work: 30 },
-  k3s: { title: 'the k3s stand-in', wait: 20, work: 500, count: 3000 },
+  k3s: { title: 'the k3s stand-in', wait: 20, work: 600, count: 3000 },
   charts: { title: 'the charts', wait: 15, work: 5 },
-  caddy: { title: 'the ingress controller', wait: 15, work: 200 },
-  'cert-manager': { title: 'cert-manager', wait: 10, work: 250 },
+  caddy: { title: 'the ingress controller', wait: 15, work: 65 },
+  'cert-manager': { title: 'cert-manager', wait: 10, work: 130 },
 }
 const EVERY_MS = 15_000
 
