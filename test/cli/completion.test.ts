@@ -86,6 +86,7 @@ function pressed(shell: readonly string[], script: string, line: string): Promis
     const steps: readonly (readonly [until: RegExp, keys: string])[] = [
       [/ready-1/, `${line}\t\x01printf '(%s)' '\x05'; echo ready-$((1+1))\n`],
     ]
+    child.stdin.on('error', () => undefined) // the shell may be gone before it reads its end
     child.stdin.write(`${script}; echo ready-$((1))\n`)
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       screen += text
@@ -96,7 +97,7 @@ function pressed(shell: readonly string[], script: string, line: string): Promis
       }
       const done = /\((k3s-platform [^)]*)\)ready-2/.exec(screen)?.[1]
       if (done !== undefined) {
-        child.stdin.write('exit\n')
+        child.stdin.end('exit\n')
         child.kill()
         resolve(done)
       }
