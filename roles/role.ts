@@ -149,6 +149,8 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   rules?(vars: z.output<Vars>, context: RoleContext, written: Written): readonly Finding[]
   /** What forbids the run, or is worth a warning, from variables and the first look; nothing was touched yet. */
   preflight(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly Problem[]
+  /** What the first look says of a value of the inventory: it forbids the run, or is a warning; nothing was touched yet. */
+  findings?(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly Finding[]
   /** What a host shares with others, so that only one of them is changed at a time; see Target. Default: nothing. */
   exclusive?(vars: z.output<Vars>, look: Look<PlatformFacts>, context: RoleContext): readonly string[]
   /** Its place in a cluster of several hosts, from the variables alone. Default: it has none. */

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** Program to Debian package. What is Essential in Debian (a shell, coreutils, util-linux, perl-base) is taken for granted. */
@@ -30,6 +30,8 @@ const TOOLS = {
   ip: 'iproute2',
   ps: 'procps',
   script: 'bsdutils',
+  // What judges the alerts. Its package starts a server: only the program is taken out of it.
+  promtool: 'prometheus',
   // What the inventory is compared with.
   'ansible-inventory': 'ansible-core',
   'ansible-playbook': 'ansible-core',
@@ -37,7 +39,10 @@ const TOOLS = {
 } as const
 type Tool = keyof typeof TOOLS
 
-const DIRECTORIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin']
+/** Packages that are unpacked and not installed, and where their one program goes. It needs libc alone. */
+const NOT_INSTALLED: readonly string[] = ['prometheus']
+const OWN_BIN = '/usr/local/bin'
+const DIRECTORIES = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', OWN_BIN]
 /** Set for the tests that see the unpacked packages: what is missing there stays missing. */
 const INSIDE = 'K3SP_TEST_TOOLS'
 
@@ -64,9 +69,21 @@ function install(packages: readonly string[]): void {
   say(`installing with apt: ${packages.join(' ')}`)
   const options = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=600']
   run('apt-get', [...options, 'update'], packages)
-  run('apt-get', [...options, '--no-install-recommends', 'install', ...packages], packages)
+  const installed = packages.filter((name) => !NOT_INSTALLED.includes(name))
+  if (installed.length > 0) run('apt-get', [...options, '--no-install-recommends', 'install', ...installed], packages)
+  const taken = missingTools().filter((tool) => NOT_INSTALLED.includes(TOOLS[tool]))
+  for (const tool of taken) takeOut(tool, packages)
   const left = missingTools()
   if (left.length > 0) giveUp(packages, `after that there is still no ${left.join(', ')}`)
+}
+
+/** Takes a program out of its package, so that nothing of the package is started. */
+function takeOut(tool: Tool, packages: readonly string[]): void {
+  const directory = mkdtempSync(join(tmpdir(), 'k3s-platform-tools.'))
+  const script = `cd "$1" && apt-get -qq download "$2" && dpkg-deb --fsys-tarfile ./*.deb | tar -x "./usr/bin/$3" &&
+mkdir -p "$4" && mv "usr/bin/$3" "$4/$3"`
+  run('/bin/sh', ['-c', script, 'sh', directory, TOOLS[tool], tool, OWN_BIN], packages)
+  rmSync(directory, { recursive: true })
 }
 
 /** The packages and what they depend on, unpacked; once for what is missing and the release. Returns the directory. */

@@ -19,6 +19,7 @@ import type { RoleContext } from '../role.ts'
 const BROUGHT: Readonly<Record<string, string>> = {
   'cert-manager.io': 'cert-manager',
   'external-secrets.io': 'external-secrets',
+  'monitoring.coreos.com': 'the Prometheus operator',
 }
 
 const manifestsOf = ({ parts }: Handover): readonly Manifest[] =>

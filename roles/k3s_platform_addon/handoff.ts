@@ -10,6 +10,7 @@ import { certificateManifests } from './certificates.ts'
 import { CHARTS_VARIABLE } from './custom-charts.ts'
 import { issuerManifests } from './issuers.ts'
 import { CERT_MANAGER, certManagerOn } from './materials.ts'
+import { monitoringManifests } from './monitoring.ts'
 import { fluxSecret, type Release, type ReleaseContext, releaseManifests } from './release.ts'
 import { groupedReleases, releasesOf } from './releases.ts'
 import { givenSecrets, namespacesOf } from './secrets.ts'
@@ -28,6 +29,7 @@ const CONTROLLERS = 'platform-controllers'
 const SECRETS = 'platform-secrets'
 const ADDONS = 'platform-addons'
 const ISSUERS = 'cert-manager-issuer'
+const MONITORING = 'platform-monitoring'
 const SECONDS = 300
 /** A label of every object that Flux applies holds the name of its Kustomization. */
 const LABEL_VALUE = 63
@@ -65,6 +67,7 @@ function partsOf(v: AddonVars, context: ReleaseContext): HandoverPart[] {
   const boundSeconds = SECONDS
   // Where Caddy is not in Git, it stays with the run, as Caddy does.
   const reload = v.k3s_platform_handoff_addons ? reloadManifests(v, context) : []
+  const monitoring = monitoringManifests(v, context)
   const releases = (some: readonly Release[]) => ({
     files: some.map((one) => ({ name: one.name, manifests: releaseManifests(one, v) })),
     waitsFor: 'all' as const,
@@ -110,6 +113,19 @@ function partsOf(v: AddonVars, context: ReleaseContext): HandoverPart[] {
             about: 'the CronJob that makes Caddy load renewed certificates',
             files: [{ name: 'caddy-reload', manifests: reload }],
             ...{ after: [NAMESPACES, ADDONS], waitsFor: 'all' as const, boundSeconds },
+          },
+        ]
+      : []),
+    // Not the last one, which workloads are told to depend on.
+    ...(monitoring.length > 0
+      ? [
+          {
+            name: MONITORING,
+            folder: 'monitoring',
+            about: 'what Prometheus scrapes and alerts on, and the dashboard',
+            files: monitoring.map((one) => ({ name: one.kind.toLowerCase(), manifests: [one] })),
+            after: [NAMESPACES, CONTROLLERS, ...custom.map(({ name }) => partOf(name))],
+            ...{ waitsFor: 'all' as const, boundSeconds },
           },
         ]
       : []),
@@ -269,7 +285,7 @@ function names(v: AddonVars): Finding[] {
   if (handoffBy(v) !== 'flux') return []
   const charts = v.k3s_platform_handoff_addons ? v.k3s_platform_charts.map(({ name }) => partOf(name)) : []
   const taken = new Map<string, string>(
-    [NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS, ...charts].map((one) => [one, one]),
+    [NAMESPACES, CONTROLLERS, ADDONS, SECRETS, ISSUERS, MONITORING, ...charts].map((one) => [one, one]),
   )
   return v.k3s_platform_certificates.flatMap(({ name, namespaces }, i) =>
     namespaces.flatMap((space): Finding[] => {

@@ -26,6 +26,7 @@ import { locateInCharts, withCustomCharts } from './custom-charts.ts'
 import { locateFindings, withCustomDomains } from './custom-domains.ts'
 import { handoffFindings, handover } from './handoff.ts'
 import { issuerFindings, issuerStages } from './issuers.ts'
+import { monitoringFindings, monitoringStages, operatorFindings, operatorStages } from './monitoring.ts'
 import { chartStages, gateStages, type ReleaseContext, retiredCharts, rotationStages } from './release.ts'
 import { groupedReleases, releasesOf } from './releases.ts'
 import { addonFindings } from './rules.ts'
@@ -50,6 +51,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
       ...copyFindings(v),
       ...handoffFindings(v, context, written),
       ...customChartFindings(v, context),
+      ...monitoringFindings(v, context, written),
     ]
     return locateFindings(given, locateInCharts(withDomains, findings))
   },
@@ -60,6 +62,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
     // A run mends what these tell.
     ...(context.supply === undefined ? caddyWarnings(look, context.host) : []),
   ],
+  findings: (v, look) => operatorFindings(v, look),
   checks: 1,
   locks: chartLocks,
   charts: chartChecks,
@@ -89,6 +92,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
       ...issuerStages(v, context),
       ...certificateStages(v, context),
       ...inTurn(custom.late),
+      ...monitoringStages(v, context),
     ]
     // A Vault that Git brings is there once the tree is applied, and what is in the tree may wait for it.
     const afterHandoff = vaultInitStages(v, context, 'post_flux')
@@ -101,6 +105,7 @@ export const addon: Role<typeof vars, ClusterResource> = {
     const git = handover(v, context)
     const handoff = rootStages(role, git, context, afterHandoff)
     return [
+      ...operatorStages(v),
       { role, name: 'record', always: true, resources: [record({ role, wanted })] },
       ...(replaced.length === 0
         ? []

@@ -157,5 +157,7 @@ function vaultFindings(v: AddonVars, written: Written): Finding[] {
 export function namespacesOf(v: AddonVars): string[] {
   const own = materials(v).filter(({ mode }) => mode !== 'none')
   const certificates = certManagerOn(v) ? v.k3s_platform_certificates : []
-  return [...new Set([...own, ...externals(v), ...certificates].flatMap(({ namespaces }) => namespaces))].toSorted()
+  const monitoring = certManagerOn(v) && v.k3s_platform_monitoring_enabled ? [v.k3s_platform_monitoring_namespace] : []
+  const others = [...own, ...externals(v), ...certificates].flatMap(({ namespaces }) => namespaces)
+  return [...new Set([...others, ...monitoring])].toSorted()
 }

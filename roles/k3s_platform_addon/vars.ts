@@ -6,6 +6,7 @@ import { addonVars } from './vars/addons.ts'
 import { certificateVars } from './vars/certificates.ts'
 import { chartVars } from './vars/charts.ts'
 import { issuerVars } from './vars/issuers.ts'
+import { monitoringVars } from './vars/monitoring.ts'
 import { secretVars } from './vars/secrets.ts'
 import { vaultVars } from './vars/vault.ts'
 
@@ -16,6 +17,7 @@ export const vars = z.object({
   ...issuerVars,
   ...certificateVars,
   ...chartVars,
+  ...monitoringVars,
   ...treeVars,
 })
 

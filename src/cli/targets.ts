@@ -3,10 +3,10 @@
 import type { z } from 'zod'
 import { eachRole } from '../../roles/index.ts'
 import { bootstrap } from '../../roles/k3s_platform_bootstrap/role.ts'
-import type { ChartCheck, Membership, Met, RepositoryCheck, Role, RoleContext } from '../../roles/role.ts'
+import type { ChartCheck, Finding, Membership, Met, RepositoryCheck, Role, RoleContext } from '../../roles/role.ts'
 import type { PlatformFacts, PlatformResource } from '../cluster/backend.ts'
 import type { Emit } from '../engine/events.ts'
-import { type Problem, ProblemError } from '../engine/problem.ts'
+import { type Problem, ProblemError, type ProblemKind } from '../engine/problem.ts'
 import type { Look, Stage } from '../engine/resource.ts'
 import type { RunTarget } from '../engine/runner.ts'
 import { Secret } from '../engine/secret.ts'
@@ -237,14 +237,15 @@ function bind<V extends z.ZodObject>(
       role.rules?.(sound, context, { given: (name) => host.written.has(name), broken: (name) => broken.has(name) })) ??
     []
   const needed = findings.filter(({ missing }) => !missing || context.supply !== undefined)
-  const told = needed.map(
-    ({ path, what, hint, warning }): Problem => ({
-      kind: warning ? 'warning' : 'usage',
+  const located =
+    (kind: ProblemKind) =>
+    ({ path, what, hint, warning }: Finding): Problem => ({
+      kind: warning ? 'warning' : kind,
       where: host.where(path),
       what: host.hiding(path, what),
       ...(hint === undefined ? {} : { hint: host.hiding(path, hint) }),
-    }),
-  )
+    })
+  const told = needed.map(located('usage'))
   const problems = [...bound.problems, ...told]
   if (value === undefined)
     return {
@@ -269,7 +270,10 @@ function bind<V extends z.ZodObject>(
     checks: role.checks,
     charts: context.supply === undefined ? [] : (role.charts?.(value, context) ?? []),
     ...(context.supply !== undefined && { repository: () => role.repository?.(value, context) }),
-    preflight: (look) => role.preflight(value, look, context),
+    preflight: (look) => [
+      ...role.preflight(value, look, context),
+      ...(role.findings?.(value, look, context) ?? []).map(located('failed')),
+    ],
     exclusive: (look) => role.exclusive?.(value, look, context) ?? [],
   }
 }

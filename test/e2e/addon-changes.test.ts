@@ -205,6 +205,63 @@ describe('a converged cluster', () => {
   })
 })
 
+describe('the monitoring', () => {
+  const GROUP = 'monitoring.coreos.com'
+  const NAME = 'k3s-platform-certificates'
+  /** As the operator brings them, without its schemas. */
+  const crds = ['ServiceMonitor', 'PrometheusRule'].map((kind) => {
+    const plural = `${kind.toLowerCase()}s`
+    const schema = { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } }
+    return {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: `${plural}.${GROUP}` },
+      spec: {
+        group: GROUP,
+        scope: 'Namespaced',
+        names: { kind, plural },
+        versions: [{ name: 'v1', served: true, storage: true, schema }],
+      },
+    }
+  })
+  const names = crds.map(({ metadata }) => `crd/${metadata.name}`)
+  const objects = () =>
+    Promise.all(
+      ['servicemonitor', 'prometheusrule', 'configmap'].map((kind) =>
+        field(at.node, 'observability', `${kind}/${NAME}`, '{.metadata.name}'),
+      ),
+    )
+
+  test("is refused without the operator's CRDs, at its line, and nothing is changed", async () => {
+    const before = await charts(at.node)
+    const where = await inventory({
+      k3s_platform_monitoring_enabled: true,
+      k3s_platform_monitoring_namespace: 'observability',
+    })
+    const refused = await cli(testbed, 1, ['apply', ADDON, '-i', where])
+    expect(refused.stderr).toMatch(
+      /:\d+:\d+ .*k3s_platform_monitoring_enabled: the CRDs of the Prometheus operator are missing/,
+    )
+    expect(refused.stderr).toContain(
+      'install the operator first, or turn it off: k3s_platform_monitoring_enabled: false',
+    )
+    expect(await charts(at.node)).toEqual(before)
+    expect(await at.node.kubectl(['get', 'namespaces', '-o', 'name'])).not.toContain('observability')
+  })
+
+  test('is applied once they exist, and pruned when it is turned off', async () => {
+    await at.node.kubectl(['create', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: crds }))
+    await at.node.kubectl(['wait', '--for=condition=Established', ...names])
+    const { plan } = await change({})
+    expect(plan).toContain(`ServiceMonitor observability/${NAME}`)
+    expect(await objects()).toEqual([NAME, NAME, NAME])
+    const off = await change({ k3s_platform_monitoring_enabled: false })
+    expect(off.plan).toContain(`delete ConfigMap observability/${NAME}`)
+    expect(await objects()).toEqual(['', '', ''])
+    await at.node.kubectl(['delete', ...names])
+  })
+})
+
 describe('an addon that is turned off', () => {
   const crds = async (group: string) =>
     (await at.node.kubectl(['get', 'crds', '-o', 'name'])).split('\n').filter((name) => name.endsWith(group)).length

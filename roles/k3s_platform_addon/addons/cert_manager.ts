@@ -24,7 +24,11 @@ export const certManager: Addon = {
     webhook: { replicaCount: 1, resources: resources('32Mi', '128Mi') },
     cainjector: { replicaCount: 1, resources: resources('64Mi', '256Mi') },
     startupapicheck: { resources: resources('32Mi', '128Mi') },
-    prometheus: { enabled: true, servicemonitor: { enabled: v.k3s_platform_service_monitors } },
+    // The monitoring has a ServiceMonitor of its own.
+    prometheus: {
+      enabled: true,
+      servicemonitor: { enabled: v.k3s_platform_service_monitors && !v.k3s_platform_monitoring_enabled },
+    },
   }),
   workloads: [
     { replicas: ['replicaCount'], resources: ['resources'] },
