@@ -16,9 +16,14 @@ function cachePath({ HOME, XDG_CACHE_HOME }: Io['env']): string {
  * The real path of a directory of the cache, created when it is missing; undefined where others could have planted something:
  * then nothing in it is read, and nothing is written.
  */
-export async function privateCache(env: Io['env'], ...below: readonly string[]): Promise<string | undefined> {
+export function privateCache(env: Io['env'], ...below: readonly string[]): Promise<string | undefined> {
+  return privateDirectory(() => join(cachePath(env), ...below))
+}
+
+/** The same for a directory elsewhere. */
+export async function privateDirectory(where: () => string): Promise<string | undefined> {
   try {
-    const path = join(cachePath(env), ...below)
+    const path = where()
     let existing = path
     while (!existsSync(existing)) existing = dirname(existing)
     if (!(await isPrivate(await realpath(existing), existing !== path))) return undefined

@@ -6,6 +6,7 @@ import { completion } from './declarations/completion.ts'
 import { charts, doctor, kubeconfig, lock, reset, upgrade } from './declarations/hosts.ts'
 import { explain, inventory } from './declarations/inventory.ts'
 import { apply, plan, render } from './declarations/roles.ts'
+import { runs } from './declarations/runs.ts'
 import { secrets } from './declarations/secrets.ts'
 import { status } from './declarations/status.ts'
 
@@ -24,6 +25,7 @@ export const COMMANDS: readonly Command[] = [
   kubeconfig,
   upgrade,
   reset,
+  runs,
   completion,
 ]
 

@@ -16,7 +16,7 @@ import {
 import { boundedProblems, isCi } from '../report/door.ts'
 import { outcome } from '../report/outcome.ts'
 import { makeReporter } from '../report/reporter.ts'
-import type { Reporter } from '../report/sink.ts'
+import type { Reporter, Sink } from '../report/sink.ts'
 import type { LockFile } from '../supply/lock.ts'
 import { openSupply, type Supply } from '../supply/supply.ts'
 import type { HostChart } from './charts.ts'
@@ -26,6 +26,7 @@ import { decrypter, inventoryOf, requirePasswordFiles } from './inventory.ts'
 import type { Io } from './io.ts'
 import type { CliOptions } from './options.ts'
 import { askSecret, askSecretOnce } from './prompt.ts'
+import { recorder } from './recorder.ts'
 import { listenForInterrupts } from './signals.ts'
 import { unknownTags } from './tags.ts'
 import {
@@ -128,7 +129,8 @@ export async function open(
   const problems = sorted([...mistakes, ...asked.flat()])
   stopAt(problems)
 
-  reporter = reporterFor(problems, options, io)
+  const records = recorder(options, io)
+  reporter = reporterFor(problems, options, io, [records.sink])
   const told = reporter
   return {
     prepared,
@@ -148,7 +150,9 @@ export async function open(
       )
       try {
         const { forks, roles } = options
-        return await run(targets, { mode, forks, roles, stop, signal, emit: shared.emit, now: io.now })
+        const results = await run(targets, { mode, forks, roles, stop, signal, emit: shared.emit, now: io.now })
+        if (mode === 'apply') await records.prepare()
+        return results
       } finally {
         dispose()
       }
@@ -161,8 +165,13 @@ export async function open(
 }
 
 /** A reporter that has told the warnings about what was written. */
-export function reporterFor(warnings: readonly Problem[], options: CliOptions, io: Io): Reporter {
-  const reporter = makeReporter(options, io)
+export function reporterFor(
+  warnings: readonly Problem[],
+  options: CliOptions,
+  io: Io,
+  more: readonly Sink[] = [],
+): Reporter {
+  const reporter = makeReporter(options, io, more)
   for (const warning of boundedProblems(warnings)) {
     const problem = asGiven(warning, options.fromEnv)
     reporter.emit({ at: io.now(), event: 'problem', host: null, problem })

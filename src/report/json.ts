@@ -6,12 +6,17 @@ import type { RunDocument } from './run-v1.ts'
 import type { ReportIo, ReportOptions, Sink } from './sink.ts'
 
 export function jsonSink({ mode }: ReportOptions, { document }: ReportIo): Sink {
+  return runDocumentSink(mode, document)
+}
+
+/** Gives `to` the document of the run at its end. */
+export function runDocumentSink(mode: RunDocument['mode'], to: (document: RunDocument) => void): Sink {
   const { emit, story } = collector()
   return {
     wants: 'data',
     emit,
     end(results, problems) {
-      document(runDocumentOf(mode, outcome(results, problems), story(results, problems)))
+      to(runDocumentOf(mode, outcome(results, problems), story(results, problems)))
     },
   }
 }

@@ -9,9 +9,9 @@ import { tell, tellProblem } from './serialize.ts'
 import type { Reporter, ReportIo, ReportOptions, Sink } from './sink.ts'
 import { textSink } from './text.ts'
 
-/** Throws a usage ProblemError when the events file cannot be written. */
-export function makeReporter(options: ReportOptions, io: ReportIo): Reporter {
-  const sinks: Sink[] = [textSink(options, io)]
+/** `more` are told the same. Throws a usage ProblemError when the events file cannot be written. */
+export function makeReporter(options: ReportOptions, io: ReportIo, more: readonly Sink[] = []): Reporter {
+  const sinks: Sink[] = [textSink(options, io), ...more]
   if (options.output === 'json' && !options.ownDocument) sinks.push(jsonSink(options, io))
   if (options.output === 'junit') sinks.push(junitSink(io))
   if (options.output === 'github') sinks.push(githubSink(options, io))

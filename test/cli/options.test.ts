@@ -128,7 +128,7 @@ test.each<[argv: string[], problems: string[], env?: Record<string, string>]>([
   [
     ['frobnicate'],
     [
-      'frobnicate: unknown command (known: apply, plan, status, certs, charts, doctor, inventory, explain, render, lock, secrets, kubeconfig, upgrade, reset, completion)',
+      'frobnicate: unknown command (known: apply, plan, status, certs, charts, doctor, inventory, explain, render, lock, secrets, kubeconfig, upgrade, reset, runs, completion)',
     ],
   ],
   [

@@ -184,6 +184,10 @@ const WORDS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   apply: [['apply'], ['apply', '--list-hosts'], ['apply', '--list-tags']],
   plan: [['plan']],
   status: [['status']],
+  runs: [['runs']],
+  'runs list': [['runs', 'list']],
+  'runs show': [['runs', 'show']],
+  'runs diff': [['runs', 'diff']],
   certs: [['certs']],
   'certs list': [['certs', 'list']],
   'certs explain': [['certs', 'explain']],
@@ -263,6 +267,13 @@ describe.each(
     await seen(argv([]))
     await seen(argv(['-vvv', '--debug', '-D']), { CI: 'true', GITHUB_ACTIONS: 'true' })
   })
+})
+
+test('the records of the runs above hold no secret', () => {
+  const records = join(dir, '.local/state/k3s-platform/runs')
+  const files = readdirSync(records)
+  expect(files.length).toBeGreaterThan(0)
+  for (const file of files) expectNone(file, readFileSync(join(records, file), 'utf8'))
 })
 
 test('a plan repeats its flags without what is secret in them, and says so', async () => {

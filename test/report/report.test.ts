@@ -21,6 +21,7 @@ import {
   inventoryListDocument,
   inventoryVarsDocument,
 } from '../../src/report/inventory-documents.ts'
+import { runRecord, runsDiffDocument, runsDocument } from '../../src/report/run-record.ts'
 import { runDocument } from '../../src/report/run-v1.ts'
 import { statusDocument } from '../../src/report/status-v1.ts'
 import { loadRuns, tellRun } from './runs.ts'
@@ -61,6 +62,9 @@ test.each([
   ['run-v1', runDocument],
   ['doctor-v1', doctorDocument],
   ['status-v1', statusDocument],
+  ['run-record-v1', runRecord],
+  ['runs-v1', runsDocument],
+  ['runs-diff-v1', runsDiffDocument],
   ['certs-v1', certsDocument],
   ['certs-check-v1', certsCheckDocument],
   ['certs-ensure-v1', certsEnsureDocument],
