@@ -11,20 +11,20 @@ import type { CliOptions } from './options.ts'
 
 export type Run = (io: Io) => Promise<number>
 
-/** What the words without a dash are, and what is wrong with some. */
+/** What the operands (arguments without a dash) are, and what is wrong with some. */
 export interface Arguments {
   /** As the help writes it: `[role...]`. */
   readonly usage: string
   readonly are: 'roles' | 'hosts' | 'groups' | 'variables' | 'certificates' | 'none' | readonly string[]
   /** `where` is the command: `certs remove`. */
-  problems(words: readonly string[], where: string, roles: readonly string[]): Problem[]
+  problems(operands: readonly string[], where: string, roles: readonly string[]): Problem[]
 }
 
 /** What was typed, for a command's own options and rules. */
 export interface Call {
   /** `certs remove`. */
   readonly where: string
-  readonly words: readonly string[]
+  readonly operands: readonly string[]
   /** What stands behind `--`, for a command that passes it through. */
   readonly behind: readonly string[]
   /** The value of --output, one of the command's. */
@@ -119,8 +119,8 @@ export function commandGroup(
     arguments: {
       usage: byDefault ? '[verb]' : '<verb>',
       are: names,
-      problems: (words) =>
-        words.slice(0, 1).map((word) => {
+      problems: (operands) =>
+        operands.slice(0, 1).map((word) => {
           const near = nearest(word, names)
           const hint = near ? `did you mean ${near}?` : `known: ${names.join(', ')}`
           return usage(`${facts.name} ${word}`, 'unknown subcommand', hint)
@@ -132,7 +132,7 @@ export function commandGroup(
 export const NO_ARGUMENTS: Arguments = {
   usage: '',
   are: 'none',
-  problems: (words, where) => words.map((word) => usage(word, `${where} does not take arguments`)),
+  problems: (operands, where) => operands.map((word) => usage(word, `${where} does not take arguments`)),
 }
 
 export const HOSTS: Arguments = { usage: '[host...]', are: 'hosts', problems: () => [] }
@@ -140,8 +140,8 @@ export const HOSTS: Arguments = { usage: '[host...]', are: 'hosts', problems: ()
 export const ROLES: Arguments = {
   usage: '[role...]',
   are: 'roles',
-  problems: (words, _where, roles) =>
-    words
+  problems: (operands, _where, roles) =>
+    operands
       .filter((word) => !roles.includes(word))
       .map((word) => {
         const near = nearest(word, roles)

@@ -13,7 +13,7 @@ import type { Flag, Flags } from './flag.ts'
 import { type Env, isOneLine, type Raw, type Read, reader, shown, usage, wholeNumber } from './flag-values.ts'
 import { RUN, type SHARED } from './flags.ts'
 import { choice, sharedFlagsOf } from './help.ts'
-import { collectFlags, type NamedCommand, parseWords } from './parser.ts'
+import { collectFlags, type NamedCommand, parseArgv } from './parser.ts'
 import { withoutSecrets } from './typed-secrets.ts'
 import { foreignFlags, fullName, unknownCommand, unknownFlags } from './unknown-words.ts'
 
@@ -22,7 +22,7 @@ export interface CliOptions extends ReportOptions {
   /** Flags whose value is that of their variable. */
   readonly fromEnv: ReadonlyMap<string, Flag>
   readonly mode: RunMode
-  /** Hosts that were named as words, for the commands that take them. */
+  /** Hosts that were named as operands, for the commands that take them. */
   readonly hosts: readonly string[]
   /** In the order in which they are done; all there are when none was named. */
   readonly roles: readonly string[]
@@ -73,8 +73,8 @@ export interface ParsedCall {
 
 export type ParsedArguments =
   | ParsedCall
-  /** `asked`: by --help or --version; else it says what is missing. */
-  | { readonly is: 'print'; readonly text: string; readonly asked: boolean }
+  /** `requested`: by --help or --version; else it says what is missing. */
+  | { readonly is: 'print'; readonly text: string; readonly requested: boolean }
   /** `report` is what could be understood of how to tell it. */
   | {
       readonly is: 'usage'
@@ -92,26 +92,26 @@ export interface Program {
 export function parse(argv: readonly string[], env: Env, program: Program): ParsedArguments {
   const [ours, behind] = splitAtEnd(argv)
   const raw: Raw = new Map()
-  const parsed = parseWords(ours, raw, program.version)
+  const parsed = parseArgv(ours, raw, program.version)
   if (parsed.is === 'print') return parsed
   if (parsed.is === 'unknown command') {
     collectFlags(argv, raw)
-    const call = { where: parsed.name, words: [], behind }
+    const call = { where: parsed.name, operands: [], behind }
     return understood(undefined, call, raw, env, program, [unknownCommand(parsed.name, argv)])
   }
   if (parsed.is === 'incomplete') {
     const problem = usage(parsed.flag, 'requires a value', `see: k3s-platform ${parsed.where} --help`)
-    return understood(parsed, { where: parsed.where, words: [], behind }, raw, env, program, [problem])
+    return understood(parsed, { where: parsed.where, operands: [], behind }, raw, env, program, [problem])
   }
   // What follows an unknown flag may be its value.
-  const words = [...parsed.words, ...parsed.unknown.filter((word) => program.roles.includes(word))]
+  const operands = [...parsed.operands, ...parsed.unknown.filter((word) => program.roles.includes(word))]
   const problems = [
     ...unknownFlags(parsed.unknown, parsed),
     ...foreignFlags(raw, parsed),
-    ...parsed.command.arguments.problems(words, parsed.where, program.roles),
-    ...wordProblems(words, parsed.where),
+    ...parsed.command.arguments.problems(operands, parsed.where, program.roles),
+    ...operandProblems(operands, parsed.where),
   ]
-  return understood(parsed, { where: parsed.where, words, behind }, raw, env, program, problems)
+  return understood(parsed, { where: parsed.where, operands, behind }, raw, env, program, problems)
 }
 
 /** `kubeconfig --tunnel -- kubectl get pods -A`: those flags are not ours. */
@@ -121,16 +121,16 @@ function splitAtEnd(argv: readonly string[]): [ours: readonly string[], behind: 
   return [argv.slice(0, end), argv.slice(end + 1)]
 }
 
-interface Words {
+interface Operands {
   readonly where: string
-  readonly words: readonly string[]
+  readonly operands: readonly string[]
   readonly behind: readonly string[]
 }
 
 /** The call, or all that is wrong with it: `found` and what reading the options finds. */
 function understood(
   named: NamedCommand | undefined,
-  { where, words, behind }: Words,
+  { where, operands, behind }: Operands,
   raw: Raw,
   env: Env,
   { roles }: Program,
@@ -142,22 +142,22 @@ function understood(
   const flags: Flags = { ...sharedFlagsOf(command ?? { outputs: REPORTS }), ...RUN, ...command?.flags }
   const read = reader(raw, env, problems, flags, fromEnv)
   const format = formatOf(read, named)
-  const areRoles = command?.arguments.are === 'roles' && words.length > 0
+  const areRoles = command?.arguments.are === 'roles' && operands.length > 0
   const mode = command?.mode ?? 'apply'
   const path = named === undefined ? ['apply'] : named.where.split(' ')
   const again = shellWords([
     'k3s-platform',
     ...(mode === 'apply' ? path : ['apply']),
-    ...words,
+    ...operands,
     ...repeatedFlags(raw, flags),
   ])
   const shared: CliOptions = {
     ...sharedOptions(read, mode, format),
     ...{ command: path[0] ?? 'apply', fromEnv, again },
-    hosts: command?.arguments.are === 'hosts' ? words : [],
-    roles: roles.filter((role) => (areRoles ? words.includes(role) : (command?.roles?.includes(role) ?? true))),
+    hosts: command?.arguments.are === 'hosts' ? operands : [],
+    roles: roles.filter((role) => (areRoles ? operands.includes(role) : (command?.roles?.includes(role) ?? true))),
   }
-  const bound = command?.read?.(read, { where, words, behind, format, commands: COMMANDS })(shared)
+  const bound = command?.read?.(read, { where, operands, behind, format, commands: COMMANDS })(shared)
   problems.push(...(bound?.problems ?? []), ...formatProblems(format, named), ...sharedProblems(shared, raw))
   if (bound === undefined || problems.length > 0)
     return { is: 'usage', problems, report: { ...shared, events: null }, extraVars: shared.extraVars }
@@ -254,12 +254,12 @@ function repeatedFlags(raw: Raw, flags: Flags): string[] {
   })
 }
 
-function wordProblems(words: readonly string[], where: string): Problem[] {
+function operandProblems(operands: readonly string[], where: string): Problem[] {
   return [
-    ...(words.some((word) => word.trim() === '')
+    ...(operands.some((word) => word.trim() === '')
       ? [usage(where, 'one of its arguments is empty', 'remove it, or set the variable that it comes from')]
       : []),
-    ...words
+    ...operands
       .filter((one) => !isOneLine(one))
       .map((word) => usage(where, `an argument contains a control character: ${shown(word)}`)),
   ]

@@ -15,27 +15,27 @@ export interface NamedCommand {
   readonly parent?: Command
 }
 
-export type ParsedWords =
+export type ParsedArgv =
   | (NamedCommand & {
       readonly is: 'call'
-      readonly words: readonly string[]
+      readonly operands: readonly string[]
       /** From the first word on that is no flag of the command; values of unknown flags are among them. */
       readonly unknown: readonly string[]
     })
   | (NamedCommand & { readonly is: 'incomplete'; readonly flag: string })
-  /** `asked`: by --help or --version. */
-  | { readonly is: 'print'; readonly text: string; readonly asked: boolean }
+  /** `requested`: by --help or --version. */
+  | { readonly is: 'print'; readonly text: string; readonly requested: boolean }
   | { readonly is: 'unknown command'; readonly name: string }
 
 /** Collects the values of flags in `raw`. */
-export function parseWords(argv: readonly string[], raw: Raw, version: string): ParsedWords {
+export function parseArgv(argv: readonly string[], raw: Raw, version: string): ParsedArgv {
   const [first = '', ...rest] = argv
-  if (first === 'help' && rest[0] === 'flags') return { is: 'print', text: sharedFlagsHelp(), asked: true }
-  if (first === 'help') return parseWords([...rest, '--help'], raw, version)
+  if (first === 'help' && rest[0] === 'flags') return { is: 'print', text: sharedFlagsHelp(), requested: true }
+  if (first === 'help') return parseArgv([...rest, '--help'], raw, version)
   const isKnown = ['', '-h', '--help', '--version'].includes(first) || COMMANDS.some(({ name }) => name === first)
   if (!isKnown) return { is: 'unknown command', name: first }
   let text = ''
-  let parsed: ParsedWords | undefined
+  let parsed: ParsedArgv | undefined
   let current: NamedCommand | undefined
   const root = rootCommand(argv, {
     ...{ raw, version },
@@ -45,35 +45,35 @@ export function parseWords(argv: readonly string[], raw: Raw, version: string): 
     enter: (named) => {
       current = named
     },
-    run: (named, words, unknown) => {
-      parsed = { is: 'call', ...named, words, unknown }
+    run: (named, operands, unknown) => {
+      parsed = { is: 'call', ...named, operands, unknown }
     },
   })
   try {
     root.parse(first === '' ? [] : argv, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
-    if (error.code !== 'commander.optionMissingArgument') return { is: 'print', text, asked: error.exitCode === 0 }
+    if (error.code !== 'commander.optionMissingArgument') return { is: 'print', text, requested: error.exitCode === 0 }
     const flag = /--[a-z-]+/.exec(error.message)?.[0] ?? first
     if (current !== undefined) return { is: 'incomplete', ...current, flag }
   }
-  return parsed ?? { is: 'print', text, asked: false }
+  return parsed ?? { is: 'print', text, requested: false }
 }
 
-/** Values of flags in words whose command is not known; it has the flags of `apply`, or of any other. */
-export function collectFlags(words: readonly string[], raw: Raw): void {
+/** Values of flags in arguments whose command is not known: those of `apply`. */
+export function collectFlags(argv: readonly string[], raw: Raw): void {
   const [apply] = COMMANDS
   const commander = quiet(new Commander('k3s-platform'))
   if (apply !== undefined) addFlags(commander, { ...sharedFlagsOf(apply), ...apply.flags }, raw)
   try {
-    commander.parseOptions([...words])
+    commander.parseOptions([...argv])
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
   }
 }
 
 export function helpOf(...path: readonly string[]): string {
-  const parsed = parseWords([...path, '--help'], new Map(), '')
+  const parsed = parseArgv([...path, '--help'], new Map(), '')
   return parsed.is === 'print' ? parsed.text : ''
 }
 
@@ -83,7 +83,7 @@ interface Callbacks {
   write(text: string): void
   /** A problem of this command is about to be thrown. */
   enter(named: NamedCommand): void
-  run(named: NamedCommand, words: readonly string[], unknown: readonly string[]): void
+  run(named: NamedCommand, operands: readonly string[], unknown: readonly string[]): void
 }
 
 /** Only the command that argv names gets its flags: to make them all took longer than everything else. */
@@ -147,8 +147,8 @@ function subcommand(named: NamedCommand, callbacks: Callbacks): Commander {
   return made.action(() => {
     if (command.read === undefined && made.args.length === 0) made.help({ error: true })
     const end = made.args.findIndex((word) => word.length > 1 && word.startsWith('-'))
-    const [words, unknown] = end < 0 ? [made.args, []] : [made.args.slice(0, end), made.args.slice(end)]
-    callbacks.run(named, words, unknown)
+    const [operands, unknown] = end < 0 ? [made.args, []] : [made.args.slice(0, end), made.args.slice(end)]
+    callbacks.run(named, operands, unknown)
   })
 }
 

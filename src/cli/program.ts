@@ -27,9 +27,9 @@ export async function program(
   )
   opened(io, parsed.is === 'run' && parsed.options.debug)
   if (parsed.is === 'print') {
-    const out = parsed.asked ? io.stdout : io.stderr
+    const out = parsed.requested ? io.stdout : io.stderr
     out.write(parsed.text)
-    return parsed.asked ? EXIT.ok : EXIT.usage
+    return parsed.requested ? EXIT.ok : EXIT.usage
   }
   io.learn(typedSecrets(parsed.is === 'usage' ? parsed.extraVars : parsed.options.extraVars))
   if (parsed.is === 'usage') return fail(parsed.problems, parsed.report, io)

@@ -76,34 +76,34 @@ describe('the program', () => {
 
 const env = () => ({ HOME: dir, PATH: `${dir}/bin:${process.env.PATH}`, TERM: 'dumb', LANG: 'C.UTF-8' })
 
-/** Each line that the shell has after Tab; `echo` and quotes around it show it. */
-function pressed(shell: readonly string[], script: string, line: string): Promise<string> {
+/** The line that an interactive shell has after Tab: the cursor goes around it with printf, which shows it. */
+async function pressed(shell: readonly string[], script: string, line: string): Promise<string> {
   const child = spawn('script', ['-qec', shell.join(' '), '/dev/null'], { cwd: dir, env: env(), timeout: 40_000 })
-  return new Promise((resolve, reject) => {
-    let screen = ''
-    let step = 0
-    // Each key is typed when the answer to the one before is there.
-    const steps: readonly (readonly [until: RegExp, keys: string])[] = [
-      [/ready-1/, `${line}\t\x01printf '(%s)' '\x05'; echo ready-$((1+1))\n`],
-    ]
-    child.stdin.on('error', () => undefined) // the shell may be gone before it reads its end
-    child.stdin.write(`${script}; echo ready-$((1))\n`)
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      screen += text
-      const next = steps[step]
-      if (next?.[0].test(screen)) {
-        step++
-        child.stdin.write(next[1])
+  child.stdin.on('error', () => undefined)
+  let screen = ''
+  const isShown = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const found = pattern.exec(screen)?.[1]
+        if (found !== undefined) resolve(found)
       }
-      const done = /\((k3s-platform [^)]*)\)ready-2/.exec(screen)?.[1]
-      if (done !== undefined) {
-        child.stdin.end('exit\n')
-        child.kill()
-        resolve(done)
-      }
+      child.stdout.on('data', look)
+      child.on('close', () => reject(new Error(screen)))
+      look()
     })
-    child.on('error', reject).on('close', () => reject(new Error(screen)))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    screen += text
   })
+  try {
+    // What is typed is on the screen, too: the numbers are computed.
+    child.stdin.write(`${script}; echo ready-$((0+1))\n`)
+    await isShown(/(ready-1)/)
+    child.stdin.write(`${line}\t\x01printf '(%s)' '\x05'; echo ready-$((1+1))\n`)
+    return await isShown(/\((k3s-platform [^)]*)\)ready-2/)
+  } finally {
+    child.removeAllListeners('close')
+    child.kill()
+  }
 }
 
 const INTERACTIVE = {

@@ -252,7 +252,7 @@ test.each([[['plan', '--help']], [['help', 'plan']], [['plan', '-l', 'x', '-h']]
 )
 
 test.each([[['--version']], [['apply', '--version']]])('%j prints the version', (argv) => {
-  expect(read(argv)).toEqual({ is: 'print', text: '1.2.3\n', asked: true })
+  expect(read(argv)).toEqual({ is: 'print', text: '1.2.3\n', requested: true })
 })
 
 describe('help', () => {
@@ -295,7 +295,7 @@ describe('help', () => {
   })
 
   test.each([[['certs', 'remove', '--help']], [['help', 'certs', 'remove']]])('%j is that of the verb', (argv) => {
-    expect(read(argv)).toEqual({ is: 'print', text: helpOf('certs', 'remove'), asked: true })
+    expect(read(argv)).toEqual({ is: 'print', text: helpOf('certs', 'remove'), requested: true })
   })
 })
 

@@ -5,6 +5,7 @@ import { eachRole } from '../../../roles/index.ts'
 import { type Problem, ProblemError } from '../../engine/problem.ts'
 import { nearest } from '../../engine/suggest.ts'
 import {
+  BoundBefore,
   bindVars,
   connectionOf,
   graphLines,
@@ -59,15 +60,15 @@ export async function readInventory(
   const { hosts, problems } = selectHosts(inventory, pattern === 'all' ? undefined : named, limit)
   stopAt([...inventory.problems, ...problems])
   // What a role takes as a secret is one, whatever its name is.
-  const { env } = io
-  io.learn(hosts.flatMap((host) => eachRole((role) => secretsInside(bindVars(host, role.vars, { env }).sound)).flat()))
+  const bound = { env: io.env, before: new BoundBefore() }
+  io.learn(hosts.flatMap((host) => eachRole((role) => secretsInside(bindVars(host, role.vars, bound).sound)).flat()))
   reporterFor([...inventory.problems, ...problems], options, io)
   return { inventory, hosts }
 }
 
-function tell(document: object, text: () => string, { output, yaml }: InventoryCall, io: Io): number {
-  if (yaml) io.stdout.write(stringify(io.data(document), { lineWidth: 0 }))
-  else if (output === 'json') io.document(document)
+function tell(document: () => object, text: () => string, { output, yaml }: InventoryCall, io: Io): number {
+  if (yaml) io.stdout.write(stringify(io.data(document()), { lineWidth: 0 }))
+  else if (output === 'json') io.document(document())
   else io.stdout.write(text())
   return EXIT.ok
 }
@@ -79,14 +80,14 @@ export async function list(options: InventoryCall, io: Io): Promise<number> {
     const { name, groups } = host
     return { name, address: value?.host ?? name, groups, user: value?.user ?? '-', port: String(value?.port ?? '-') }
   })
-  const document: InventoryListDocument = {
+  const document = (): InventoryListDocument => ({
     schema: 'k3s-platform/inventory-list/v1',
     hosts: hosts.map((host, i) => ({
       ...{ name: host.name, address: rows[i]?.address ?? host.name, groups: host.groups },
       vars: maskedVars(host),
     })),
     groups: groupsOf(inventory, hosts),
-  }
+  })
   const text = () =>
     columns([
       ['HOST', 'ADDRESS', 'PORT', 'USER', 'GROUPS'],
@@ -99,10 +100,10 @@ export async function graph(options: InventoryCall & { readonly group: string },
   const { inventory, hosts } = await readInventory(options, io, 'all')
   const { group } = options
   if (!inventory.groups.has(group)) throw new ProblemError(unknown('group', group, inventory.groups.keys()))
-  const document: InventoryGraphDocument = {
+  const document = (): InventoryGraphDocument => ({
     schema: 'k3s-platform/inventory-graph/v1',
     groups: groupsOf(inventory, hosts),
-  }
+  })
   const names = new Set(hosts.map(({ name }) => name))
   const text = () =>
     io
@@ -131,11 +132,11 @@ export async function vars(options: InventoryCall & { readonly origin: boolean }
       host.origins(one).map(({ where, value }) => ({ where, value: maskedValue(value) })),
     ]),
   )
-  const document: InventoryVarsDocument = {
+  const document = (): InventoryVarsDocument => ({
     schema: 'k3s-platform/inventory-vars/v1',
     ...{ host: host.name, groups: host.groups, vars: shown },
     ...(options.origin && { origins }),
-  }
+  })
   const text = () =>
     options.origin ? originText(io.shown(shown), io.shown(origins)) : stringify(io.data(shown), { lineWidth: 0 })
   return tell(document, text, options, io)

@@ -100,10 +100,10 @@ function domainProblems({ app, domains, issuer, ingress, wait }: CertsOptions, w
 const certificates = (least: number, most: number): Arguments => ({
   usage: most === 0 ? '' : least === 0 ? '[name...]' : '<name>',
   are: most === 0 ? 'none' : 'certificates',
-  problems: (words, where) => {
-    if (words.length > most && most === 0)
-      return [usage(where, `does not take names: ${words.join(', ')}`, 'see: k3s-platform certs --help')]
-    if (words.length < least || words.length > most)
+  problems: (operands, where) => {
+    if (operands.length > most && most === 0)
+      return [usage(where, `does not take names: ${operands.join(', ')}`, 'see: k3s-platform certs --help')]
+    if (operands.length < least || operands.length > most)
       return [usage(where, 'requires the name of a certificate', `run: k3s-platform ${where} -n NAMESPACE NAME`)]
     return []
   },
@@ -111,10 +111,10 @@ const certificates = (least: number, most: number): Arguments => ({
 const ANY = Number.POSITIVE_INFINITY
 
 /** What a verb does not have is off. */
-function certsOptions(verb: CertsVerb, { words, format }: Call, own: Partial<CertsOptions> = {}) {
+function certsOptions(verb: CertsVerb, { operands, format }: Call, own: Partial<CertsOptions> = {}) {
   const certs: CertsOptions = {
     verb,
-    names: words,
+    names: operands,
     app: null,
     domains: [],
     issuer: null,

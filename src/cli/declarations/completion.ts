@@ -10,8 +10,8 @@ const CANDIDATES = 'candidates'
 const ONE_SHELL: Arguments = {
   usage: '<bash|zsh|fish>',
   are: SHELLS,
-  problems: (words, where) => {
-    const [shell, ...more] = words
+  problems: (operands, where) => {
+    const [shell, ...more] = operands
     const isKnown = shell === CANDIDATES || SHELLS.some((one) => one === shell)
     if (isKnown && more.length === 0) return []
     return [usage(where, 'requires the name of one shell', `supported: ${SHELLS.join(', ')}`)]
@@ -34,6 +34,6 @@ export const completion = command({
     ['k3s-platform completion fish', 'add > ~/.config/fish/completions/k3s-platform.fish'],
   ],
   exits: { 0: 'printed' },
-  options: (_read, { words, behind, commands }) => ({ shell: words[0] ?? '', words: behind, commands }),
+  options: (_read, { operands, behind, commands }) => ({ shell: operands[0] ?? '', words: behind, commands }),
   load: async () => (await import('../commands/completion.ts')).completion,
 })

@@ -17,14 +17,17 @@ const WITH_YAML = [...DOCUMENTS, 'yaml']
 const ONE_HOST: Arguments = {
   usage: '<host>',
   are: 'hosts',
-  problems: (words, where) =>
-    words.length === 1 ? [] : [usage(where, 'requires the name of one host', 'list them: k3s-platform inventory list')],
+  problems: (operands, where) =>
+    operands.length === 1
+      ? []
+      : [usage(where, 'requires the name of one host', 'list them: k3s-platform inventory list')],
 }
 
 const ONE_GROUP: Arguments = {
   usage: '[group]',
   are: 'groups',
-  problems: (words, where) => (words.length <= 1 ? [] : [usage(where, `takes one group, got: ${words.join(', ')}`)]),
+  problems: (operands, where) =>
+    operands.length <= 1 ? [] : [usage(where, `takes one group, got: ${operands.join(', ')}`)],
 }
 
 const list = command({
@@ -58,7 +61,7 @@ const graph = command({
     ['k3s-platform inventory graph edge', 'one group'],
   ],
   exits: { 0: 'drawn' },
-  options: (_read, { words, format }) => ({ group: words[0] ?? 'all', yaml: format === 'yaml' }),
+  options: (_read, { operands, format }) => ({ group: operands[0] ?? 'all', yaml: format === 'yaml' }),
   load: async () => (await import('../commands/inventory.ts')).graph,
 })
 
@@ -137,7 +140,7 @@ export const explain = command({
     ['k3s-platform explain ansible_host -o json', 'for scripts'],
   ],
   exits: { 0: 'explained' },
-  options: (_read, { words, format }) => ({ names: words, yaml: format === 'yaml' }),
+  options: (_read, { operands, format }) => ({ names: operands, yaml: format === 'yaml' }),
   load: async () => (await import('../commands/explain.ts')).explain,
 })
 
