@@ -36,7 +36,10 @@ export function catchStrays(io: Io, debug: boolean): void {
   // None: --no-warnings.
   if (process.listenerCount('warning') > 0) {
     process.removeAllListeners('warning')
-    process.on('warning', ({ name, message }) => print(`! ${name}: ${message}`))
+    // What a library will have to change is nothing that a user could act on.
+    process.on('warning', ({ name, message }) => {
+      if (name !== 'DeprecationWarning') print(`! ${name}: ${message}`)
+    })
   }
   process.on('uncaughtException', (error) => {
     for (const problem of io.shown(problemsOf(error, debug))) {

@@ -1,6 +1,5 @@
 // A cluster's API in terms of objects: over HTTP/2, so that all requests share one channel and one handshake.
 
-import { constants } from 'node:http2'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { Budget, MAX_LIST_BYTES, MAX_OBJECT_BYTES } from '../host/limits.ts'
@@ -124,17 +123,16 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
     const { items, resourceVersion } = await listOf(listing)
     for (const item of items) yield { type: 'ADDED', object: item }
     const { apiVersion, kind, labels: labelSelector, fields: fieldSelector } = listing
-    const stream = await line.stream({
+    const body = await line.stream({
       method: 'GET',
       path: await pathOf(listing),
       query: { watch: 'true', resourceVersion, labelSelector, fieldSelector },
       ...as('PartialObjectMetadata', listing),
     })
-    const end = () => stream.close(constants.NGHTTP2_CANCEL)
-    signal.addEventListener('abort', end, { once: true })
+    signal.addEventListener('abort', body.cancel, { once: true })
     try {
-      if (signal.aborted) return end()
-      for await (const line of linesOf(stream, MAX_OBJECT_BYTES)) {
+      if (signal.aborted) return
+      for await (const line of linesOf(body, MAX_OBJECT_BYTES)) {
         const event = fieldsOfAnswer(watched, parseAnswer(line))
         if (event.type === 'ERROR') throw errorOf({ code: HISTORY_GONE, text: JSON.stringify(event.object) })
         if (event.type === 'ADDED' || event.type === 'MODIFIED' || event.type === 'DELETED') {
@@ -142,8 +140,8 @@ export function clusterClient({ kubeconfig, forward, timeoutMs = TIMEOUT_MS }: C
         }
       }
     } finally {
-      signal.removeEventListener('abort', end)
-      stream.close(constants.NGHTTP2_CANCEL)
+      signal.removeEventListener('abort', body.cancel)
+      body.cancel()
     }
   }
 

@@ -3,7 +3,7 @@
 
 import { Buffer } from 'node:buffer'
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2'
-import { Duplex } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import type { ConnectionOptions } from 'node:tls'
 import { Budget, LimitError, MAX_OBJECT_BYTES, MAX_PENDING_BYTES } from '../host/limits.ts'
 import { LinkError, type Transport } from '../host/transport.ts'
@@ -34,8 +34,14 @@ export interface Http2Transport {
   /** The whole answer, whatever its code. Rejects with LinkError. What only reads is sent again over a new connection, once. */
   send(request: Request): Promise<Answer>
   /** The answer's body as it comes. */
-  stream(request: Request): Promise<ClientHttp2Stream>
+  stream(request: Request): Promise<Body>
   close(): void
+}
+
+/** Of an answer; iterating it throws when the connection breaks before the body's end. */
+interface Body extends AsyncIterable<Buffer> {
+  /** Ends the request, and the body with it. */
+  cancel(): void
 }
 
 export interface Http2Options {
@@ -78,6 +84,7 @@ export function http2Transport({ kubeconfig, forward, timeoutMs }: Http2Options)
     if (excess !== undefined) throw excess
     const opened = await connected()
     const stream = start(opened, request, kubeconfig().token)
+    const body = read(stream)
     const chunks: Buffer[] = []
     const budget = new Budget("the API's answer", request.maxBytes ?? MAX_OBJECT_BYTES)
     let ownBytes = 0
@@ -87,7 +94,7 @@ export function http2Transport({ kubeconfig, forward, timeoutMs }: Http2Options)
     )
     try {
       const headers = await head(stream)
-      for await (const chunk of stream) {
+      for await (const chunk of body) {
         budget.spend(chunk.length)
         ownBytes += chunk.length
         pendingBytes += chunk.length
@@ -127,7 +134,7 @@ export function http2Transport({ kubeconfig, forward, timeoutMs }: Http2Options)
         return once(request)
       }
     },
-    stream: async (request) => start(await connected(), request, kubeconfig().token),
+    stream: async (request) => read(start(await connected(), request, kubeconfig().token)),
     close: () => {
       session?.then(
         (opened) => opened.destroy(),
@@ -166,6 +173,31 @@ function start(
   )
   if (body !== undefined) stream.end(JSON.stringify(body))
   return stream
+}
+
+/**
+ * Reads from the beginning on: from Node 24.21 on, a stream that ends before somebody reads it is closed with what has come, so
+ * that an answer that arrives at once would be lost.
+ */
+function read(stream: ClientHttp2Stream): Body {
+  const body = new PassThrough()
+  body.on('error', () => undefined) // whoever iterates it gets it
+  body.on('drain', () => stream.resume())
+  stream.on('data', (chunk) => {
+    if (!body.write(chunk)) stream.pause()
+  })
+  stream.once('end', () => body.end())
+  stream.once('error', (error) => body.destroy(error))
+  stream.once('close', () => {
+    if (!body.writableEnded) body.destroy(new LinkError('the API closed the connection before the end of its answer'))
+  })
+  return {
+    [Symbol.asyncIterator]: () => body[Symbol.asyncIterator](),
+    cancel: () => {
+      body.end()
+      stream.close(constants.NGHTTP2_CANCEL)
+    },
+  }
 }
 
 async function head(stream: ClientHttp2Stream): Promise<Readonly<Record<string, string | string[] | undefined>>> {
