@@ -41,7 +41,7 @@ type Manifest = z.output<typeof Manifest>
 
 const BUILT_IN = [
   ...['v1 Namespace', 'v1 Service', 'v1 ServiceAccount', 'networking.k8s.io/v1 Ingress', 'batch/v1 CronJob'],
-  ...['rbac.authorization.k8s.io/v1 Role', 'rbac.authorization.k8s.io/v1 RoleBinding'],
+  ...['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `rbac.authorization.k8s.io/v1 ${kind}`),
 ]
 const schemas = new Map<string, unknown>()
 let k3s = ''

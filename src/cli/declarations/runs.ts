@@ -12,10 +12,10 @@ export interface RunsCall extends CliOptions {
 const ids = (most: number): Arguments => ({
   usage: ['', '[id]', '[id] [id]'][most] ?? '',
   are: 'none',
-  problems: (words, where) =>
-    words.length <= most
+  problems: (operands, where) =>
+    operands.length <= most
       ? []
-      : [usage(where, most === 0 ? 'does not take arguments' : `takes ${most} at most, got: ${words.join(', ')}`)],
+      : [usage(where, most === 0 ? 'does not take arguments' : `takes ${most} at most, got: ${operands.join(', ')}`)],
 })
 
 const load = async () => (await import('../commands/runs.ts')).run
@@ -42,7 +42,7 @@ const show = command({
     ['k3s-platform runs show 20261201T1145', 'the one whose id begins like that'],
   ],
   exits: { 0: 'shown' },
-  options: (_read, { words }) => ({ runs: { verb: 'show' as const, ids: words } }),
+  options: (_read, { operands }) => ({ runs: { verb: 'show' as const, ids: operands } }),
   load,
 })
 
@@ -56,7 +56,7 @@ const diff = command({
     ['k3s-platform runs diff 20261201T1145 20261202T0900', 'two of them by the beginning of their ids'],
   ],
   exits: { 0: 'compared' },
-  options: (_read, { words }) => ({ runs: { verb: 'diff' as const, ids: words } }),
+  options: (_read, { operands }) => ({ runs: { verb: 'diff' as const, ids: operands } }),
   load,
 })
 

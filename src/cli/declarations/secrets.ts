@@ -8,8 +8,8 @@ import { REPORTS } from './outputs.ts'
 const CHART: Arguments = {
   usage: '<name>',
   are: 'none',
-  problems: (words, where) =>
-    words.length === 1 ? [] : [usage(where, 'requires the name of a chart', `run: k3s-platform ${where} NAME`)],
+  problems: (operands, where) =>
+    operands.length === 1 ? [] : [usage(where, 'requires the name of a chart', `run: k3s-platform ${where} NAME`)],
 }
 
 const rotate = command({
@@ -28,7 +28,7 @@ const rotate = command({
     ['k3s-platform secrets rotate grafana -C', 'only show what would be done'],
     ['k3s-platform secrets rotate grafana --yes', 'for scripts'],
   ],
-  options: (_, { words }) => ({ chart: words[0] ?? '' }),
+  options: (_, { operands }) => ({ chart: operands[0] ?? '' }),
   load: async () => (await import('../commands/secrets-rotate.ts')).run,
 })
 

@@ -1,8 +1,8 @@
 // The monitoring: alerts judged by promtool, metrics that cert-manager has, and objects that wait for the operator's CRDs.
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir, tmpdir } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
@@ -36,12 +36,6 @@ const cases = z
     ),
   )
   .parse(read('alerts.yaml'))
-
-/** Where Go has it once the testbed was built. */
-const SOURCE = join(
-  process.env.GOMODCACHE ?? join(process.env.GOPATH ?? join(homedir(), 'go'), 'pkg/mod'),
-  'github.com/cert-manager/cert-manager@v1.21.2',
-)
 
 /** Names are given without `k3s_platform_`. */
 function varsOf(some: Readonly<Record<string, unknown>> = {}): AddonVars {
@@ -154,23 +148,6 @@ describe('each metric', () => {
       }))
     expect(all.length).toBe(8)
     expect(promtool('check', 'panels.json', { groups: [{ name: 'panels', rules: all }] })).toContain('SUCCESS')
-  })
-
-  test.skipIf(!existsSync(SOURCE))('is in the list as the source of cert-manager has it', () => {
-    const quoted = (list = '') => [...list.matchAll(/"([^"]*)"/g)].map(([, one = '']) => one)
-    const files = readdirSync(join(SOURCE, 'internal/collectors')).map((file) => join('internal/collectors', file))
-    const text = [...files, 'pkg/metrics/metrics.go'].map((file) => readFileSync(join(SOURCE, file), 'utf8')).join('\n')
-    const collected = [...text.matchAll(/NewDesc\("(\w+)", "[^"]*", \[\]string\{([^}]*)\}/g)].map(
-      ([, name = '', labels]) => [name, quoted(labels)] as const,
-    )
-    const counted = [...text.matchAll(/= prometheus\.New\w+\(\n[\s\S]*?\n\t\t\)\n/g)].map(([block]) => {
-      const [, subsystem] = /Subsystem: +"(\w+)"/.exec(block) ?? []
-      const [, name = ''] = /Name: +"(\w+)"/.exec(block) ?? []
-      const full = ['certmanager', ...(subsystem === undefined ? [] : [subsystem]), name].join('_')
-      return [full, quoted(/\[\]string\{([^}]*)\}/.exec(block)?.[1])] as const
-    })
-    const { up: _, ...known } = metrics
-    expect(Object.fromEntries([...collected, ...counted])).toEqual(known)
   })
 })
 
