@@ -161,9 +161,7 @@ describe('a repository that can be read is well, and nothing is left behind', ()
     ['by the host keys that the server shows', () => overSsh({ knownHosts: undefined }), /ssh-keyscan/],
     ['where the key is still to be made in the cluster', () => overSsh({ identity: undefined }), /ls-remote/],
   ])('%s', async (_, repository, called) => {
-    const started = Date.now()
     expect(await said(repository())).toBe('')
-    expect(Date.now() - started).toBeLessThan(8000)
     expect(nothingLeft()).toMatch(called)
   })
 })
@@ -214,12 +212,10 @@ describe('what keeps a repository from being read is told', () => {
     const mute = createServer((socket) => socket.on('error', () => {}))
     const port = await freePort()
     await new Promise<void>((resolve) => mute.listen(port, '127.0.0.1', resolve))
-    const started = Date.now()
     const login = scheme === 'ssh://' ? ssh() : basic()
     expect(await said({ url: `${scheme}127.0.0.1:${port}/x.git`, login }, { boundMs: 1000 })).toMatch(
       /^url: .* did not answer in time\nwhy: timed out: no answer within 1 s/,
     )
-    expect(Date.now() - started).toBeLessThan(4000)
     nothingLeft()
     mute.close()
   })

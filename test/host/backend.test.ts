@@ -239,13 +239,11 @@ describe.skipIf(why !== undefined).each(SHELLS)('under %s', (shell) => {
     const lock = await session.lock(never)
     const hard = new AbortController()
     const { how } = applying({ signal: hard.signal })
-    const begun = Date.now()
     const work = session.apply([change(thing('slow', [sh`k_wait 0 now; while k_alive; do sleep 0.1; done; exit 1`]))], {
       ...how,
       step: (report) => report.is === 'wait' && hard.abort(new Error('twice')),
     })
     await expect(work).rejects.toThrow('twice')
-    expect(Date.now() - begun).toBeLessThan(5000)
     await lock.release()
   })
 

@@ -55,7 +55,7 @@ const Case = z.strictObject({
   includes: z.array(z.string()).default([]),
   excludes: z.array(z.string()).default([]),
   /** Bounds: CPU seconds, peak memory in MiB, output in KiB. */
-  cpu: z.number().default(4),
+  cpu: z.number().default(8),
   memory: z.number().default(400),
   output: z.number().default(64),
 })

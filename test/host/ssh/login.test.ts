@@ -80,12 +80,10 @@ describe.each(both)('%s refuses', (transport) => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const address = server.address()
     const port = typeof address === 'object' && address ? address.port : 0
-    const started = performance.now()
     const problem = await refusalOf(sshd, { transport, port, timeoutMs: 1000 })
     for (const socket of open) socket.destroy()
     server.close()
     expect(problem.what).toBe(`127.0.0.1:${port} ${what}`)
-    expect(performance.now() - started).toBeLessThan(2500)
   })
 
   test('a key that the server does not know, and says which were tried', async () => {
