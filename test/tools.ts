@@ -80,7 +80,9 @@ function install(packages: readonly string[]): void {
 /** Takes a program out of its package, so that nothing of the package is started. */
 function takeOut(tool: Tool, packages: readonly string[]): void {
   const directory = mkdtempSync(join(tmpdir(), 'k3s-platform-tools.'))
-  const script = `cd "$1" && apt-get -qq download "$2" && dpkg-deb --fsys-tarfile ./*.deb | tar -x "./usr/bin/$3" &&
+  // From Debian 13 on it has a package of its own name.
+  const script = `apt() { apt-get -qq -o APT::Sandbox::User=root download "$1"; }
+cd "$1" && { apt "$3" 2>/dev/null || apt "$2"; } && dpkg-deb --fsys-tarfile ./*.deb | tar -x "./usr/bin/$3" &&
 mkdir -p "$4" && mv "usr/bin/$3" "$4/$3"`
   run('/bin/sh', ['-c', script, 'sh', directory, TOOLS[tool], tool, OWN_BIN], packages)
   rmSync(directory, { recursive: true })
