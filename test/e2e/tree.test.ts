@@ -39,8 +39,17 @@ const Manifest = z.looseObject({
 })
 type Manifest = z.output<typeof Manifest>
 
+/** Kinds of Kubernetes, and those of the Prometheus operator, whose module has no CRDs: their fields are not checked here. */
 const BUILT_IN = [
-  ...['v1 Namespace', 'v1 Service', 'v1 ServiceAccount', 'networking.k8s.io/v1 Ingress', 'batch/v1 CronJob'],
+  ...['monitoring.coreos.com/v1 ServiceMonitor', 'monitoring.coreos.com/v1 PrometheusRule'],
+  ...[
+    'v1 ConfigMap',
+    'v1 Namespace',
+    'v1 Service',
+    'v1 ServiceAccount',
+    'networking.k8s.io/v1 Ingress',
+    'batch/v1 CronJob',
+  ],
   ...['Role', 'RoleBinding', 'ClusterRole', 'ClusterRoleBinding'].map((kind) => `rbac.authorization.k8s.io/v1 ${kind}`),
 ]
 const schemas = new Map<string, unknown>()
