@@ -160,7 +160,7 @@ export interface Role<Vars extends z.ZodObject, R extends PlatformResource = Pla
   stages(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** Takes all of it away again; throws a usage ProblemError where that would take more. */
   reset?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
-  /** Makes what the cluster has generated anew: a stage for each name that `secrets rotate` takes. */
+  /** Replaces what the cluster has generated: a stage for each name that `secrets rotate` takes. */
   rotations?(vars: z.output<Vars>, context: RoleContext): readonly Stage<R>[]
   /** What `lock` writes down for it. */
   locks?(vars: z.output<Vars>): readonly Lockable[]

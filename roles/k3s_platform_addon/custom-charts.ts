@@ -36,7 +36,7 @@ export function withCustomCharts(v: AddonVars): AddonVars {
   }
 }
 
-/** What is found in a certificate or ExternalSecret that is an entry's is told of it there. `before`: the variables without them. */
+/** Places findings about an entry's certificates and ExternalSecrets at the entry. `before`: the variables without them. */
 export function locateInCharts(before: AddonVars, findings: readonly Finding[]): Finding[] {
   const places = (field: 'certificates' | 'external_secrets') =>
     before[CHARTS_VARIABLE].flatMap((one, i) => one[field].map((_, j) => [CHARTS_VARIABLE, i, field, j]))
@@ -85,7 +85,7 @@ interface Place {
 
 const FIRST: Place = { depth: 0, isLate: false }
 
-/** By name. Cycles are told of by the rules: here they end. */
+/** By name. The rules report cycles; here a cycle only ends. */
 function placesInOrder(entries: readonly ChartEntry[]): ReadonlyMap<string, Place> {
   const places = new Map<string, Place>()
   const byName = new Map(entries.map((one) => [one.name, one]))

@@ -41,7 +41,7 @@ export function certificateOf(
   }
 }
 
-/** What is found in a certificate that was made of an entry is told of that entry. */
+/** Places findings about a certificate that an entry generated at that entry. */
 export function locateFindings(v: AddonVars, findings: readonly Finding[]): Finding[] {
   const own = v.k3s_platform_certificates.length
   return findings.map((finding) => {

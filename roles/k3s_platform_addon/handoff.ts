@@ -116,7 +116,7 @@ function partsOf(v: AddonVars, context: ReleaseContext): HandoverPart[] {
           },
         ]
       : []),
-    // Not the last one, which workloads are told to depend on.
+    // Not the last part: workloads of others in the repository depend on the last one.
     ...(monitoring.length > 0
       ? [
           {

@@ -10,7 +10,6 @@ import type { Proof } from '../../src/cluster/proofs.ts'
 import type { ClusterResource } from '../../src/cluster/resource.ts'
 import { ProblemError } from '../../src/engine/problem.ts'
 import type { Stage } from '../../src/engine/resource.ts'
-import type { JsonMap } from '../../src/engine/state.ts'
 import { fluxApplier } from '../../src/gitops/applier.ts'
 import { helmRelease } from '../../src/gitops/flux.ts'
 import { FLUX_ROOT, type GivenSecret } from '../../src/gitops/handover.ts'
@@ -24,23 +23,12 @@ import {
   secretKeys,
 } from '../../src/supply/secret-values.ts'
 import { handoffBy } from '../handoff/vars.ts'
-import type { Finding, RoleContext } from '../role.ts'
+import type { ChartCheck, Finding, RoleContext } from '../role.ts'
 import { type ValuePath, valuesText } from './values.ts'
 import type { AddonVars } from './vars.ts'
 
 /** What a built-in addon and an entry of k3s_platform_charts both become: all that follows knows nothing else. */
-export interface Release {
-  /** Its stages: what tags name. */
-  readonly name: string
-  /** Of Helm, of the HelmChart and of the HelmRelease. */
-  readonly release: string
-  readonly namespace: string
-  readonly source: ChartSource
-  readonly values: JsonMap
-  /** Of these, what the inventory gives. */
-  readonly given: JsonMap
-  /** Laid over the values, by a Secret. */
-  readonly secrets?: SecretValues | undefined
+export interface Release extends ChartCheck {
   /** How long until it must work, seconds. */
   readonly boundSeconds: number
   /** That it works, not only runs. */
@@ -57,8 +45,6 @@ export interface Release {
   readonly certificates: readonly string[]
   /** Whether it is uninstalled when it leaves the inventory. */
   readonly prune: boolean
-  /** Where it may say which chart it is, the most telling first. */
-  readonly sourcePlaces: readonly Finding['path'][]
   /** Where it says that the chart is a file. */
   readonly filePlace: Finding['path']
   readonly urlPlace: Finding['path']
@@ -132,7 +118,7 @@ function secretsOf({ release, secrets, prune }: Release, v: AddonVars, rotates =
 const flux = (v: AddonVars) => handoffBy(v) === 'flux' && v.k3s_platform_handoff_addons
 
 function contentOf(file: string, { settings }: ChartSource, { chartContent, supply }: ReleaseContext): string {
-  // A file that cannot be read is told of by the rules.
+  // The rules report a file that cannot be read.
   const content = chartContent?.(file) ?? (supply?.digestOf(file) === undefined ? '' : undefined)
   if (content !== undefined) return content
   const hint = `check ${settings.file}`
@@ -152,7 +138,7 @@ export function chartStages(
   }))
 }
 
-/** A stage for each release with generated values: makes them anew, and waits for the upgrade that this brings about. */
+/** A stage for each release with generated values: generates them again, and waits for the resulting upgrade. */
 export function rotationStages(
   releases: readonly Release[],
   v: AddonVars,

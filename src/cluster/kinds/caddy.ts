@@ -139,7 +139,7 @@ const OTHER = 'Caddy serves another certificate'
 
 /**
  * Open once a TLS handshake for each host shows the certificate of the Secret. A look gives what was issued between the runs the
- * time that the CronJob has: until then the valid one of before is as it should be.
+ * time that the CronJob has: until then the previous certificate counts as served while it is valid.
  */
 export function caddyServes(spec: ServesSpec): ClusterResource {
   const gate = strictlyServes(spec)
